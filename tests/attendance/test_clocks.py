@@ -107,6 +107,32 @@ async def test_a_clock_years_ahead_does_not_hold_against_the_next_word(
     assert codes(answer) == ["applied"]
 
 
+async def test_a_clock_that_fell_back_to_its_beginning_says_the_next_word_all_the_same(
+    client, around, pupil
+) -> None:
+    """What counts of it is when it was received; within one batch, too."""
+    await push(client, around.school, an_event(pupil.id))
+    fallen = an_event(pupil.id, category="present", time="1970-01-01T00:00:00Z")
+    assert codes(await push(client, around.school, fallen)) == ["applied"]
+    late = an_event(pupil.id, time="2026-11-20T09:59:00+08:00")
+    assert codes(await push(client, around.school, late)) == ["superseded"]
+
+
+async def test_the_last_day_that_is_believed_ahead_is_a_month_away(
+    client, around, pupil, database
+) -> None:
+    days = ("2026-12-21", "2026-12-22")
+    said_at = "2026-11-20T08:00:00+08:00"
+    events = [an_event(pupil.id, day, category="excused", time=said_at) for day in days]
+    answer = await push(client, around.school, *events)
+    assert codes(answer) == ["applied", "too_far_ahead"]
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT school_day::text FROM attendance_slots")
+    assert [row[0] for row in rows] == ["2026-12-21"]
+    before = an_event(pupil.id, days[0], category="excused", time="2026-11-20T07:00:00+08:00")
+    assert codes(await push(client, around.school, before)) == ["superseded"]
+
+
 class TestLongAgo:
     """However late a day is told: it is kept, says what the day was, and opens no alert."""
 

@@ -1,8 +1,16 @@
 """留守人数 (REG-08): how many there are, of those one may know of."""
 
+from datetime import date
+
+import pytest
+
+from app.children import counting
+from app.core.data.db import SYSTEM
+from app.regions.operations import replace_region
 from tests.access.factories import a_caller
 from tests.children.conftest import COUNTY, OTHER_COUNTY_VILLAGE, SIBLING, TOWNSHIP, VILLAGE
 from tests.children.factories import a_child
+from tests.jobs import run_jobs
 
 URL = "/v1/children/summary"
 
@@ -39,3 +47,24 @@ async def test_children_of_a_place_are_counted_by_category(
     where = {"region_code": f"{VILLAGE}"}
     hidden = await client.get(URL, params=where, headers=school.headers)
     assert (hidden.status_code, hidden.json()["type"]) == (403, "/problems/filter-forbidden")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["not counted again yet", "counted again"])
+async def test_a_county_with_another_code_is_added_up_once(
+    client, database, settings, again
+) -> None:
+    new, province = 120120000000, 120000000000
+    await a_child(database, VILLAGE)
+    await a_child(database, OTHER_COUNTY_VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        for county in await counting.counties(tx):
+            await counting.count_county(tx, county)
+        await replace_region(tx, COUNTY, new, date(2026, 7, 1))
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        assert new in await counting.counties(tx)
+        if again:
+            await counting.count_county(tx, new)
+    office = await a_caller(database, settings, "civil_affairs", province)
+    said = (await client.get(URL, headers=office.headers)).json()
+    assert (said["files"], said["as_of"] is None) == (2, False)

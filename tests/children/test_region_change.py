@@ -29,6 +29,19 @@ async def test_a_place_with_another_code_keeps_its_children_and_their_workers(
     assert tuple(row) == (COUNTY, 1)
 
 
+async def test_in_a_place_with_another_code_all_is_due_to_be_derived_anew(database) -> None:
+    """It may be another place's policy; nobody waits for a day that was reckoned by the old one."""
+    await some_regions(database, VILLAGE)
+    await a_child(database, VILLAGE)
+    next_on = "SELECT next_change_on FROM children"
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET next_change_on = '2030-01-01'")
+        await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await tx.connection.fetchval(next_on) == tx.today
+
+
 async def test_a_second_file_opened_after_the_change_is_referred(
     client, database, settings
 ) -> None:

@@ -1,5 +1,6 @@
 """What a search finds is what comparing every name would, whoever asks, wherever children live."""
 
+import asyncio
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -15,6 +16,7 @@ from app.core.jobs import queue
 from app.core.text import canonical_name
 from app.regions.operations import replace_region
 from tests.access.factories import a_caller
+from tests.at_once import all_waiting
 from tests.attendance.factories import a_school
 from tests.children.conftest import (
     COUNTY,
@@ -282,6 +284,50 @@ class TestFillsWhatWasBefore:
         for child, name, lives_in in await _living(database):
             made = names.made(database.keyring, lives_in, tokens.kept(name))
             assert await _tokens(database, child) == {*made}
+
+    async def test_two_at_once_go_on_one_behind_the_other(
+        self, live_database, database_urls, now, monkeypatch
+    ) -> None:
+        database = live_database
+        monkeypatch.setattr(names, "BATCH", 2)
+        for name in NAMES[:4]:
+            await a_child(database, VILLAGE, name=name)
+        await _as_before(database, database_urls.owner, now - names.LATER)
+
+        async def fill() -> bool:
+            async with database.begin(SYSTEM) as tx:
+                return await names.fill(tx, COUNTY)
+
+        async with database.begin(SYSTEM) as tx:
+            assert await names.fill(tx, COUNTY)
+            other = asyncio.ensure_future(fill())
+            await all_waiting(database, [other], 1)
+        assert await other
+        filled = "SELECT count(DISTINCT child_id) FROM child_names"
+        async with database.begin(SYSTEM) as tx:
+            reached = await tx.connection.fetchrow(_REACHED, COUNTY)
+            assert (reached["files"], await tx.connection.fetchval(filled)) == (4, 4)
+
+    async def test_a_name_that_is_changed_meanwhile_is_filled_as_it_is_then(
+        self, live_database, database_urls, now
+    ) -> None:
+        """Else the tokens of the old one are left behind, and whoever has that finds the child."""
+        database = live_database
+        child = await a_child(database, VILLAGE, name="样小一")
+        await _as_before(database, database_urls.owner, now - names.LATER)
+
+        async def fill() -> bool:
+            async with database.begin(SYSTEM) as tx:
+                return await names.fill(tx, COUNTY)
+
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE children SET name = '曾小一'")
+            filling = asyncio.ensure_future(fill())
+            await all_waiting(database, [filling], 1)
+            await names.keep(tx, [(child, "曾小一")])
+        assert not await filling
+        made = names.made(database.keyring, VILLAGE, tokens.kept("曾小一"))
+        assert await _tokens(database, str(child.id)) == {*made}
 
     async def test_not_while_the_release_before_may_run(
         self, live_database, database_urls, now

@@ -161,3 +161,36 @@ async def test_what_hides_it_from_offices_is_not_what_hides_it_from_police(
             await tx.connection.execute(hide, report_id)
             await hiding.note(tx.connection, [report_id])
         assert (await _hidden_of(live_database, township))[0]
+
+
+async def test_of_several_each_is_hidden_and_each_is_waited_for(
+    app, settings, live_database
+) -> None:
+    """Held in one order, whoever names them: two who hide the same never wait in a circle."""
+    offices = await the_offices(live_database, settings)
+    async with calling(app, settings, live_database) as client:
+        ids = sorted([UUID(await filed(client, offices.school)) for _ in range(2)])
+    await run_jobs(live_database)
+    township = offices.township.agency_id
+    async with live_database.begin(SYSTEM) as tx:
+        for each in ids:
+            await hidden.hide(tx, each, [township])
+    there, _ = await _hidden_of(live_database, township)
+    assert there
+
+    async def note() -> None:
+        async with live_database.begin(SYSTEM) as tx:
+            below = "UPDATE hidden_subjects SET police_below = 1000 WHERE subject_id = ANY ($1)"
+            await tx.connection.execute(below, ids)
+            await hiding.note(tx.connection, ids[::-1])
+
+    free = "SELECT pg_try_advisory_xact_lock(hashtextextended('hidden/' || $1::uuid, 5))"
+    async with asyncio.timeout(PATIENCE):
+        async with live_database.begin(SYSTEM) as tx:
+            await tx.connection.execute(hiding.ONE_AT_A_TIME, ids[1:])
+            noting = asyncio.ensure_future(note())
+            await all_waiting(live_database, [noting], 1)
+            async with live_database.begin(SYSTEM) as other:
+                assert not await other.connection.fetchval(free, ids[0])
+        await noting
+    await _hidden_of(live_database, township)

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.clock import utc_now
-from app.core.data import months, retention, sql
+from app.core.data import months, retention, rls, sql
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.data.months import Month
 from app.core.data.retention import KINDS
@@ -282,3 +282,16 @@ async def test_after_a_sleep_the_month_before_is_there_too(
     assert await months.make(connection) == 0
     await sleep.rollback()
     await connection.close()
+
+
+async def test_no_month_goes_of_what_nobody_may_delete(database) -> None:
+    """The functions are the owner's; whoever calls them lets go of no more than is theirs to."""
+    kept = [each for each in months.PARTITIONED if "DELETE" not in rls.TABLES[each].privileges]
+    assert "audit_entries" in kept
+    for table in kept:
+        async with database.begin(SYSTEM) as tx:
+            month = await months.oldest(tx.connection, table)
+            for step in (months.begin_replacing, months.replace):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="not yours"):
+                    async with tx.connection.transaction():
+                        await step(tx.connection, month)

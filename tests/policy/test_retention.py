@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from app.children.queries import ChildRef
+from app.core.clock import utc_now
 from app.core.data import retention, sql
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.data.retention import KINDS
@@ -289,3 +290,27 @@ async def test_nobody_who_writes_waits_for_it_nor_it_for_them(live_database: Dat
             await keys(live_database, NOW, 1)
             await writer.connection.execute(hold, NOW + timedelta(seconds=1))
     assert await count(live_database) == 2
+
+
+_SAID = """
+INSERT INTO events
+    (id, wire_name, subject_id, region_code, home_county, data, occurred_at, position)
+VALUES ($1, 'x', $1, 1, 1, '{}', $2, $3)
+"""
+
+
+async def test_it_is_told_how_much_is_due_what_stays_and_since_when(database, monkeypatch) -> None:
+    """An operator decides by it: what stays is not due, and the oldest comes first."""
+    kind = retention.KINDS["events"]
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("DELETE FROM events")
+        for minutes, position in ((3, 1), (2, None), (1, None)):
+            then = tx.now - timedelta(minutes=minutes)
+            await tx.connection.execute(_SAID, new_id(), then, position)
+        before = utc_now() + timedelta(days=1)
+        told = await retention.figures(tx.connection, kind, before)
+        assert (told["due"], told["stay"], told["more"]) == (1, 2, False)
+        assert told["oldest"] == tx.now - timedelta(minutes=3)
+        monkeypatch.setattr(retention, "LOOKED_AHEAD", 2)
+        told = await retention.figures(tx.connection, kind, before)
+        assert (told["due"], told["stay"], told["more"]) == (1, 1, True)

@@ -116,6 +116,37 @@ async def test_who_finds_somebody_handing_out_leaves_it_to_them(live) -> None:
         assert await fan_out.hand_out(second, 10) is None
 
 
+async def test_whoever_sets_an_event_aside_keeps_the_turn(live) -> None:
+    """Else another hands out meanwhile, and a place in the feed is given twice."""
+    fat = an_event(region_code=VILLAGE).model_copy(update={"source_wire_name": "x" * 300_000})
+    async with live.begin(SYSTEM) as tx:
+        await publish(tx, fat)
+    async with live.begin(SYSTEM) as first, live.begin(SYSTEM) as second:
+        assert await handing._hand_out_or_hold(first) == fan_out.Pass(1, 0)
+        assert await fan_out.hand_out(second, 10) is None
+
+
+async def test_what_was_too_much_at_a_time_is_tried_by_halves(live, monkeypatch) -> None:
+    """Else a batch that takes longer than a statement may is tried for ever."""
+    async with live.begin(SYSTEM) as tx:
+        await publish(tx, an_event(region_code=VILLAGE))
+
+    def too_much(*_: Any) -> bytes:
+        raise asyncpg.QueryCanceledError
+
+    monkeypatch.setattr(fan_out, "body_of", too_much)
+
+    def begin() -> Any:
+        return live.begin(SYSTEM)
+
+    sizes = [8]
+    for _ in range(3):
+        size, more = await handing._pass(begin, sizes[-1])
+        assert not more, "it waits before it tries again"
+        sizes.append(size)
+    assert sizes == [8, 4, 2, 1]
+
+
 async def test_what_cannot_be_handed_out_is_set_aside_and_stops_no_other(
     live, database_urls, monkeypatch
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.data.db import SYSTEM, Database, Reach
 from app.core.ids import new_id
+from app.core.jobs import events as spine
 from app.core.jobs.events import publish
 from app.regions.rules import subtree
 from app.webhooks import jobs
@@ -220,6 +221,20 @@ class TestFanOut:
             await run_jobs(database)
             assert await self.told(database, names) == {"county", "township"} | told
 
+    async def test_reaches_a_school_it_names_only_if_schools_read_such(
+        self, database, monkeypatch
+    ) -> None:
+        """Who is told of what a role reads alone has that role, wherever it happened (AZ-5)."""
+        names = await self.subscribers(database)
+        (school,) = (agency for agency, name in names.items() if name == "school")
+        for readers, told in ((["school"], {"school"}), (["civil_affairs"], {"county"})):
+            monkeypatch.setitem(spine._readers, "webhooks", lambda _, said=readers: said)
+            async with database.begin(SYSTEM) as tx:
+                await tx.connection.execute("DELETE FROM webhook_deliveries")
+                await tx.connection.execute(_OF_A_PUPIL, new_id(), VILLAGE, HOME, school, tx.now)
+            await run_jobs(database)
+            assert await self.told(database, names) == told
+
     async def test_neither_repeats_itself_nor_a_mandatory_delivery(self, database) -> None:
         county = await an_agency(database, "civil_affairs", HOME)
         await an_endpoint(database, county, "https://county.example.org/")
@@ -232,7 +247,24 @@ class TestFanOut:
         assert [row["delivery_class"] for row in await queued(database)] == ["M"]
 
 
+_OF_A_PUPIL = """
+INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data, occurred_at)
+VALUES ($1, 'webhooks.delivery_overdue', $1, $2, $3,
+    jsonb_build_object('school_id', $4::uuid::text), $5)
+"""
+
+
 class TestAnnounceOverdue:
+    async def test_tells_of_none_that_arrived_and_is_sent_once_more(self, database, now) -> None:
+        police = await an_agency(database, "police", HOME)
+        await an_endpoint(database, police, "https://receiver.example.org/")
+        async with database.begin(SYSTEM) as tx:
+            (made,) = await deliveries.tell(tx, an_event(), agency_id=police, data={})
+            again = "UPDATE webhook_deliveries SET delivered_at = created_at, replays_due = 1"
+            await tx.connection.execute(again)
+        database.clock = lambda: now + timedelta(hours=1)
+        assert await self.announced(database, made) == []
+
     async def test_tells_once_after_a_quarter_of_an_hour(self, database, now) -> None:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")

@@ -74,6 +74,3 @@ async def read_json(request: StrictRequest, *, evidence: bool = False, **taken: 
             raise not_json() from None
         detail = "The body is not JSON this service accepts."
         raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
-    if not is_json:  # what it is called beside it refuses no evidence
-        rest = [each for each in request.scope["headers"] if each[0] != b"content-type"]
-        request.scope["headers"] = [*rest, (b"content-type", b"application/json")]

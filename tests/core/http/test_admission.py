@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.api import doors
 from app.core.areas import Lane
-from app.core.http.admission import WAITING, Door, Lanes, Places, places
+from app.core.http.admission import WAITING, Door, Lanes, Places, TooManyAtOnce, places
 from app.core.http.hardening import Hardening, Limits
 from tests.waiting import happens, until
 
@@ -94,9 +94,13 @@ async def test_a_crowd_is_told_to_come_back_one_by_one(house) -> None:
     """As fast as places come free, later and later, and no two crowds in step."""
     async with house.visited() as http:
         crowd = await full(house, http, "/v1/batches", Lane.machines)
-        told = [int((await http.post("/v1/batches")).headers["retry-after"]) for _ in range(1000)]
+        refused = [(await http.post("/v1/batches")).headers for _ in range(1000)]
         house.go_on.set()
         await asyncio.gather(*crowd)
+    told = [int(each["retry-after"]) for each in refused]
+    assert {each["ratelimit"] for each in refused} == {
+        f'"machines";r=0;t={wait}' for wait in {*told}
+    }
     assert min(told) >= 1
     assert max(Counter(told).values()) <= 200  # of a thousand who came at once
     tenths = [sum(told[n : n + 100]) for n in range(0, 1000, 100)]
@@ -116,6 +120,21 @@ async def test_one_address_leaves_room_at_the_door_for_others(house, method, pat
         refused = {each.result().status_code for each in crowd if each.done()}
         assert refused == {429}
         waiting = asyncio.ensure_future(other.request(method, path))
+        house.go_on.set()
+        assert (await waiting).status_code == 200
+        await asyncio.gather(*crowd)
+
+
+async def test_addresses_that_one_may_choose_from_are_one_at_the_door(house) -> None:
+    path = "/oauth/token"
+    async with AsyncExitStack() as guesser, house.visited("2001:db8:0:1::1") as other:
+        doors = [
+            await guesser.enter_async_context(house.visited(f"2001:db8::{number:x}"))
+            for number in range(1, 41)
+        ]
+        crowd = [asyncio.ensure_future(each.post(path)) for each in doors]
+        await until(lambda: sum(each.done() for each in crowd) == 40 - MOST[Lane.tokens] * 8)
+        waiting = asyncio.ensure_future(other.post(path))
         house.go_on.set()
         assert (await waiting).status_code == 200
         await asyncio.gather(*crowd)
@@ -143,6 +162,56 @@ async def test_nobody_is_kept_away_for_longer_than_their_lane_bears(path, most) 
     room = a_room(path)
     told = [int(room.full().headers["retry-after"]) for _ in range(5000)]
     assert most <= max(told) <= most * 1.25 + 1
+
+
+async def test_no_more_wait_than_find_a_place_in_time(monkeypatch) -> None:
+    """Where each request takes a second, whoever came behind another would wait for too long."""
+    room, loop, passed = a_room("/v1/batches"), asyncio.get_running_loop(), 0.0
+    monkeypatch.setattr(loop, "time", lambda: passed)
+    for _ in range(100):
+        leave = await room.enter("")
+        passed += 1
+        leave()
+    monkeypatch.undo()
+    leave = await room.enter("")
+    waiting = asyncio.ensure_future(room.enter(""))
+    await until(lambda: room.queue)
+    with pytest.raises(TooManyAtOnce):
+        room.refuse_if_full("")
+    leave()
+    (await waiting)()
+
+
+async def test_whoever_came_first_is_let_in_first_and_none_beyond_the_room() -> None:
+    """Bodies that came slowly, and passed the door while there was room, arrive together, too."""
+    room, order = a_room("/v1/batches"), list[int]()
+    leave = await room.enter("")
+
+    async def comes(number: int) -> None:
+        left = await room.enter("")
+        order.append(number)
+        left()
+
+    crowd = [asyncio.ensure_future(comes(number)) for number in range(WAITING)]
+    await until(lambda: len(room.queue) == WAITING)
+    with pytest.raises(TooManyAtOnce):
+        await room.enter("")
+    leave()
+    await asyncio.gather(*crowd)
+    assert order == [*range(WAITING)]
+
+
+async def test_who_was_turned_away_while_waiting_takes_no_room(monkeypatch) -> None:
+    room = a_room("/v1/batches")
+    leave = await room.enter("")
+    with monkeypatch.context() as soon:
+        soon.setattr("app.core.http.admission.LONGEST_WAIT", 0.0)
+        for _ in range(WAITING + 1):
+            with pytest.raises(TooManyAtOnce):
+                await room.enter("")
+    room.refuse_if_full("")
+    leave()
+    assert (room.inside, room.held_by) == (0, {})
 
 
 @pytest.mark.parametrize("first", ["leaves", "is gone"])

@@ -38,6 +38,13 @@ def test_callers_do_not_share() -> None:
     assert refused.value.headers["retry-after"] == "1000"
 
 
+def test_nobody_can_choose_whom_to_share_a_bucket_with() -> None:
+    """Where a key lies is another place each time the service starts."""
+    keys = [str(number) for number in range(10)]
+    one, other = (RateLimits(per_second=1, burst=1) for _ in range(2))
+    assert [*map(one._cell, keys)] != [*map(other._cell, keys)]
+
+
 def test_only_who_meets_another_in_one_cell_gets_less(monkeypatch) -> None:
     monkeypatch.setattr(rate_limits, "_CELLS", 1)
     limits = RateLimits(per_second=1, burst=2)

@@ -140,6 +140,35 @@ def test_a_body_is_read_by_the_framework() -> None:
     assert body_of(b"null", None) is None
 
 
+async def why_said(why: Annotated[str, Body()]) -> str:
+    return why
+
+
+async def takes_a_part(
+    said: Annotated[dict[str, int], Body()], why: Annotated[str, Depends(why_said)]
+) -> Any:
+    return said, why
+
+
+def test_parts_of_a_body_have_names_in_it_whoever_asks_for_them() -> None:
+    plan = Plan(get_dependant(path="/", call=takes_a_part), embed=True)
+    sent = {"said": {"a": 1}, "why": "care"}
+    assert asyncio.run(plan.answer(a_request(), sent)) == ({"a": 1}, "care")
+
+
+async def named_otherwise(
+    since: Annotated[int, Query(validation_alias="as_of")], key: Annotated[str, Header()]
+) -> Any:
+    return since, key
+
+
+def test_a_parameter_is_read_by_the_name_it_is_sent_under() -> None:
+    """And of a header that came twice the first counts, as the framework has it."""
+    request = a_request("as_of=3&since=4", {"key": "a"})
+    request.scope["headers"].append((b"key", b"b"))
+    assert answer(named_otherwise, request) == (3, "a")
+
+
 async def guarded() -> Response:
     return Response()
 

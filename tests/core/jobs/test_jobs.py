@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -117,6 +118,17 @@ class TestEnqueue:
             await until(lambda: empty(other))
         await other.close()
         assert len(seen) == 2
+
+    async def test_what_was_due_first_runs_first(
+        self, connection: asyncpg.Connection, server: postgres.Server, database: Database
+    ) -> None:
+        """Whenever it was enqueued: what failed and waited is not behind all that came since."""
+        seen, enough = collecting("t", 3)
+        for n, minutes in enumerate((2, 3, 1)):
+            await queue.enqueue(connection, "t", [{"n": n}], delay=timedelta(minutes=-minutes))
+        async with working(server, database, replace(DROWSY, concurrency=1)):
+            await happens(enough)
+        assert [each["n"] for each in seen] == [1, 0, 2]
 
     async def test_delay_holds_a_job_back(
         self, connection: asyncpg.Connection, server: postgres.Server, database: Database
