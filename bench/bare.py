@@ -140,7 +140,7 @@ async def _batch(connection: Any, who: Any, path: str, body: bytes, shown: Any) 
         {**shown["results"][0], "index": place, "source": each["source"], "id": each["id"]}
         for place, each in enumerate(events)
     ]
-    answer = {"batch_id": batch_id, "results": results}
+    answer = {**shown, "batch_id": batch_id, "results": results}
     await connection.execute(_RECEIPT, batch_id, school, orjson.dumps(answer))
     return 202, answer, "pushAttendanceEvents", batch_id, sorted({row[0] for row in rows})
 

@@ -44,6 +44,7 @@ class Api:
         *,
         if_match: str | None = None,
         media_type: str = "application/json",
+        prefer: str | None = None,
         expect: tuple[int, ...] = (200, 201, 202, 204),
     ) -> httpx.Response:
         """Call the API; a write whose answer was lost is asked again, and done once."""
@@ -57,6 +58,8 @@ class Api:
             headers["idempotency-key"] = str(uuid4())
         if if_match:
             headers["if-match"] = if_match
+        if prefer:
+            headers["prefer"] = prefer
         if body is not None:
             headers["content-type"] = media_type
         for attempt in range(_TRIES):

@@ -79,7 +79,7 @@ _HEADERS: dict[str, Json] = {
     "WWW-Authenticate": header("How to authenticate (RFC 6750).", 'Bearer realm="tonghu"'),
     "ETag": header("The version answered; send it as If-Match with a change.", '"1"'),
     "Location": header("Where what was made can be read.", "/v1/visits/0199f0c2-8d2e-7000"),
-    "Preference-Applied": header("Which preference was heeded.", "handling=strict"),
+    "Preference-Applied": header("Which preferences were heeded.", "return=minimal"),
     "Idempotency-Replayed": header("`true`: the answer of an earlier identical request.", "true"),
 }
 _EVERYWHERE = ("RateLimit", "RateLimit-Policy", "X-Request-Id", "Access-Control-Allow-Origin")

@@ -37,7 +37,7 @@ now, or the register has put right where the child was enrolled."""
 
 
 class AttendanceBatch(SQLModel, table=True):
-    """One accepted request; `answer` is the body that was answered, byte for byte."""
+    """One accepted request; `answer`: what its receipt is written from, packed (`receipts`)."""
 
     __tablename__ = "attendance_batches"
     id: UUID

@@ -3,7 +3,7 @@ statements however many events there are (I2–I6, EDU-01).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, time
 from itertools import compress
@@ -54,14 +54,14 @@ class BatchRefused(Problem, status=422, denies=True):
 
 
 class Pushed(NamedTuple):
-    """What became of a batch. `answer`: its receipt (`schemas.BatchReceipt`, JSON).
+    """What became of a batch. `kept`: what its receipt is written from (`receipts.to_keep`).
 
     `children`: whom events were taken of, the earliest on the day `since`. `strangers`: some named
     no pupil of the caller's.
     """
 
     batch_id: UUID
-    answer: bytes
+    kept: Mapping[str, Any]
     children: set[UUID]
     since: date | None
     strangers: bool
@@ -95,16 +95,16 @@ async def push_attendance_events(
         if one.status == "conflict" and not isinstance(one.incoming.event, FieldError)
     ]
     await contradictions.keep(tx, principal, batch_id, differing)
-    answer = receipts.receipt(batch_id, verdicts)
+    kept = receipts.to_keep(batch_id, receipts.results(verdicts))
     _, own = called.pop(principal.agency_id, (principal, []))
     days = {entry.event.school_day for entry in fresh} | {roll.school_day for roll in own}
-    await receipts.keep(tx, principal, batch_id, answer, days)
+    await receipts.keep(tx, principal, batch_id, kept, days)
     await _announce(tx, principal, batch_id, changed, len(own), days)
     for then, theirs in called.values():
         await _announce(tx, then, batch_id, [], len(theirs), ())
     return Pushed(
         batch_id,
-        answer,
+        kept,
         {entry.child.id for entry in entries},
         min((*(entry.event.school_day for entry in entries), *days), default=None),
         any(verdict.code == "child_not_found" for verdict in verdicts),

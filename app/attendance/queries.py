@@ -1,6 +1,5 @@
 """Reads of attendance."""
 
-import zlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,16 +52,14 @@ async def events_of_child(
     return await paging.fetch(tx, _EVENTS, where, _LATEST, window)
 
 
-async def batch_answer(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | None:
-    """Find what was answered to a batch of the caller's own agency (`schemas.BatchReceipt`)."""
-    answer: bytes | None = await tx.connection.fetchval(
+async def batch_kept(tx: Tx, principal: Principal, batch_id: UUID) -> bytes | None:
+    """Find what is kept of a batch of the caller's own agency (`receipts.unpacked`)."""
+    kept: bytes | None = await tx.connection.fetchval(
         "SELECT answer FROM attendance_batches WHERE id = $1 AND agency_id = $2",
         batch_id,
         principal.agency_id,
     )
-    if answer is None or answer.startswith(b"{"):  # as releases before kept it
-        return answer
-    return zlib.decompress(answer)
+    return kept
 
 
 CALLED: Final = """(e.child_id = ANY (r.listed)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any
+from itertools import compress
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -14,7 +15,7 @@ from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
-from app.attendance import contradictions, findings, operations, queries, reading, schemas
+from app.attendance import contradictions, findings, operations, queries, reading, receipts, schemas
 from app.attendance.acts import PRESENCE_ACTS, AlreadyFound, NotSaidByYou
 from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
@@ -30,6 +31,7 @@ from app.core.problems import Problem, documented
 
 router = routing.v1(AREA.tag)
 _HANDLING_STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\b", re.IGNORECASE)
+_RETURN_MINIMAL = re.compile(r"(?:^|,)\s*return\s*=\s*\"?minimal\b", re.IGNORECASE)
 
 
 class BatchNotFound(Problem, status=404, denies=True):
@@ -46,27 +48,43 @@ class PresenceDoubtNotFound(Problem, status=404, denies=True):
     title_zh = "没有这条在校情况核实记录"
 
 
-async def _strict(
+class Preferences(NamedTuple):
+    """What a sender would like (RFC 7240)."""
+
+    strict: bool
+    minimal: bool
+
+    @property
+    def applied(self) -> dict[str, str]:
+        """The header that says which are heeded."""
+        said = [*compress(("handling=strict", receipts.MINIMAL), self)]
+        return {receipts.APPLIED: ", ".join(said)} if said else {}
+
+
+async def _preferences(
     prefer: Annotated[
         str | None,
         Header(
             # Told, not asked: a wish refuses nothing.
             json_schema_extra={"maxLength": 200, "pattern": "^[\t -~\x80-\xff]*$"},
-            description="`handling=strict`: all events or none (RFC 7240).",
-            examples=["handling=strict"],
+            description="`handling=strict`: all events or none. `return=minimal`: no results of"
+            " what was taken with nothing more to say (RFC 7240).",
+            examples=["handling=strict", "return=minimal"],
         ),
     ] = None,
-) -> bool:
-    return _HANDLING_STRICT.search(prefer or "") is not None
+) -> Preferences:
+    said = prefer or ""
+    strict, minimal = _HANDLING_STRICT.search(said), _RETURN_MINIMAL.search(said)
+    return Preferences(strict is not None, minimal is not None)
 
 
 ReadsAttendance = Annotated[Principal, needs(READ)]
 WritesAttendance = Annotated[Principal, needs(WRITE, evidence=True)]
 VerifiesPresence = Annotated[Principal, needs(VERIFY)]
-StrictHandling = Annotated[bool, Depends(_strict)]
+Preferred = Annotated[Preferences, Depends(_preferences)]
 _BATCH = ("batch_id", "The batch's id, from the answer to the push.")
-BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_answer, BatchNotFound)]
-"""What was answered to the batch."""
+BatchInPath = Annotated[bytes, named_in_path(*_BATCH, queries.batch_kept, BatchNotFound)]
+"""What is kept of the batch."""
 
 _DOUBT = ("doubt_id", "The doubt's id.", findings.find)
 DoubtToSettle = Annotated[asyncpg.Record, named_in_path(*_DOUBT, PresenceDoubtNotFound, lock=True)]
@@ -113,10 +131,11 @@ _CLOUDEVENT_BODIES = {
     },
     openapi_extra={"requestBody": {"content": _CLOUDEVENT_BODIES}},
 )
+@routing.kept_by(receipts.again)
 async def push_attendance_events(
     request: Request,
     principal: WritesAttendance,
-    strict: StrictHandling,
+    preferred: Preferred,
     body: Annotated[SkipValidation[schemas.AttendanceBatch], Body(title="AttendanceBatch")],
     tx: Transaction,
 ) -> Shown[schemas.BatchReceipt]:
@@ -129,10 +148,12 @@ async def push_attendance_events(
     plain = request.scope.get("plain_json", False)
     incoming = reading.read_batch(media_type, body, checked=plain)
     if not incoming:
-        return Shown({"batch_id": None, "results": []}, status=200)
-    pushed = await operations.push_attendance_events(tx, principal, incoming, strict=strict)
+        return Shown(receipts.receipt(receipts.to_keep(None, ())), status=200)
+    pushed = await operations.push_attendance_events(
+        tx, principal, incoming, strict=preferred.strict
+    )
     return Shown(
-        pushed.answer,
+        receipts.receipt(pushed.kept, minimal=preferred.minimal),
         children=pushed.children,
         groups=_EDUCATION,
         subject=pushed.batch_id,
@@ -141,17 +162,17 @@ async def push_attendance_events(
         receipt=True,
         headers={
             "location": f"/v1/attendance-batches/{pushed.batch_id}",
-            **({"preference-applied": "handling=strict"} if strict else {}),
+            **preferred.applied,
         },
     )
 
 
 @router.get("/attendance-batches/{batch_id}")
 async def read_attendance_batch(
-    principal: ReadsAttendance, answer: BatchInPath
+    principal: ReadsAttendance, kept: BatchInPath
 ) -> Shown[schemas.BatchReceipt]:
     """Read again what was answered to a batch of your own agency."""
-    return Shown(answer, groups=_EDUCATION)
+    return Shown(receipts.receipt(receipts.unpacked(kept)), groups=_EDUCATION)
 
 
 @router.get("/attendance-events", responses=documented(ChildNotFound))

@@ -203,11 +203,32 @@ class EventResult(BaseModel):
     )
 
 
+class BatchCounts(BaseModel):
+    """Of how many events of a batch became what."""
+
+    accepted: int = Field(ge=0, le=MAX_EVENTS, description="Stored.")
+    duplicate: int = Field(ge=0, le=MAX_EVENTS, description="Stored before.")
+    conflict: int = Field(ge=0, le=MAX_EVENTS, description="Their id is taken.")
+    unresolved: int = Field(ge=0, le=MAX_EVENTS, description="Kept: it is not known of whom.")
+    rejected: int = Field(ge=0, le=MAX_EVENTS, description="They break a rule.")
+
+
 class BatchReceipt(BaseModel):
-    """What became of a batch; as many results as events, in their order (I4)."""
+    """What became of a batch, in the order of its events (I4). Also whole under its `Location`."""
 
     batch_id: UUID | None = Field(description="The stored batch; null for an empty one.")
-    results: list[EventResult] = Field(max_length=MAX_EVENTS, description="One for each event.")
+    results: list[EventResult] = Field(
+        max_length=MAX_EVENTS,
+        description="One for each event. If `return=minimal` was preferred, none for the rest: what"
+        " was stored, now or before, with nothing more to say of it.",
+    )
+    counts: BatchCounts = Field(description="Of all events.")
+    rest_sha256: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="Names the rest: SHA-256, in hexadecimal, of the JSON array of their"
+        " `[source, id]`, in order, without spaces, in UTF-8 and escaping only what must be (RFC"
+        " 8785); both as results spell them.",
+    )
 
 
 class StoredEvent(BaseModel):

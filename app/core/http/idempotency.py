@@ -9,10 +9,11 @@ key is new. A second request with the same key waits for the first one's transac
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
@@ -39,6 +40,9 @@ _STORED = """
 SELECT body_sha256, answer FROM idempotency_keys WHERE caller = $1 AND operation = $2 AND key = $3
 """
 _OTHER: Mapping[str, Any] = {}
+Again = Callable[[Tx, UUID, Mapping[str, str]], Awaitable[bytes]]
+"""Writes once more what was answered about a subject, with these headers."""
+
 _SEEN = TypeAdapter(Seen)
 _AGAIN = {"decision": "allowed", "rule": "idempotency-replayed"}
 """Of an answer given again: it shows whom it is about once more."""
@@ -163,14 +167,23 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
     seen = _SEEN.validate_python({**kept["seen"], **_AGAIN})
     if not kept.get("receipt") and await _out_of_sight(tx, kept, seen, authority):
         raise AnswerOutOfSight(children=seen.children)
+    if kept["body"] is None:
+        body = await _again(request)(tx, seen.subject, kept["headers"])
+    else:
+        body = kept["body"].encode("latin-1")
     raise Replayed(
         Response(
-            kept["body"].encode("latin-1"),
+            body,
             status_code=kept["status"],
             headers={**kept["headers"], "idempotency-replayed": "true"},
         ),
         seen,
     )
+
+
+def _again(request: Request) -> Any:
+    """Return what writes the answers of a route that keeps them itself (`routing.kept_by`)."""
+    return getattr(request.scope["route"].endpoint, "again", None)
 
 
 async def _digest(request: Request) -> bytes:
@@ -224,11 +237,12 @@ async def _visible(tx: Tx, seen: Seen) -> list[str]:
     return [str(row["id"]) for row in rows]
 
 
-async def keep(tx: Tx, response: Response, seen: Seen, *, receipt: bool) -> None:
+async def keep(tx: Tx, request: Request, response: Response, seen: Seen, *, receipt: bool) -> None:
     """Store a claimed key's answer and whom it is about, in the transaction that did the work."""
     held: Claim | None = tx.idempotency
     if held is None:
         return
+    elsewhere = seen.subject is not None and _again(request) is not None
     kept = {
         "seen": asdict(seen),
         "authority": held.authority,
@@ -239,7 +253,7 @@ async def keep(tx: Tx, response: Response, seen: Seen, *, receipt: bool) -> None
         "headers": {
             name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
         },
-        "body": bytes(response.body).decode("latin-1"),
+        "body": None if elsewhere else bytes(response.body).decode("latin-1"),
     }
     await tx.connection.execute(
         "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",

@@ -96,6 +96,18 @@ def meanwhile(other: Callable[..., Any]) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
+def kept_by(again: idempotency.Again) -> Callable[[Endpoint], Endpoint]:
+    """Say that the endpoint keeps what it answers itself: under an Idempotency-Key it is not kept a
+    second time, but written anew by `again(tx, subject, headers)`.
+    """
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)["again"] = again
+        return endpoint
+
+    return mark
+
+
 def shows(endpoint: Any) -> Any:
     """Return what an endpoint's `Shown[…]` holds, None for one that answers by itself."""
     returned = get_annotations(endpoint).get("return")
@@ -286,7 +298,7 @@ async def _in_transaction(
                 if recorded:
                     await tx.witnessed(seen)
                 response = _response(request, shown, seen.subject, status)
-            await idempotency.keep(tx, response, seen, receipt=receipt)
+            await idempotency.keep(tx, request, response, seen, receipt=receipt)
             return response
     except Problem as problem:
         if tx is not None and (problem.denies or problem.children):
