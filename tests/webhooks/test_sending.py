@@ -1,44 +1,27 @@
 """One attempt: where it may go, and what may come back."""
 
-import socket
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver
 
-from app.webhooks import sending
+from app.webhooks import posting, sending
 from tests.webhooks.workshop import receiving, settings_for, status
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
-class Names(AbstractResolver):
-    """A resolver under somebody else's control: one answer for every name."""
+def names(*addresses: str) -> posting.Resolve:
+    """Make a resolver under somebody else's control: one answer for every name."""
 
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = addresses
+    async def resolve(*_: object) -> tuple[str, ...]:
+        return addresses
 
-    async def resolve(self, host, port=0, family=socket.AF_UNSPEC):
-        del family
-        return [
-            {
-                "hostname": host,
-                "host": address,
-                "port": port,
-                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
-                "proto": socket.IPPROTO_TCP,
-                "flags": socket.AI_NUMERICHOST,
-            }
-            for address in self.addresses
-        ]
-
-    async def close(self) -> None:
-        pass
+    return resolve
 
 
-async def post(url: str, settings, resolver=None) -> sending.Answer:
-    async with sending.open_client(settings, resolver=resolver) as send:
+async def post(url: str, settings, resolve=None) -> sending.Answer:
+    async with sending.open_client(settings, resolve=resolve) as send:
         return await send(url, [b"k" * 32], webhook_id="msg_a", body=b"{}", at=NOW)
 
 
@@ -50,13 +33,13 @@ class TestAddress:
     async def test_a_name_that_resolves_inside_is_never_dialled(self, receiver, address) -> None:
         settings = settings_for(receiver).model_copy(update={"allowed_networks": ()})
         url = f"http://receiver.example.org:{receiver.port}/in"
-        answer = await post(url, settings, Names(address))
+        answer = await post(url, settings, names(address))
         assert (answer.error, answer.address) == ("address_not_allowed", None)
         assert receiver.received == []
 
     async def test_a_name_in_the_operators_networks_is_dialled(self, receiver) -> None:
         url = f"http://receiver.example.org:{receiver.port}/in"
-        answer = await post(url, settings_for(receiver), Names("10.0.0.1", "127.0.0.1"))
+        answer = await post(url, settings_for(receiver), names("10.0.0.1", "127.0.0.1"))
         assert (answer.status, answer.address) == (200, "127.0.0.1")
 
     async def test_a_url_no_longer_allowed_is_not_tried(self, receiver) -> None:
@@ -78,12 +61,11 @@ class TestAddress:
 
 class TestFailure:
     async def test_of_a_name_has_a_code(self, receiver) -> None:
-        class Nothing(Names):
-            async def resolve(self, *_: object, **__: object):
-                raise OSError(None, "secret detail")
+        async def nothing(*_: object) -> tuple[str, ...]:
+            raise OSError(None, "secret detail")
 
         url = f"http://receiver.example.org:{receiver.port}/in"
-        answer = await post(url, settings_for(receiver), Nothing())
+        answer = await post(url, settings_for(receiver), nothing)
         assert (answer.error, answer.status) == ("name_not_resolved", None)
 
     async def test_of_tls_has_a_code(self, receiver) -> None:
