@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,7 @@ async def delivered(place: Place, count: int) -> Figure:
     settings = config.Webhooks(
         allowed_networks=("127.0.0.1/32",), allow_http=True, allowed_ports=(place.port,)
     )
-    before, used, began = _servers(), time.process_time(), time.perf_counter()
+    before, used, began = await _servers(place.admin), time.process_time(), time.perf_counter()
     sender = asyncio.create_task(
         delivery.run(
             lambda: asyncpg.connect(place.url),
@@ -181,21 +181,29 @@ async def delivered(place: Place, count: int) -> Figure:
     took, spent = time.perf_counter() - began, time.process_time() - used
     stop.set()
     await sender
-    return Figure(count / took, spent / count * 1e6, (_servers() - before) / count * 1e6)
+    return Figure(
+        count / took, spent / count * 1e6, (await _servers(place.admin) - before) / count * 1e6
+    )
 
 
-def _servers() -> float:
-    """CPU seconds of the processes of the embedded server, those that have ended left out."""
-    found = 0.0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().partition(") ")
-        except OSError:
-            continue
-        if name.endswith("(postgres"):
-            fields = rest.split()
-            found += (int(fields[11]) + int(fields[12])) / _TICK
-    return found
+async def _servers(admin: asyncpg.Connection) -> float:
+    """CPU seconds of the server that this connection leads to, and of all it has started."""
+    return _of_server(await admin.fetchval("SELECT pg_backend_pid()"))
+
+
+def _of_server(backend: int) -> float:
+    first = int(_fields(backend)[1])
+    found = sum(map(int, _fields(first)[11:15]))
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = _fields(int(process.name))
+            if int(fields[1]) == first:
+                found += int(fields[11]) + int(fields[12])
+    return found / _TICK
+
+
+def _fields(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
 async def measure(place: Place, table: Table) -> None:

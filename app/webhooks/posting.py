@@ -92,10 +92,14 @@ class _Link(asyncio.Protocol):
         self._forget()
 
     def _forget(self) -> None:
-        self.status: int | None = None
+        self.status = 0
         self.headers: dict[bytes, str] = {}
         self.body = bytearray()
         self.framed = False
+
+    def is_busy(self) -> bool:
+        """Whether an answer is waited for."""
+        return self.waiter is not None
 
     def ask(self, request: bytes, until: float) -> asyncio.Future[Reply]:
         """Send a request; its answer is due by `until` of the loop's clock."""
@@ -108,9 +112,12 @@ class _Link(asyncio.Protocol):
         return self.waiter
 
     def _wait_until(self, at: float) -> None:
+        self._calm()
+        self.timer = self.loop.call_at(at, self._is_late)
+
+    def _calm(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        self.timer = self.loop.call_at(at, self._is_late)
 
     def rest(self, idle: "list[_Link]") -> None:
         """Wait among others for the next request, for a while."""
@@ -121,8 +128,7 @@ class _Link(asyncio.Protocol):
     def wake(self) -> bool:
         """Come back from waiting; False: it has ended meanwhile."""
         self.idle_in = None
-        if self.timer is not None:
-            self.timer.cancel()
+        self._calm()
         return not self.transport.is_closing()
 
     # --- what the transport says ----------------------------------------------------------------
@@ -131,19 +137,19 @@ class _Link(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self.waiter is None:  # nobody asked
+        if not self.is_busy():  # nobody asked
             self.transport.abort()
             return
-        waited_for_head = self.status is None
+        waited_for_head = not self.status
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._end(whole=False)
-        except (httptools.HttpParserError, UnicodeDecodeError):
+            self.transport.abort()
+        except httptools.HttpParserError:
             self._fail(Malformed())
-        if self.waiter is None:
+        if not self.is_busy():
             return
-        if self.status is None:
+        if not self.status:
             self.head_bytes += len(data)
             if self.head_bytes > _HEAD_AT_MOST:
                 self._fail(Malformed())
@@ -151,21 +157,20 @@ class _Link(asyncio.Protocol):
             self._wait_until(min(self.loop.time() + BODY_SECONDS, self.until))
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.idle_in is not None and self in self.idle_in:
+        self._calm()
+        if self.idle_in is not None:
             self.idle_in.remove(self)
-        if self.waiter is not None:
-            if self.status is None:
-                self._fail(ConnectionResetError())
-            else:  # an answer that does not say its length ends here
+        if self.is_busy():
+            if self.status:  # an answer that does not say its length ends here
                 self._end(whole=error is None and not self.framed)
-        if self.timer is not None:
-            self.timer.cancel()
+            else:
+                self._fail(ConnectionResetError())
 
     def _is_late(self) -> None:
-        if self.status is None:
-            self._fail(TimeoutError())
-        else:
+        if self.status:
             self._end(whole=False)
+        else:
+            self._fail(TimeoutError())
 
     # --- what the parser says -------------------------------------------------------------------
 
@@ -184,33 +189,35 @@ class _Link(asyncio.Protocol):
             self.headers = {}
 
     def on_body(self, piece: bytes) -> None:
-        if self.waiter is not None:
+        if self.is_busy():
             self.body += piece
             if len(self.body) >= READ_AT_MOST:
                 self._end(whole=False)
 
     def on_message_complete(self) -> None:
-        if self.waiter is not None and self.status is not None:
+        if self.is_busy() and self.status:
             self._end(whole=True, keep=self.parser.should_keep_alive())
 
     def on_message_begin(self) -> None:
-        if self.waiter is None:  # a second answer to one request
+        if not self.is_busy():  # a second answer to one request
             self.transport.abort()
 
     def _end(self, *, whole: bool, keep: bool = False) -> None:
-        waiter, self.waiter = self.waiter, None
-        if self.timer is not None:
-            self.timer.cancel()
-        if not keep:
-            self.transport.abort()
-        if waiter is not None and not waiter.done() and self.status is not None:
-            waiter.set_result(Reply(self.status, self.headers, bytes(self.body), whole))
+        reply = Reply(self.status, self.headers, bytes(self.body), whole)
+        self._settle(lambda waiter: waiter.set_result(reply), keep=keep)
 
     def _fail(self, error: Exception) -> None:
+        self._settle(lambda waiter: waiter.set_exception(error))
+
+    def _settle(
+        self, how: Callable[["asyncio.Future[Reply]"], None], *, keep: bool = False
+    ) -> None:
         waiter, self.waiter = self.waiter, None
-        self.transport.abort()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        self._calm()
+        if not keep:
+            self.transport.abort()
+        if waiter is not None and not waiter.done():  # but where whoever asked has gone
+            how(waiter)
 
 
 class Client:
@@ -229,7 +236,7 @@ class Client:
         self.may_dial = may_dial
         self.tls = tls
         self.wanted = wanted
-        self.resolve = resolve or _resolve
+        self.resolve = resolve or look_up
         self.idle: dict[tuple[str, int, bool], list[_Link]] = {}
         self.names: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
 
@@ -269,22 +276,24 @@ class Client:
         allowed = [each for each in addresses if self.may_dial(each)]
         if not allowed:
             raise NotAllowed if addresses else NotResolved
-        named = {"ssl": self.tls, "server_hostname": target.host} if target.tls else {}
-        for left, address in enumerate(allowed, 1 - len(allowed)):
+        for address in allowed:
             met.append(address)
             try:
                 _, link = await loop.create_connection(
-                    lambda: _Link(loop, self.wanted), address, target.port, **named
+                    lambda: _Link(loop, self.wanted),
+                    address,
+                    target.port,
+                    ssl=self.tls if target.tls else None,
+                    server_hostname=target.host if target.tls else None,
                 )
             except ssl.SSLError:
                 raise
-            except OSError as error:
-                if left == 0:
-                    raise NotConnected from error
+            except OSError:
+                continue
             else:
-                break
-        link.address = address
-        return link
+                link.address = address
+                return link
+        raise NotConnected
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         """Look a name up, once for all who ask meanwhile and a little later."""
@@ -298,9 +307,7 @@ class Client:
             looking.add_done_callback(lambda _: self._is_known(key, looking))
         try:
             return await asyncio.shield(self.names[key])
-        except TimeoutError:
-            raise
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             raise NotResolved from error
 
     def _is_known(self, key: tuple[str, int], found: "asyncio.Future[Sequence[str]]") -> None:
@@ -315,6 +322,7 @@ class Client:
             looking.cancel()
 
 
-async def _resolve(host: str, port: int) -> Sequence[str]:
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Ask the machine for the addresses of a name."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]

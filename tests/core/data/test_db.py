@@ -178,6 +178,13 @@ async def test_what_is_committed_is_done_though_nobody_can_be_woken(live_databas
         assert await tx.connection.fetchval("SELECT 1") == 1
 
 
+async def test_nobody_waits_long_for_who_listens_to_be_woken(live_database, monkeypatch) -> None:
+    monkeypatch.setattr(db, "_WAKE_SECONDS", 0.0)
+    async with live_database.begin() as tx:
+        tx.wakes |= {"late"}
+    assert tx.connection.is_closed()
+
+
 def test_another_kind_of_database_is_refused() -> None:
     with pytest.raises(ValueError, match="must start with postgresql://"):
         db.as_sqlalchemy_url("mysql://a:b@localhost/c")
