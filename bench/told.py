@@ -135,7 +135,8 @@ async def run(settings: Settings, folder: Path, port: int) -> Table:
                 }
                 async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{web}") as http:
                     made = await http.post("/v1/webhook-endpoints", json=body, headers=world.police)
-                made.raise_for_status()
+                if made.status_code != FILED:
+                    raise RuntimeError(made.text)
                 worker = await asyncio.create_subprocess_exec(
                     *(str(Path(sys.executable).parent / "tonghu"), "worker")
                 )
