@@ -80,8 +80,10 @@ async def play(town: Town, database: Database, port: int, townships: list[int]) 
         missed = str(filed.count(None))
         table.add_row(name, str(len(filed)), missed, *(f"{figure:.0f}" for figure in figures))
 
+    filed = [await file(town, 0)]
+    await waits(port, filed)  # the worker is up
     filed = []
-    for number in range(CALM):
+    for number in range(1, CALM + 1):
         filed.append(await file(town, number))
         await asyncio.sleep(EVERY / 4)
     row("calm", filed, await waits(port, filed))
@@ -90,7 +92,7 @@ async def play(town: Town, database: Database, port: int, townships: list[int]) 
     pushing = asyncio.ensure_future(herd(town))
     filed = []
     while not pushing.done():
-        filed.append(await file(town, CALM + len(filed)))
+        filed.append(await file(town, CALM + 1 + len(filed)))
         await asyncio.sleep(EVERY)
     row("under load", filed, await waits(port, filed))
     return table
@@ -138,7 +140,8 @@ async def run(settings: Settings, folder: Path, port: int) -> Table:
                 if made.status_code != FILED:
                     raise RuntimeError(made.text)
                 worker = await asyncio.create_subprocess_exec(
-                    *(str(Path(sys.executable).parent / "tonghu"), "worker")
+                    *(str(Path(sys.executable).parent / "tonghu"), "worker"),
+                    stdout=asyncio.subprocess.DEVNULL,
                 )
                 try:
                     return await play(Town(web, pid, world), database, port, townships)
