@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+import uvloop
 from alembic.util import CommandError
 from rich.table import Table
 
@@ -58,7 +59,7 @@ app.add_typer(jobs_app, name="jobs")
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
-    asyncio.run(job_worker.run(Settings()))
+    uvloop.run(job_worker.run(Settings()))
 
 
 @app.command()

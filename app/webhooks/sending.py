@@ -1,27 +1,24 @@
 """One attempt over HTTP: exact bytes out, a bounded answer in, and no way to a private address."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
-from typing import Any, Final, Protocol
-
-import aiohttp
+from typing import Final, Protocol
 
 from app.core import settings as config
-from app.webhooks import rules, signing
+from app.webhooks import posting, rules, signing
 
-CONNECT_SECONDS: Final = 5.0
-BODY_SECONDS: Final = 2.0
-_READ_AT_MOST: Final = 64 * 1024
 _KEPT: Final = 16 * 1024
-_KEEP_ALIVE_SECONDS: Final = 30.0
-_USER_AGENT: Final = "tonghu/1.0"
+_HEADERS: Final = (
+    "user-agent: tonghu/1.0\r\naccept: */*\r\naccept-encoding: identity\r\n"
+    "content-type: application/json\r\n"
+)
+_RETRY_AFTER: Final = b"retry-after"
+_SAID: Final = b"webhook-delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +45,6 @@ class Send(Protocol):
     ) -> Answer: ...
 
 
-class AddressNotAllowed(OSError):
-    """A name resolved to an address that must not be dialled."""
-
-
-@dataclass(slots=True)
-class _Dial:
-    """What the sockets of one attempt met."""
-
-    addresses: list[str] = field(default_factory=list)
-    refused: bool = False
-
-
-_dial: ContextVar[_Dial] = ContextVar("_dial")
-
-
-class _Response(aiohttp.ClientResponse):
-    """Notes the address of a connection that was kept alive, too."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        if connection.transport:  # pragma: no branch  but where the receiver hung up by now
-            _dial.get().addresses.append(str(connection.transport.get_extra_info("peername")[0]))
-        return await super().start(connection)
-
-
-def guard(allowed: Sequence[rules.Network]) -> Any:
-    """Make the socket factory that vets the concrete address at the moment of dialling (R11)."""
-
-    def open_socket(target: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, (host, *_) = target
-        if not rules.address_allowed(ip_address(host), allowed):
-            _dial.get().refused = True
-            raise AddressNotAllowed
-        _dial.get().addresses.append(str(host))
-        return socket.socket(family, kind, protocol)
-
-    return open_socket
-
-
 def _tls() -> ssl.SSLContext:
     """Chain and host name are verified; TLS 1.2 at least, which not every build of Python sets."""
     context = ssl.create_default_context()
@@ -96,106 +55,73 @@ def _tls() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def open_client(
-    settings: config.Webhooks, *, resolver: aiohttp.abc.AbstractResolver | None = None
+    settings: config.Webhooks, *, resolve: posting.Resolve | None = None
 ) -> AsyncIterator[Send]:
-    """Open the HTTP client of a sender. No proxies, cookies, redirects or decompression."""
+    """Open the HTTP client of a sender."""
     allowed = settings.allowed_networks
-    vetted: set[str] = set()
-    connector = aiohttp.TCPConnector(
-        limit=0,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        resolver=resolver,
-        socket_factory=guard(allowed),
-        ssl=_tls(),
+    targets: dict[str, posting.Target] = {}
+    client = posting.Client(
+        may_dial=lambda address: rules.address_allowed(ip_address(address), allowed),
+        tls=_tls(),
+        wanted=frozenset({_RETRY_AFTER, _SAID}),
+        resolve=resolve,
     )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        response_class=_Response,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS),
-        headers={
-            "accept-encoding": "identity",
-            "content-type": "application/json",
-            "user-agent": _USER_AGENT,
-        },
-    ) as client:
 
-        async def send(
-            url: str, keys: Sequence[bytes], *, webhook_id: str, body: bytes, at: datetime
-        ) -> Answer:
-            timestamp = int(at.timestamp())
-            headers = {
-                "webhook-id": webhook_id,
-                "webhook-timestamp": str(timestamp),
-                "webhook-signature": signing.signature(keys, webhook_id, timestamp, body),
-            }
-            if url not in vetted:
-                http, ports = settings.allow_http, settings.allowed_ports
-                if not rules.url_allowed(url, allow_http=http, ports=ports, allowed=allowed):
-                    return Answer(error="address_not_allowed")
-                vetted.add(url)
-            return await _post(client, url, body, headers, settings.attempt_seconds)
+    async def send(
+        url: str, keys: Sequence[bytes], *, webhook_id: str, body: bytes, at: datetime
+    ) -> Answer:
+        target = targets.get(url)
+        if target is None:
+            http, ports = settings.allow_http, settings.allowed_ports
+            if not rules.url_allowed(url, allow_http=http, ports=ports, allowed=allowed):
+                return Answer(error="address_not_allowed")
+            target = targets[url] = posting.Target.of(url, _HEADERS)
+        timestamp = int(at.timestamp())
+        signature = signing.signature(keys, webhook_id, timestamp, body)
+        headers = (
+            f"webhook-id: {webhook_id}\r\nwebhook-timestamp: {timestamp}\r\n"
+            f"webhook-signature: {signature}\r\n"
+        )
+        return await _post(client, target, headers.encode(), body, settings.attempt_seconds)
 
+    try:
         yield send
+    finally:
+        client.close()
 
 
 async def _post(
-    client: aiohttp.ClientSession,
-    url: str,
-    body: bytes,
-    headers: dict[str, str],
-    attempt_seconds: float,
+    client: posting.Client, target: posting.Target, headers: bytes, body: bytes, seconds: float
 ) -> Answer:
+    """Make one attempt; the status alone decides what came of it (R7, R9)."""
     loop = asyncio.get_running_loop()
-    began, dial = loop.time(), _Dial()
-    _dial.set(dial)
+    began = loop.time()
+    met: list[str] = []
     try:
-        async with asyncio.timeout(attempt_seconds):
-            response = await client.post(url, data=body, headers=headers, allow_redirects=False)
-        async with response:
-            answer = await _read(response, min(loop.time() + BODY_SECONDS, began + attempt_seconds))
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        refused = dial.refused and not dial.addresses
-        answer = Answer(error="address_not_allowed" if refused else _code(error))
-    address = dial.addresses[-1] if dial.addresses else None
-    return replace(answer, address=address, took=timedelta(seconds=loop.time() - began))
-
-
-async def _read(response: aiohttp.ClientResponse, until: float) -> Answer:
-    """Read a little of the answer; the status alone has decided (R7, R9)."""
-    kept, whole = bytearray(), False
-    try:
-        async with asyncio.timeout_at(until):
-            while len(kept) < _READ_AT_MOST:
-                chunk = await response.content.readany()
-                if not chunk:
-                    whole = True
-                    break
-                kept += chunk
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        pass
-    if not whole:
-        response.close()
+        reply = await client.post(target, headers, body, seconds=seconds, met=met)
+    except (TimeoutError, OSError, posting.Malformed) as error:
+        took = timedelta(seconds=loop.time() - began)
+        return Answer(error=_code(error), address=met[-1] if met else None, took=took)
     return Answer(
-        status=response.status,
-        error=None if rules.succeeded(response.status) else "status_not_2xx",
-        body=bytes(kept[:_KEPT]),
-        truncated=not whole or len(kept) > _KEPT,
-        retry_after=response.headers.get("retry-after"),
-        said=response.headers.get("webhook-delivery"),
+        status=reply.status,
+        error=None if rules.succeeded(reply.status) else "status_not_2xx",
+        body=reply.body[:_KEPT],
+        truncated=not reply.whole or len(reply.body) > _KEPT,
+        retry_after=reply.headers.get(_RETRY_AFTER),
+        said=reply.headers.get(_SAID),
+        address=met[-1],
+        took=timedelta(seconds=loop.time() - began),
     )
 
 
 def _code(error: Exception) -> str:
     """Name a failure for the endpoint's owner, without a word of the system's own text."""
     kinds: tuple[tuple[type[Exception], str], ...] = (
+        (posting.NotAllowed, "address_not_allowed"),
+        (posting.NotResolved, "name_not_resolved"),
+        (posting.NotConnected, "connection_failed"),
         (TimeoutError, "timed_out"),
-        (aiohttp.ClientConnectorDNSError, "name_not_resolved"),
-        (aiohttp.ClientSSLError, "tls_failed"),
-        (aiohttp.ClientConnectorError, "connection_failed"),
-        (aiohttp.ServerDisconnectedError, "connection_lost"),
+        (ssl.SSLError, "tls_failed"),
         (OSError, "connection_lost"),
     )
     return next((code for kind, code in kinds if isinstance(error, kind)), "answer_malformed")

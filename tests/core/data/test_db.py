@@ -1,8 +1,6 @@
 """A database that is away, busy or starting is answered 503, through every lane (REL-4)."""
 
 import asyncio
-import os
-import signal
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,6 @@ from app.core.data import db
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable
 from tests import schema
-from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -213,18 +210,11 @@ async def test_what_is_committed_is_done_though_nobody_can_be_woken(live_databas
         assert await tx.connection.fetchval("SELECT 1") == 1
 
 
-async def test_who_is_to_be_woken_is_not_waited_for(pg, monkeypatch) -> None:
-    """What was committed is answered, though the server is silent from then on."""
-    monkeypatch.setattr(db, "_WAKE_SECONDS", 0.05)
-    connection = await asyncpg.connect(pg)  # without a limit of its own
-    pid = await connection.fetchval("SELECT pg_backend_pid()")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await db._wake(connection, {"done"})
-        assert connection.is_closed(), "nor is it given to who comes next"
-    finally:
-        os.kill(pid, signal.SIGCONT)
+async def test_nobody_waits_long_for_who_listens_to_be_woken(live_database, monkeypatch) -> None:
+    monkeypatch.setattr(db, "_WAKE_SECONDS", 0.0)
+    async with live_database.begin() as tx:
+        tx.wakes |= {"late"}
+    assert tx.connection.is_closed()
 
 
 def test_another_kind_of_database_is_refused() -> None:
