@@ -1,0 +1,65 @@
+"""Who is sent something first, where not all can be at once."""
+
+import asyncio
+
+from aiohttp import web
+
+from app.core.data.db import SYSTEM
+from app.webhooks.operations import deliveries
+from tests.access.factories import an_agency
+from tests.waiting import happens, until
+from tests.webhooks.workshop import (
+    HOME,
+    an_endpoint,
+    an_event,
+    queue,
+    row_of,
+    sending,
+    settings_for,
+    subscribed,
+)
+
+
+async def test_of_all_that_waits_the_urgent_goes_first_and_news_last(
+    live, bureau, receiver, clock, database_urls
+) -> None:
+    """Whoever it is for: where one can be sent at a time it is not somebody's news."""
+    await an_endpoint(live, bureau, receiver.url)
+    news = await subscribed(live)
+    clock.advance(seconds=1)
+    made = [await queue(live, bureau) for _ in range(2)]
+    neighbour = await an_agency(live, "police", HOME)
+    await an_endpoint(live, neighbour, receiver.url)
+    clock.advance(seconds=1)
+    async with live.begin(SYSTEM) as tx:
+        (urgent,) = await deliveries.tell(tx, an_event(), agency_id=neighbour, data={}, urgent=True)
+    async with sending(live, settings_for(receiver, concurrency=1), database_urls.app):
+        await until(lambda: len(receiver.received) == 4)
+    sent = [(await row_of(live, each))["webhook_id"] for each in (urgent, *made, news)]
+    assert (receiver.ids()[0], receiver.ids()[-1]) == (sent[0], sent[-1])
+    assert {*receiver.ids()} == {*sent}
+
+
+async def test_endpoints_take_turns(live, bureau, receiver, database_urls) -> None:
+    """However much waits for one, the next is sent something, too."""
+    agencies = [bureau, *[await an_agency(live, "police", HOME) for _ in range(2)]]
+    full, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: web.Request) -> web.StreamResponse:
+        if receiver.in_flight == 3:
+            full.set()
+        await go_on.wait()
+        return web.Response()
+
+    receiver.replies = [wait] * 12
+    whose = {}
+    for agency in agencies:
+        await an_endpoint(live, agency, receiver.url)
+        for _ in range(4):
+            row = await row_of(live, await queue(live, agency))
+            whose[row["webhook_id"]] = agency
+    async with sending(live, settings_for(receiver, concurrency=3), database_urls.app):
+        await happens(full)
+        assert {whose[each] for each in receiver.ids()} == {*agencies}
+        go_on.set()
+        await until(lambda: len(receiver.received) == 12)
