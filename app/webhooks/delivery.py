@@ -16,15 +16,13 @@ import asyncpg
 import structlog
 
 from app.core import settings as config
-from app.core.data import hiding
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
 from app.core.jobs.runner import Connect, listen, wait, wake_at
-from app.regions.rules import codes_of
-from app.webhooks import events, rules, sending, signing
+from app.webhooks import claiming, events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL, pull_forward
 
@@ -45,79 +43,6 @@ class Limits:
     margin: timedelta = timedelta(seconds=15)
     batch: int = 500
 
-
-# Looked at are the endpoints for which something is open, found one after another by the index.
-# Fair: each gets as much as its gate has room for, mandatory deliveries first, of these the urgent,
-# and the endpoints take turns. In order: nothing goes out while an earlier one about the same
-# subject is open; but a mandatory one waits for mandatory ones alone. `next_at` of a leased row is
-# the end of its lease, so a lost lease is due like any other.
-_CLAIM: Final = """
-WITH RECURSIVE waiting (id) AS (
-    (SELECT endpoint_id FROM webhook_deliveries WHERE state IN ('pending', 'leased')
-     ORDER BY endpoint_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT w.endpoint_id FROM webhook_deliveries w
-            WHERE w.state IN ('pending', 'leased') AND w.endpoint_id > waiting.id
-            ORDER BY w.endpoint_id LIMIT 1)
-    FROM waiting WHERE waiting.id IS NOT NULL
-), class (name, urgent) AS (
-    VALUES ('M', true), ('M', false), ('S', false)
-), room AS MATERIALIZED (
-    SELECT e.id, coalesce(gate.room, $4) - (
-               SELECT count(*) FROM webhook_deliveries f
-               WHERE f.endpoint_id = e.id AND f.state = 'leased' AND f.next_at > $1) AS free
-    FROM waiting JOIN webhook_endpoints e USING (id)
-    LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS gate (id, room) USING (id)
-    WHERE e.active
-), due AS MATERIALIZED (
-    SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, class.urgent, d.next_at,
-           d.manual
-    FROM room CROSS JOIN class
-    CROSS JOIN LATERAL (
-        SELECT w.id, w.next_at, w.replays_due > 0 AS manual FROM webhook_deliveries w
-        WHERE w.endpoint_id = room.id AND w.delivery_class = class.name AND w.urgent = class.urgent
-          AND w.state IN ('pending', 'leased') AND w.next_at <= $1
-          AND NOT EXISTS (
-              SELECT 1 FROM webhook_deliveries earlier
-              WHERE earlier.endpoint_id = w.endpoint_id AND earlier.ordering_key = w.ordering_key
-                AND earlier.sequence < w.sequence AND earlier.state IN ('pending', 'leased')
-                AND earlier.delivery_class <= w.delivery_class)
-        ORDER BY w.next_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
-    ) AS d
-), chosen AS (
-    SELECT id, manual FROM (
-        SELECT id, manual, class, urgent, free, row_number() OVER (
-                   PARTITION BY endpoint_id ORDER BY class, urgent DESC, next_at) AS turn
-        FROM due
-    ) AS ranked
-    WHERE turn <= free ORDER BY class, urgent DESC, turn LIMIT $2
-)
-UPDATE webhook_deliveries d
-SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.attempts + 1,
-    replays_due = greatest(d.replays_due - 1, 0)
-FROM chosen, webhook_endpoints e WHERE d.id = chosen.id AND e.id = d.endpoint_id
-RETURNING d.id, d.lease, d.webhook_id, d.body, d.delivery_class, d.attempts, d.replayed_after,
-          d.delivered_at, d.event_id, d.wire_name, d.ordering_key, d.region_code, d.home_county,
-          d.told_to, d.created_at, d.endpoint_id, d.agency_id, chosen.manual, e.url,
-          e.secret_sealed, e.previous_secret_sealed, e.previous_secret_until
-"""
-
-# Whom an event was for was decided when it was queued; by now some may have to learn nothing of it.
-_WITHHOLD: Final = f"""
-UPDATE webhook_deliveries d
-SET state = 'withheld', lease = NULL, replays_due = 0, attempts = d.attempts - 1
-FROM webhook_endpoints e JOIN agencies a ON a.id = e.agency_id
-WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
-    hiding.shown(
-        "d.ordering_key",
-        "e.agency_id",
-        "CASE WHEN e.relation = 'region' AND a.kind <> 'police' THEN e.region_hi - e.region_lo"
-        f" ELSE {codes_of('0')} END",
-        "ARRAY[e.agency_id]",
-    )
-} AND {hiding.sent("d.ordering_key", "a.kind", codes_of("a.region_code"))})
-RETURNING d.id
-"""
 
 # A send asked for by hand meanwhile is still owed. An attempt whose lease was lost was made all the
 # same, so it is logged; only its delivery is no longer ours to change.
@@ -232,7 +157,7 @@ async def _work(sender: _Sender, stop: asyncio.Event) -> None:
 async def _turn(sender: _Sender, *, claims: bool) -> bool:
     """One transaction: results in, leases renewed, new claims out. True if there may be more."""
     results = list(sender.results)
-    room = min(sender.settings.concurrency - len(sender.in_flight), sender.limits.batch)
+    room = claiming.rooms(sender.settings.concurrency, len(sender.in_flight), sender.limits.batch)
     rows: list[asyncpg.Record] = []
     async with sender.begin() as tx:
         if results:
@@ -240,32 +165,15 @@ async def _turn(sender: _Sender, *, claims: bool) -> bool:
         await _renew(sender, tx)
         back = set(sender.back)
         more = await pull_forward(tx, back) if back else set()
-        if claims and room > 0:  # pragma: no branch  all of its room is taken
-            rows = await _claim(sender, tx, room)
+        if claims and room.urgent > 0:  # pragma: no branch  all of its room is taken
+            gates = {each: gate.room(tx.now) for each, gate in sender.gates.items()}
+            rows = await claiming.claim(tx, sender.lease, room, gates)
     del sender.results[: len(results)]
     sender.back = (sender.back - back) | more
     for row in rows:
         task = asyncio.create_task(_attempt(sender, row, tx.keyring, tx.now))
         sender.in_flight[row["lease"]] = (row["id"], task)
     return bool(rows) and len(sender.in_flight) < sender.settings.concurrency
-
-
-async def _claim(sender: _Sender, tx: Tx, room: int) -> list[asyncpg.Record]:
-    gates = sender.gates
-    rows: list[asyncpg.Record] = await tx.connection.fetch(
-        _CLAIM,
-        tx.now,
-        room,
-        tx.now + sender.lease,
-        rules.FULL_CONCURRENCY,
-        list(gates),
-        [gate.room(tx.now) for gate in gates.values()],
-    )
-    if not rows:
-        return rows
-    withheld = await tx.connection.fetch(_WITHHOLD, [row["id"] for row in rows])
-    gone = {row["id"] for row in withheld}
-    return [row for row in rows if row["id"] not in gone]
 
 
 async def _renew(sender: _Sender, tx: Tx) -> None:

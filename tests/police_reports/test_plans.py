@@ -30,7 +30,7 @@ from app.police_reports.operations import (
 from app.regions.rules import subtree
 from app.unresolved import queries as unresolved
 from app.unresolved.operations import referrals, whose
-from app.webhooks import delivery
+from app.webhooks import claiming
 from app.webhooks import jobs as announcing
 from app.webhooks.operations import fan_out
 from tests import schema
@@ -223,7 +223,7 @@ async def test_what_hangs_on_one_report_is_found_by_index(many) -> None:
         (home._BEARING.format("child_external_ids"), [[b"-"]]),
         (hidden._NOTE, [some]),
         (whose._SAID_SINCE, [some, "child_unknown", NOW]),
-        (delivery._WITHHOLD, [[some]]),
+        (claiming._WITHHOLD, [[some]]),
         (hidden._CHILDREN, [some]),
         (asked._HIDE, [[some]]),
         (asked._HIDDEN, [[some], 120119000000]),

@@ -63,3 +63,33 @@ async def test_endpoints_take_turns(live, bureau, receiver, database_urls) -> No
         assert {whose[each] for each in receiver.ids()} == {*agencies}
         go_on.set()
         await until(lambda: len(receiver.received) == 12)
+
+
+async def test_a_report_finds_a_place_however_slow_all_others_are(
+    live, bureau, receiver, database_urls
+) -> None:
+    """Of eight places six are everybody's, one more is for what must be told, one for the urgent."""
+    go_on = asyncio.Event()
+
+    async def wait(_: web.Request) -> web.StreamResponse:
+        await go_on.wait()
+        return web.Response()
+
+    receiver.replies = [wait] * 30
+    await an_endpoint(live, bureau, receiver.url)
+    news = [await subscribed(live) for _ in range(9)]
+    async with sending(live, settings_for(receiver, concurrency=8), database_urls.app):
+        await until(lambda: receiver.in_flight == 6)
+        told = [await queue(live, bureau) for _ in range(4)]
+        await until(lambda: receiver.in_flight == 7)
+        async with live.begin(SYSTEM) as tx:
+            (urgent,) = await deliveries.tell(
+                tx, an_event(), agency_id=bureau, data={}, urgent=True
+            )
+        await until(lambda: receiver.in_flight == 8)
+        first = {*receiver.ids()}
+        go_on.set()
+        await until(lambda: len(receiver.received) == 14)
+    names = [[(await row_of(live, each))["webhook_id"] for each in of] for of in (news, told)]
+    assert [len(first & {*each}) for each in names] == [6, 1]
+    assert (await row_of(live, urgent))["webhook_id"] in first
