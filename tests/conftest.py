@@ -246,7 +246,7 @@ class _Pinned:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._raw, name)
-        return _routed(found) if name in {"fetch", "fetchrow", "fetchval"} else found
+        return routed.watched(found) if name in {"fetch", "fetchrow", "fetchval"} else found
 
     async def execute(self, statement: str, *arguments: Any, **options: Any) -> str:
         if self._reached and statement is db.SET_REACH:  # that has gone with the savepoint
@@ -273,19 +273,6 @@ class _Pinned:
             raise
         self._database.unreleased = True
         await asyncio.sleep(0)  # the driver tells who counts statements in the next turn
-
-
-def _routed(ask: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a statement that locks rows without the county they lie by (ADR 36)."""
-
-    def asked(statement: str, *arguments: Any, **options: Any) -> Any:
-        locked = routed.unrouted(statement)
-        assert not locked, (
-            f"rows of {locked} are locked without what they are spread by: {statement}"
-        )
-        return ask(statement, *arguments, **options)
-
-    return asked
 
 
 @asynccontextmanager

@@ -1,7 +1,9 @@
 """Of a statement that locks rows of a spread table, whether one machine can run it (ADR 36)."""
 
 import re
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from app.core.data import distribution
 
@@ -42,3 +44,16 @@ def _locked(select: str, alias: str | None) -> set[str]:
         if alias is None or alias in {table, called}
     }
     return tables & distribution.SPREAD.keys()
+
+
+def watched(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a statement that locks rows without the county they lie by."""
+
+    def asked(statement: str, *arguments: Any, **options: Any) -> Any:
+        locked = unrouted(statement)
+        assert not locked, (
+            f"rows of {locked} are locked without what they are spread by: {statement}"
+        )
+        return ask(statement, *arguments, **options)
+
+    return asked

@@ -224,6 +224,8 @@ class BatchReceipt(BaseModel):
     )
     counts: BatchCounts = Field(description="Of all events.")
     rest_sha256: str = Field(
+        min_length=64,
+        max_length=64,
         pattern="^[0-9a-f]{64}$",
         description="Names the rest: SHA-256, in hexadecimal, of the JSON array of their"
         " `[source, id]`, in order, without spaces, in UTF-8 and escaping only what must be (RFC"

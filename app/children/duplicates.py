@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, queries, referred
+from app.children import events, listing, queries, referred
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
@@ -158,7 +158,7 @@ async def refuse_visible(
     number = identity.resident_id
     index = queries.resident_index(tx.keyring, number) if number else None
     if index is not None:
-        found = await queries.find_by_number(tx, principal, index)
+        found = await listing.find_by_number(tx, principal, index)
         if found is not None and found not in others:
             raise _duplicate(found, "resident_id")
     if region_code is None:

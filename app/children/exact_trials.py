@@ -123,8 +123,9 @@ async def start(
     """
     if not trials.may_try(principal):
         raise trials.TrialForbidden
-    lo = max(region[0], principal.region_lo)
-    hi = max(lo, min(region[1], principal.region_hi))
+    lo, hi = principal.within(region)
+    if lo >= hi:  # none of it: of nobody, then
+        lo = hi = principal.region_lo
     row = await tx.connection.fetchrow(
         _START,
         new_id(),
@@ -187,10 +188,11 @@ async def _own(
 
 
 def _shown(row: asyncpg.Record) -> trial_schemas.ExactTrial:
-    kept = ("id", "parameter", "state", "failure", "files", "looked_at", "unsure")
+    kept = ("parameter", "state", "failure", "files", "looked_at", "unsure")
     when = ("started_at", "advanced_at", "ended_at")
     return trial_schemas.ExactTrial(
         **{name: row[name] for name in (*kept, *when)},
+        trial_id=row["id"],
         region_code=region_text(row["region_code"]),
         value=row["value"],
         effects=_effects(row) if row["state"] == "done" else None,

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from app.access.acts import Act, permitted
+from app.access.acts import permitted
 from app.access.principal import Posting, Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import residents, sealing
@@ -16,9 +16,7 @@ from app.children.told import GROUPS, Told
 from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
-from app.core.data.sampling import Place
 from app.core.data.sql import Where
-from app.core.http import paging
 from app.core.http.wire import region_text
 from app.core.text import canonical_number
 from app.regions.rules import SPANS, counties_in_sql, county_of
@@ -328,7 +326,7 @@ def resident_index(keyring: Keyring, number: str) -> bytes:
 
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"
-_DERIVED: Final = (
+DERIVED: Final = (
     "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.lacking,"
     " c.derived_on, nullif(c.told, '[]') AS told"
 )
@@ -347,7 +345,7 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
     groups = readable(principal)
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     row = await tx.connection.fetchrow(
-        f"SELECT {', '.join((_ALWAYS, _DERIVED, *columns))} FROM children c WHERE {where}",
+        f"SELECT {', '.join((_ALWAYS, DERIVED, *columns))} FROM children c WHERE {where}",
         *where.arguments,
     )
     if row is None:
@@ -356,14 +354,16 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
 
 
 def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Show a row with `_ALWAYS`, `_DERIVED` and the columns of the sections the role reads as the
+    """Show a row with `_ALWAYS`, `DERIVED` and the columns of the sections the role reads as the
     file on the wire, `permitted` aside.
     """
     said = {name: row[name] for name in ("id", "version", "created_at", "updated_at")}
     said["as_sent"] = sealing.show_aside(tx.keyring, row, principal.role)
     for group in readable(principal):
-        derived = group == "derived"
-        said[group] = _derived(row, principal) if derived else sealing.show(tx.keyring, row, group)
+        if group == "derived":
+            said[group] = derived_of(row, principal)
+        else:
+            said[group] = sealing.show(tx.keyring, row, group)
     return said
 
 
@@ -372,7 +372,7 @@ def readable(principal: Principal) -> list[str]:
     return [group for group in FIELD_GROUPS if group in principal.role.reads]
 
 
-def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
+def derived_of(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     reads, lacking, told = principal.role.reads, row["lacking"], row["told"]
     if not reads.issuperset(FIELD_GROUPS):
         lacking = [each for each in lacking if each.partition(".")[0] in reads]
@@ -389,80 +389,9 @@ def _derived(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     }
 
 
-_SUMMARY: Final = (
-    "SELECT c.id, c.version, c.updated_at, c.name, c.name_pinyin, c.sex, c.birth_date,"
-    f" {_DERIVED} FROM children c"
-)
-_WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
-_BY_REGION: Final = paging.Order({"c.region_code": int, "c.id": UUID})
-
-
-async def list_page(
-    tx: Tx,
-    principal: Principal,
-    conditions: Mapping[str, Any],
-    window: paging.Window,
-    act: Act | None = None,
-    arms: Callable[[Where], Sequence[str]] | None = None,
-    region: tuple[int, int] | None = None,
-) -> paging.Rows:
-    """List visible children that meet `conditions`, by (region, id): SQL with `{}` for the value →
-    value, None for any. The alias `r` is the table of resident numbers, if a condition names it.
-    `arms`: see `paging.fetch`; by each of them few are found. One statement.
-    """
-    select = _SUMMARY + _WITH_NUMBERS * any("r." in sql for sql in conditions)
-    where = visible(principal)
-    if (
-        arms is not None
-        or "r.index = {}" in conditions
-        or ("c.birth_date = {}" in conditions and principal.school_id is None)
-    ):
-        where.checked()
-    where.add_given(conditions)
-    if region is not None:
-        where.add("c.region_code >= {} AND c.region_code < {}", *region)
-    if act is not None:
-        act.narrow(where, principal, tx.today, alias="c")
-    either = () if arms is None else arms(where)
-    place = Place("children c", *principal.within(region))
-    return await paging.fetch(tx, select, where, _BY_REGION, window, either, place)
-
-
 async def counties(tx: Tx, lo: int, hi: int) -> list[int]:
     """Return the counties between two codes in which children live."""
     return [row["county"] for row in await tx.connection.fetch(_COUNTIES, lo, hi)]
 
 
 _COUNTIES: Final = counties_in_sql("children", "$1", "$2")
-
-
-async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | None:
-    """Find the visible child that bears a resident number, by its blind index."""
-    where = visible(principal).checked().add("r.index = {}", index)
-    found: UUID | None = await tx.connection.fetchval(
-        f"SELECT c.id FROM children c{_WITH_NUMBERS} WHERE {where}", *where.arguments
-    )
-    return found
-
-
-def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
-    """Show a list's row on the wire, as the role reads it; `told`: what the caller may do."""
-    reads = principal.role.reads
-    shown: dict[str, Any] = {
-        "id": row["id"],
-        "version": row["version"],
-        "updated_at": row["updated_at"],
-        "permitted": told,
-    }
-    if "identity" in reads:
-        shown["identity"] = {
-            "name": row["name"],
-            "name_pinyin": row["name_pinyin"],
-            "sex": row["sex"],
-            "birth_date": row["birth_date"],
-        }
-    if "residence" in reads:
-        shown["residence"] = {"region_code": region_text(row["region_code"])}
-    if "derived" in reads:
-        shown["derived"] = _derived(row, principal)
-    return shown

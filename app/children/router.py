@@ -17,6 +17,7 @@ from app.children import (
     enrolments,
     exact_trials,
     history,
+    listing,
     opening,
     operations,
     queries,
@@ -140,7 +141,7 @@ async def list_children(
         undecided=undecided,
         school_id=school_id,
     )
-    page = await queries.list_page(tx, principal, conditions, window, act, region=region_code)
+    page = await listing.list_page(tx, principal, conditions, window, act, region=region_code)
     return _page(tx, principal, page)
 
 
@@ -206,8 +207,8 @@ async def start_policy_trial(
     place = await place_of(tx, asked.region_code, "#/region_code")
     trial = trials.Trial.of(asked.parameter, place, asked.value, tx.today)
     started = await exact_trials.start(tx, principal, trial, subtree(place))
-    location = f"/v1/children/policy-trials/{started.id}"
-    return Shown(started, subject=started.id, headers={"location": location})
+    location = f"/v1/children/policy-trials/{started.trial_id}"
+    return Shown(started, subject=started.trial_id, headers={"location": location})
 
 
 _TRIAL_PROBLEMS = documented(exact_trials.TrialNotFound)
@@ -333,7 +334,7 @@ def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.ChildS
     # An act on a file asks nothing of the file: what may be done with one may be with all.
     told = acts.permitted(ACTS, principal, {}, tx.today)
     return Shown(
-        page.shown(lambda row: queries.summary(principal, row, told)),
+        page.shown(lambda row: listing.summary(principal, row, told)),
         children=[row["id"] for row in page.rows],
         groups=[group for group in _SUMMARY_GROUPS if group in principal.role.reads],
     )

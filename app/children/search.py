@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import names, naming, queries, schemas, tokens
+from app.children import listing, names, naming, queries, schemas, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
@@ -55,7 +55,7 @@ def listed(
     undecided: str | None,
     school_id: UUID | None,
 ) -> dict[str, object]:
-    """Turn the filters of a list into SQL conditions for `queries.list_page`. Raises
+    """Turn the filters of a list into SQL conditions for `listing.list_page`. Raises
     FilterForbidden.
     """
     refuse_unreadable(
@@ -103,7 +103,7 @@ async def found(
     few = wanted.resident_id or wanted.birth_date or principal.school_id
     pieces = _pieces(wanted)
     if few or (hi - lo <= _TOWNSHIP and not pieces):
-        return await queries.list_page(tx, principal, compared(tx, wanted, region), window)
+        return await listing.list_page(tx, principal, compared(tx, wanted, region), window)
     if not pieces:
         raise _too_short(wanted)
     counties = [lo - lo % _COUNTY]
@@ -121,7 +121,7 @@ async def found(
             _by_plain_names(where, lo, hi, compared(tx, wanted, (lo, hi))),
         ]
 
-    page = await queries.list_page(tx, principal, {}, window, arms=arms)
+    page = await listing.list_page(tx, principal, {}, window, arms=arms)
     name = None if wanted.name is None else canonical_name(wanted.name)
     return page._replace(
         rows=[

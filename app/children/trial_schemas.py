@@ -68,7 +68,7 @@ class PolicyTrial(BaseModel):
 class ExactTrial(BaseModel):
     """A value that is tried on all children of a place, and how far that is. Nothing is changed."""
 
-    id: UUID = Field(description="The trial's id.")
+    trial_id: UUID = Field(description="The trial's id.")
     parameter: ParameterName
     region_code: ShownRegion = Field(description="Where.")
     value: Any = Field(description="The value.")

@@ -6,8 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.access.roles import role
-from app.children import derivation
-from app.children import queries as children
+from app.children import derivation, listing
 from app.children.rules import derive, policy_of
 from app.children.sections import File
 from tests.children.factories import everywhere
@@ -58,5 +57,5 @@ def test_nothing_is_derived_of_a_file_that_was_not_checked() -> None:
 
 def test_what_a_role_does_not_read_is_in_no_list() -> None:
     row = {"id": UUID(int=1), "version": 1, "updated_at": None}
-    shown = children.summary(replace(everywhere(), role=role("police")), row, [])
+    shown = listing.summary(replace(everywhere(), role=role("police")), row, [])
     assert shown == {**row, "permitted": []}

@@ -46,7 +46,7 @@ async def start(client, who: Caller, key: str | None = None, **asked: Any) -> An
 async def started(client, who: Caller, **asked: Any) -> str:
     answer = await start(client, who, **asked)
     assert answer.status_code == 202, answer.text
-    assert answer.headers["location"] == f"{URL}/{answer.json()['id']}"
+    assert answer.headers["location"] == f"{URL}/{answer.json()['trial_id']}"
     return answer.headers["location"]
 
 

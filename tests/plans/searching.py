@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from app.access.principal import Principal
-from app.children import names, queries, schemas, search, tokens
+from app.children import listing, names, queries, schemas, search, tokens
 from app.core.data import db
 from app.core.data.db import Tx
 from app.core.http import paging
@@ -32,7 +32,7 @@ async def _by_tokens(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) 
 
 async def _as_before(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> paging.Rows:
     conditions = search.compared(tx, wanted, None)
-    return await queries.list_page(tx, principal, conditions, paging.Window())
+    return await listing.list_page(tx, principal, conditions, paging.Window())
 
 
 async def _measured(
