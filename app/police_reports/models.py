@@ -168,6 +168,7 @@ class PoliceReport(SQLModel, table=True):
         _few("told", "cardinality(also_told) > 0", "filed_at", "id"),
         _few("former_police", "cardinality(former_police) > 0", "filed_at", "id"),
         _few("anywhere", ANYWHERE, "filed_at", "id"),
+        Index("ix_police_reports_state", "state", "filed_at", "id"),
         Index("ix_police_reports_region", "region_code", "filed_at", "id"),
         Index("ix_police_reports_home", "home_region", "filed_at", "id"),
         _few("moved", "cardinality(former_homes) > 0", "filed_at", "id"),
