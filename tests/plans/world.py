@@ -51,7 +51,7 @@ from tests.plans.copying import (
     remember_agencies,
 )
 
-_MADE_BY = ("copying.py", "likely.py", "world.py")
+_MADE_BY = ("copying.py", "likely.py", "world.py", "../matrix/rows.py", "../matrix/stage.py")
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 COUNTIES = 225
 STAGES = (
