@@ -15,7 +15,7 @@ import structlog
 from app import wiring
 from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.data.db import CONNECT_SECONDS, SYSTEM
+from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM
 from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery, handing
@@ -33,13 +33,14 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         loop.add_signal_handler(wanted, stop.set)
     async with (
         startup.reachable_database(settings) as addresses,
-        startup.open_database(settings, clock, addresses=addresses) as database,
+        startup.open_database(settings, clock, addresses=addresses, planned_anew=True) as database,
     ):
         connect = partial(
             asyncpg.connect,
             addresses.app_url,
             timeout=CONNECT_SECONDS,
             command_timeout=runner.STATEMENT_SECONDS,
+            server_settings=PLANNED_ANEW,
         )
         begin = partial(database.begin, SYSTEM)
         log.info("worker.started")

@@ -94,13 +94,18 @@ def keyring(settings: Settings) -> Keyring:
 
 @asynccontextmanager
 async def open_database(
-    settings: Settings, clock: Clock, *, addresses: DatabaseAddresses
+    settings: Settings,
+    clock: Clock,
+    *,
+    addresses: DatabaseAddresses,
+    planned_anew: bool = False,
 ) -> AsyncIterator[Database]:
-    """Open the pool as the app role. Raises UnsafeDatabaseRole for a superuser, a role that
-    bypasses row-level security or owns tables, LostSettings if a connection has no timeouts.
+    """Open the pool as the app role; `planned_anew`: see `db.PLANNED_ANEW`. Raises
+    UnsafeDatabaseRole for a superuser, a role that bypasses row-level security or owns tables,
+    LostSettings if a connection has no timeouts.
     """
     database = Database(
-        open_engine(addresses.app_url, settings.database),
+        open_engine(addresses.app_url, settings.database, planned_anew=planned_anew),
         keyring(settings),
         clock,
         lock_seconds=settings.database.lock_timeout_ms / 1000,

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -331,13 +331,22 @@ def session_settings(settings: config.Database) -> dict[str, str]:
     }
 
 
-def open_engine(url: str, settings: config.Database) -> AsyncEngine:
+PLANNED_ANEW: Final = {"plan_cache_mode": "force_custom_plan"}
+"""For connections that wait on tables which are empty now and full a moment later: the plan that
+was kept for none takes seconds then (ADR 52).
+"""
+
+
+def open_engine(url: str, settings: config.Database, *, planned_anew: bool = False) -> AsyncEngine:
     """Make the pool. Transactions are asyncpg's own, so SQLAlchemy runs in autocommit."""
     how: dict[str, Any] = (
         # It refuses settings, and the next transaction may run on another connection.
         {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         if settings.behind_pgbouncer
-        else {"statement_cache_size": 500, "server_settings": session_settings(settings)}
+        else {
+            "statement_cache_size": 500,
+            "server_settings": session_settings(settings) | (PLANNED_ANEW if planned_anew else {}),
+        }
     )
     engine = create_async_engine(
         as_sqlalchemy_url(url),

@@ -1,0 +1,31 @@
+"""What the worker's connections are."""
+
+import pytest
+
+from app import worker
+from app.core import settings as config
+from app.core.settings import Settings
+
+
+class Seen(Exception):
+    """Enough was seen."""
+
+
+async def test_it_plans_each_statement_for_what_is_there_now(database_urls, monkeypatch) -> None:
+    """A plan kept from when nothing waited looks, for each that waits, at all that do (ADR 52)."""
+    found = []
+
+    async def look(connect, *, begin, **_) -> None:
+        connection = await connect()
+        found.append(await connection.fetchval("SHOW plan_cache_mode"))
+        await connection.close()
+        async with begin() as tx:
+            found.append(await tx.connection.fetchval("SHOW plan_cache_mode"))
+        raise Seen
+
+    monkeypatch.setattr(worker.runner, "run", look)
+    urls = config.Database(url=database_urls.app, owner_url=database_urls.owner)
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await worker.run(Settings(environment="test", database=urls))
+    assert ended.group_contains(Seen)
+    assert found == ["force_custom_plan"] * 2
