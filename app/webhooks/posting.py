@@ -8,7 +8,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -352,7 +354,12 @@ class Client:
             looking.cancel()
 
 
+_LOOKERS: Final = ThreadPoolExecutor(256, thread_name_prefix="names")
+"""A loop's own look up few names at a time: two whose servers are silent would stop all others."""
+
+
 async def look_up(host: str, port: int) -> Sequence[str]:
     """Ask the machine for the addresses of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKERS, ask)
     return [str(address[0]) for *_, address in found]

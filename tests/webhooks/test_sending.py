@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -437,3 +439,22 @@ class TestName:
 
     async def test_is_looked_up_by_the_machine(self) -> None:
         assert "127.0.0.1" in await posting.look_up("localhost", 80)
+
+    async def test_is_looked_up_though_those_of_others_are_not_told(self, monkeypatch) -> None:
+        answers, told = threading.Event(), socket.getaddrinfo
+
+        def ask(host: str, *rest: Any, **named: Any) -> Any:
+            if host != "localhost":
+                answers.wait(SECONDS)
+            return told("localhost", *rest, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", ask)
+        silent = [
+            asyncio.ensure_future(posting.look_up(f"silent{n}.example.org", 80)) for n in range(40)
+        ]
+        try:
+            async with asyncio.timeout(SECONDS / 2):
+                assert "127.0.0.1" in await posting.look_up("localhost", 80)
+        finally:
+            answers.set()
+            await asyncio.gather(*silent)
