@@ -275,21 +275,24 @@ class Client:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         idle = self.idle.setdefault((target.host, target.port, target.tls), [])
-        while idle:
-            link = idle[-1]
-            if link.wake():
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (target.head, headers, len(body), body)
+        while True:
+            link = next((each for each in reversed([*idle]) if each.wake()), None)
+            kept = link is not None
+            if link is None:
+                by = min(until, loop.time() + CONNECT_SECONDS)
+                async with asyncio.timeout_at(by):
+                    link = await self._dial(target, by, met)
+            else:
                 met.append(link.address)
+            try:
+                reply = await link.ask(request, until)
                 break
-        else:
-            by = min(until, loop.time() + CONNECT_SECONDS)
-            async with asyncio.timeout_at(by):
-                link = await self._dial(target, by, met)
-        try:
-            request = b"%b%bcontent-length: %d\r\n\r\n%b" % (target.head, headers, len(body), body)
-            reply = await link.ask(request, until)
-        except BaseException:
-            link.transport.abort()
-            raise
+            except BaseException as error:
+                link.transport.abort()
+                # It was ended while this was on its way. What is sent twice is known by its id.
+                if not (kept and isinstance(error, ConnectionResetError) and not link.bytes):
+                    raise
         if not link.transport.is_closing():
             if loop.time() - link.opened < _KEPT_SECONDS:
                 link.rest(self.resting, idle)

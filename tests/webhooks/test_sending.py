@@ -317,6 +317,24 @@ class TestConnection:
             async with asyncio.timeout(SECONDS):
                 await wire.ended[0].wait()
 
+    async def test_that_ends_before_a_word_of_an_answer_is_replaced(self) -> None:
+        """Only if it had been kept: whoever keeps one for a while ends it when it likes."""
+        heard: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readuntil(b"\r\n\r\n{}"))
+            if len(heard) < 4:
+                writer.write(OK)
+                await reader.readuntil(b"\r\n\r\n{}")
+            writer.close()
+
+        wire = Wire()
+        async with await listening(serve, wire), client(wire) as send:
+            answers = [await send() for _ in range(4)]
+        assert [answer.status for answer in answers] == [200, 200, 200, None]
+        assert answers[-1].error == "connection_lost"
+        assert len(heard) == 4
+
     async def test_that_has_just_ended_is_passed_over(self) -> None:
         dialled = posting.Client(
             may_dial=lambda _: True, tls=ssl.create_default_context(), wanted=frozenset()
