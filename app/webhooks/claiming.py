@@ -83,7 +83,8 @@ WITH RECURSIVE waiting (id) AS (
         ) AS ranked
         WHERE turn <= free
     ) AS placed
-    WHERE place <= CASE WHEN urgent THEN $2::bigint WHEN class = 'M' THEN $7::bigint ELSE $8::bigint END
+    WHERE place <= CASE WHEN urgent THEN $2::bigint WHEN class = 'M' THEN $7::bigint
+                   ELSE $8::bigint END
 )
 UPDATE webhook_deliveries d
 SET state = 'leased', lease = gen_random_uuid(), next_at = $3, attempts = d.attempts + 1,

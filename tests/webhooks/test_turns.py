@@ -68,7 +68,7 @@ async def test_endpoints_take_turns(live, bureau, receiver, database_urls) -> No
 async def test_a_report_finds_a_place_however_slow_all_others_are(
     live, bureau, receiver, database_urls
 ) -> None:
-    """Of eight places six are everybody's, one more is for what must be told, one for the urgent."""
+    """Of eight places six are for all, one more for what must be told, one for the urgent."""
     go_on = asyncio.Event()
 
     async def wait(_: web.Request) -> web.StreamResponse:
