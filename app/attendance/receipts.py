@@ -158,8 +158,10 @@ async def keep(
 def unpacked(packed: bytes) -> Mapping[str, Any]:
     """Return what was kept of a batch (`to_keep`)."""
     said = orjson.loads(packed if packed.startswith(b"{") else zlib.decompress(packed))
-    # Releases before kept what they answered, packed or not.
-    return said if "rest" in said else to_keep(said["batch_id"], said["results"])
+    if "rest" in said:
+        return said
+    # Releases before kept what they answered, packed or not, and the first ones answered less.
+    return to_keep(said["batch_id"], [{**each, **_NO_MORE, **each} for each in said["results"]])
 
 
 async def again(tx: Tx, batch_id: UUID, headers: Mapping[str, str]) -> bytes:

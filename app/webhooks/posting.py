@@ -8,7 +8,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +21,8 @@ CONNECT_SECONDS: Final = 5.0
 BODY_SECONDS: Final = 2.0
 READ_AT_MOST: Final = 64 * 1024
 _HEAD_AT_MOST: Final = 64 * 1024
+_BYTES_AT_MOST: Final = 1024 * 1024
+"""Of all an answer is made of: the parser keeps what comes after a body, however long."""
 _IDLE_SECONDS: Final = 30.0
 _KEPT_SECONDS: Final = 60.0
 """Then its address is vetted anew (R11)."""
@@ -90,7 +94,7 @@ class _Link(asyncio.Protocol):
         self.waiter: asyncio.Future[Reply] | None = None
         self.resting: Resting | None = None
         self.parser = httptools.HttpResponseParser(self)
-        self.head_bytes = 0
+        self.bytes = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -106,7 +110,7 @@ class _Link(asyncio.Protocol):
     def ask(self, request: bytes, until: float) -> asyncio.Future[Reply]:
         """Send a request; its answer is due by `until` of the loop's clock."""
         self._forget()
-        self.head_bytes = 0
+        self.bytes = 0
         self.waiter = self.loop.create_future()
         self.until = until
         self._wait_until(until)
@@ -126,7 +130,8 @@ class _Link(asyncio.Protocol):
         self.resting = resting
         resting[self] = idle
         idle.append(self)
-        self.timer = self.loop.call_later(_IDLE_SECONDS, self.transport.abort)
+        until = min(self.loop.time() + _IDLE_SECONDS, self.opened + _KEPT_SECONDS)
+        self.timer = self.loop.call_at(until, self.transport.abort)
 
     def wake(self) -> bool:
         """Come back from waiting; False: it has ended meanwhile."""
@@ -162,10 +167,12 @@ class _Link(asyncio.Protocol):
             self._fail(Malformed())
         if not self.is_busy():
             return
+        self.bytes += len(data)
         if not self.status:
-            self.head_bytes += len(data)
-            if self.head_bytes > _HEAD_AT_MOST:
+            if self.bytes > _HEAD_AT_MOST:
                 self._fail(Malformed())
+        elif self.bytes > _BYTES_AT_MOST:
+            self._end(whole=False)
         elif waited_for_head:
             self._wait_until(min(self.loop.time() + BODY_SECONDS, self.until))
 
@@ -187,6 +194,8 @@ class _Link(asyncio.Protocol):
     # --- what the parser says -------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status:  # after the body
+            return
         name = name.lower()
         if name in self.wanted:
             self.headers[name] = value.decode("latin-1")
@@ -266,20 +275,24 @@ class Client:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         idle = self.idle.setdefault((target.host, target.port, target.tls), [])
-        while idle:
-            link = idle[-1]
-            if link.wake():
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (target.head, headers, len(body), body)
+        while True:
+            link = next((each for each in reversed([*idle]) if each.wake()), None)
+            kept = link is not None
+            if link is None:
+                by = min(until, loop.time() + CONNECT_SECONDS)
+                async with asyncio.timeout_at(by):
+                    link = await self._dial(target, by, met)
+            else:
                 met.append(link.address)
+            try:
+                reply = await link.ask(request, until)
                 break
-        else:
-            async with asyncio.timeout_at(min(until, loop.time() + CONNECT_SECONDS)):
-                link = await self._dial(target, met)
-        try:
-            request = b"%b%bcontent-length: %d\r\n\r\n%b" % (target.head, headers, len(body), body)
-            reply = await link.ask(request, until)
-        except BaseException:
-            link.transport.abort()
-            raise
+            except BaseException as error:
+                link.transport.abort()
+                # It was ended while this was on its way. What is sent twice is known by its id.
+                if not (kept and isinstance(error, ConnectionResetError) and not link.bytes):
+                    raise
         if not link.transport.is_closing():
             if loop.time() - link.opened < _KEPT_SECONDS:
                 link.rest(self.resting, idle)
@@ -289,22 +302,25 @@ class Client:
                 link.transport.close()
         return reply
 
-    async def _dial(self, target: Target, met: list[str]) -> _Link:
+    async def _dial(self, target: Target, by: float, met: list[str]) -> _Link:
+        """Connect to the first of its addresses that answers, each in its share of the time."""
         loop = asyncio.get_running_loop()
         addresses = await self._addresses(target.host, target.port)
         allowed = [each for each in addresses if self.may_dial(each)]
         if not allowed:
             raise NotAllowed if addresses else NotResolved
-        for address in allowed:
+        for left, address in zip(range(len(allowed), 0, -1), allowed, strict=True):
             met.append(address)
+            share = None if left == 1 else loop.time() + (by - loop.time()) / left
             try:
-                _, link = await loop.create_connection(
-                    lambda: _Link(loop, self.wanted),
-                    address,
-                    target.port,
-                    ssl=self.tls if target.tls else None,
-                    server_hostname=target.host if target.tls else None,
-                )
+                async with asyncio.timeout_at(share):
+                    _, link = await loop.create_connection(
+                        lambda: _Link(loop, self.wanted),
+                        address,
+                        target.port,
+                        ssl=self.tls if target.tls else None,
+                        server_hostname=target.host if target.tls else None,
+                    )
             except ssl.SSLError:
                 raise
             except OSError:
@@ -341,7 +357,12 @@ class Client:
             looking.cancel()
 
 
+_LOOKERS: Final = ThreadPoolExecutor(256, thread_name_prefix="names")
+"""A loop's own look up few names at a time: two whose servers are silent would stop all others."""
+
+
 async def look_up(host: str, port: int) -> Sequence[str]:
     """Ask the machine for the addresses of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKERS, ask)
     return [str(address[0]) for *_, address in found]

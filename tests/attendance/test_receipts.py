@@ -8,6 +8,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from app.attendance import receipts
 from app.core.data.db import SYSTEM
 from tests.attendance.factories import a_school, an_event, codes, push
 
@@ -126,6 +127,20 @@ async def test_what_releases_before_kept_is_read(client, database, school, pupil
             await tx.connection.execute(copy, before, kept, pushed.json()["batch_id"])
         again = await client.get(f"/v1/attendance-batches/{before}", headers=school.system.headers)
         assert again.content == pushed.content
+
+
+LATER = {"doubt", "unread", "spoke_for"}
+"""What results did not say in 0.1.0."""
+
+
+async def test_what_the_first_release_kept_is_read(client, school, pupil) -> None:
+    pushed = await push(client, school, an_event(pupil.id), an_event(uuid4()))
+    results = [
+        {name: said for name, said in result.items() if name not in LATER}
+        for result in pushed.json()["results"]
+    ]
+    kept = orjson.dumps({"batch_id": pushed.json()["batch_id"], "results": results})
+    assert receipts.receipt(receipts.unpacked(kept)) == pushed.content
 
 
 async def test_preferences_stand_side_by_side(client, school, pupil) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -213,6 +215,21 @@ class TestAnswer:
             answer = await send()
         assert (answer.status, answer.error) == (101, "status_not_2xx")
 
+    async def test_says_nothing_after_its_body(self) -> None:
+        said = b"HTTP/1.1 503 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n"
+        said += b"retry-after: 7\r\nwebhook-delivery: abort-message\r\n\r\n"
+        async with saying(said) as wire, client(wire) as send:
+            answer = await send()
+        assert (answer.status, answer.retry_after, answer.said) == (503, None, None)
+
+    async def test_that_goes_on_after_its_body_is_cut_off(self, monkeypatch) -> None:
+        monkeypatch.setattr(posting, "BODY_SECONDS", 3_600.0)
+        said = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: "
+        async with saying(said + b"y" * 2_000_000) as wire, client(wire) as send:
+            async with asyncio.timeout(SECONDS):
+                answer = await send()
+        assert (answer.status, answer.truncated) == (200, True)
+
     async def test_that_does_not_come_has_a_code(self) -> None:
         async with saying(b"") as wire, client(wire, attempt_seconds=0.05) as send:
             answer = await send()
@@ -292,6 +309,32 @@ class TestConnection:
             assert (await send()).status == 200
         assert [len(heard) for heard in wire.heard] == [1, 1]
 
+    async def test_that_waits_is_no_older_than_its_vetting(self, monkeypatch) -> None:
+        """However often it is used: what may be dialled may have changed."""
+        monkeypatch.setattr(posting, "_KEPT_SECONDS", 0.5)
+        async with saying(OK) as wire, client(wire) as send:
+            await send()
+            async with asyncio.timeout(SECONDS):
+                await wire.ended[0].wait()
+
+    async def test_that_ends_before_a_word_of_an_answer_is_replaced(self) -> None:
+        """Only if it had been kept: whoever keeps one for a while ends it when it likes."""
+        heard: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readuntil(b"\r\n\r\n{}"))
+            if len(heard) < 4:
+                writer.write(OK)
+                await reader.readuntil(b"\r\n\r\n{}")
+            writer.close()
+
+        wire = Wire()
+        async with await listening(serve, wire), client(wire) as send:
+            answers = [await send() for _ in range(4)]
+        assert [answer.status for answer in answers] == [200, 200, 200, None]
+        assert answers[-1].error == "connection_lost"
+        assert len(heard) == 4
+
     async def test_that_has_just_ended_is_passed_over(self) -> None:
         dialled = posting.Client(
             may_dial=lambda _: True, tls=ssl.create_default_context(), wanted=frozenset()
@@ -345,6 +388,26 @@ class TestName:
             answer = await post(url, settings_of(wire), names())
             assert (answer.error, answer.address) == ("name_not_resolved", None)
 
+    async def test_of_which_one_address_swallows_all_is_reached_at_the_next(
+        self, monkeypatch
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        dial = loop.create_connection
+
+        async def swallowed(protocol: Any, host: str, *rest: Any, **named: Any) -> Any:
+            if host == "127.0.0.2":
+                await asyncio.Event().wait()
+            return await dial(protocol, host, *rest, **named)
+
+        monkeypatch.setattr(posting, "CONNECT_SECONDS", 1.0)
+        monkeypatch.setattr(loop, "create_connection", swallowed)
+        async with saying(OK) as wire:
+            url = f"http://receiver.example.org:{wire.port}/in"
+            answer = await post(url, settings_of(wire), names("127.0.0.2", "127.0.0.1"))
+            assert (answer.status, answer.address) == (200, "127.0.0.1")
+            answer = await post(url, settings_of(wire), names("127.0.0.2"))
+            assert (answer.error, answer.address) == ("timed_out", "127.0.0.2")
+
     async def test_is_looked_up_once_for_all_who_ask_but_again_after_a_failure(
         self, monkeypatch
     ) -> None:
@@ -394,3 +457,22 @@ class TestName:
 
     async def test_is_looked_up_by_the_machine(self) -> None:
         assert "127.0.0.1" in await posting.look_up("localhost", 80)
+
+    async def test_is_looked_up_though_those_of_others_are_not_told(self, monkeypatch) -> None:
+        answers, told = threading.Event(), socket.getaddrinfo
+
+        def ask(host: str, *rest: Any, **named: Any) -> Any:
+            if host != "localhost":
+                answers.wait(SECONDS)
+            return told("localhost", *rest, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", ask)
+        silent = [
+            asyncio.ensure_future(posting.look_up(f"silent{n}.example.org", 80)) for n in range(40)
+        ]
+        try:
+            async with asyncio.timeout(SECONDS / 2):
+                assert "127.0.0.1" in await posting.look_up("localhost", 80)
+        finally:
+            answers.set()
+            await asyncio.gather(*silent)
