@@ -306,6 +306,26 @@ async def test_a_place_that_gets_another_code_ends_it(
     assert (await read(client, elsewhere, other)).json()["state"] == "done"
 
 
+async def test_one_that_the_database_ends_keeps_no_other_waiting(
+    client, database: Database, settings, civil, six, now, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await a_caller(database, settings, "civil_affairs", COUNTY)
+    first = await started(client, civil)
+    database.clock = lambda: now + timedelta(seconds=1)
+    second = await started(client, other)
+    look_at = exact_trials._look_at
+
+    async def endless(tx: Any, row: Any) -> None:
+        if str(row["id"]) in first:
+            await tx.connection.execute("SET LOCAL statement_timeout = 20")
+            await tx.connection.execute("SELECT pg_sleep(60)")
+        await look_at(tx, row)
+
+    monkeypatch.setattr(exact_trials, "_look_at", endless)
+    assert await failure(client, database, civil, first) == "value_not_derived"
+    assert (await read(client, other, second)).json()["state"] == "done"
+
+
 def test_figures_are_added_up_by_what_children_are_in() -> None:
     more = Counter({("category a", "before"): 2, ("flag b", "gained"): 1})
     found = exact_trials._added({"category a": [1, 1, 0, 0]}, more)
