@@ -293,13 +293,15 @@ async def test_why_it_failed_is_told(
         assert await failure(client, database, civil, location) == "value_not_derived"
 
 
+@pytest.mark.parametrize("place", ["120000000000", "120119000000", "120119101000"])
 async def test_a_place_that_gets_another_code_ends_it(
-    client, database: Database, settings, civil, six
+    client, database: Database, settings, civil, six, place: str
 ) -> None:
+    """It, a part of it, or what it is a part of."""
     province = await a_caller(database, settings, "civil_affairs", 120000000000)
     elsewhere = await a_caller(database, settings, "civil_affairs", 120118000000)
     other = await started(client, elsewhere, region_code="120118000000")
-    location = await started(client, province)
+    location = await started(client, province, region_code=place)
     async with database.begin(SYSTEM) as tx:
         await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
     assert await failure(client, database, province, location) == "region_replaced"
