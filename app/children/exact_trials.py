@@ -33,6 +33,8 @@ from app.core.problems import Problem
 BATCH: Final = 250
 PAUSE: Final = timedelta(seconds=0.1)
 """About as long as a batch takes: others have half of the worker at least."""
+HELD_UP: Final = timedelta(seconds=2)
+"""After which it is looked again for a trial that somebody else held."""
 JOB: Final = "children.try_next"
 _FIGURES: Final = ("before", "after", "gained", "lost")
 log = structlog.get_logger(__name__)
@@ -220,6 +222,7 @@ ORDER BY advanced_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 # On another day than it began, what is stored is of that day.
 _STORED: Final = f"$4::date = $5::date AND {trials.AS_OF_TODAY.format('$5::date', '$6')}"
+_WAITING: Final = "SELECT EXISTS (SELECT FROM policy_trials WHERE state = 'counting')"
 _NEXT: Final = f"""{trials.FILES.format(derived=_STORED, page="0", drawn="")}
 WHERE c.region_code >= $1 AND c.region_code < $2 AND (c.region_code, c.id) > ($1, $3)
 ORDER BY c.region_code, c.id LIMIT $7"""
@@ -249,11 +252,20 @@ async def look_at_next(tx: Tx) -> bool:
     """
     row = await tx.connection.fetchrow(_TURN)
     if row is None:
+        # Somebody holds it, and may let it go as it was: a change of a place that is only tried.
+        if await tx.connection.fetchval(_WAITING):
+            await _go_on(tx, HELD_UP)
         return False
     if row["made_by"] != derivation.made_by():
         await tx.connection.execute(_END, row["id"], "failed", "rules_changed", tx.now)
     else:
-        await _look_at(tx, row)
+        try:
+            async with tx.connection.transaction():
+                await _look_at(tx, row)
+        # Its batch would fail again, and it would be its turn each time: nobody else's.
+        except asyncpg.PostgresError as error:
+            log.warning("children.value_not_derived", error=type(error).__qualname__)
+            await tx.connection.execute(_END, row["id"], "failed", "value_not_derived", tx.now)
     await _go_on(tx, PAUSE)
     return True
 

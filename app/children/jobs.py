@@ -30,11 +30,9 @@ async def rederive_in_county(tx: Tx, payload: dict[str, Any]) -> None:
     another release does so, look again later.
     """
     county = payload["home_county"]
-    if await rederiving.is_of_another(tx, county):
+    if (delay := await rederiving.left_to_another(tx, county)) is not None:
         key = [str(county)]
-        await queue.enqueue(
-            tx.connection, _REDERIVE, [payload], dedupe_keys=key, delay=rederiving.LATER
-        )
+        await queue.enqueue(tx.connection, _REDERIVE, [payload], dedupe_keys=key, delay=delay)
     elif await rederiving.rederive(tx, county):
         await queue.enqueue_for(tx.connection, _REDERIVE, "home_county", [county])
 

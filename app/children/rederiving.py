@@ -128,23 +128,28 @@ UPDATE derivations SET derived_on = $2, derived_at = $3, walked_at = $3, by_revi
 WHERE home_county = $1
 """
 _OF_ANOTHER: Final = """
-SELECT EXISTS (SELECT FROM derivations
-    WHERE home_county = $1 AND coalesce(walked_by, made_by) <> $2
-      AND walked_at > $3::timestamptz - CASE WHEN by_revision > $4 THEN $5::interval
-                                             ELSE $6::interval END)
+SELECT CASE WHEN walked_by IS NULL THEN $7::interval ELSE $8::interval END FROM derivations
+WHERE home_county = $1 AND coalesce(walked_by, made_by) <> $2
+  AND walked_at > $3::timestamptz - CASE WHEN by_revision > $4 THEN $5::interval
+                                         ELSE $6::interval END
 """
 _NEWER_IS_GONE: Final = timedelta(hours=36)
 """A newer release says once a night that it is there; after this it was taken back."""
 _WALK_IS_OVER: Final = timedelta(minutes=10)
 """Any other release at work on a county says so with each batch."""
 LATER: Final = timedelta(minutes=2)
+SOON: Final = timedelta(seconds=2)
+"""While another walks: both take jobs from one queue, and what one hands back is the other's next
+set as often as not.
+"""
 
 
-async def is_of_another(tx: Tx, home_county: int) -> bool:
-    """Tell whether another release is at work on a county's files, or a newer one has derived them:
-    while two run side by side, neither undoes what the other did.
+async def left_to_another(tx: Tx, home_county: int) -> timedelta | None:
+    """Tell whether another release is at work on a county's files, or a newer one has derived them,
+    and after what time to look again: while two run side by side, neither undoes what the other
+    did. None: it is not so.
     """
-    found: bool = await tx.connection.fetchval(
+    found: timedelta | None = await tx.connection.fetchval(
         _OF_ANOTHER,
         home_county,
         derivation.made_by(),
@@ -152,6 +157,8 @@ async def is_of_another(tx: Tx, home_county: int) -> bool:
         versions.head(),
         _NEWER_IS_GONE,
         _WALK_IS_OVER,
+        LATER,
+        SOON,
     )
     return found
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.children import queries
+from app.children import queries, rows
 from app.core.data.db import SYSTEM
 from tests.at_once import behind
-from tests.below.conftest import COUNTY, NEXT_VILLAGE, VILLAGE
+from tests.below.conftest import COUNTY, NEXT_VILLAGE, NUMBER, VILLAGE
 from tests.children.factories import a_child, everywhere, moved
 from tests.regions.factories import some_regions
 
@@ -62,3 +62,30 @@ async def test_a_visit_to_a_child_from_another_county_waits_and_is_where_the_chi
         lambda: town.record_visit(str(child.id)),
     )
     assert (answer.status_code, answer.json()["region_code"]) == (201, str(NEXT_VILLAGE))
+
+
+@pytest.mark.parametrize("goes", [ELSEWHERE, NEXT_VILLAGE])
+async def test_a_visit_that_moves_before_it_is_held_is_its_finders_only_if_they_see_it_still(
+    town, goes
+) -> None:
+    ours = everywhere(COUNTY, COUNTY + 10**6)
+
+    async def hold():
+        async with town.database.begin(SYSTEM) as tx:
+            return await rows.find(tx, ours, town.visit["id"], table="visits", for_update=True)
+
+    moves = _MOVES.format(goes, VILLAGE).replace("children", "visits")
+    (found,) = await behind(town.database, moves, hold)
+    assert (found is not None) == (goes == NEXT_VILLAGE)
+
+
+@pytest.mark.parametrize("goes", [ELSEWHERE, NEXT_VILLAGE])
+async def test_a_child_known_by_a_number_that_moves_before_it_is_held(town, goes) -> None:
+    ours, number = everywhere(COUNTY, COUNTY + 10**6), ("student_status", NUMBER)
+
+    async def hold():
+        async with town.database.begin(SYSTEM) as tx:
+            return await queries.resolve_external(tx, ours, [number])
+
+    (found,) = await behind(town.database, _MOVES.format(goes, VILLAGE), hold)
+    assert [each.region_code for each in found.values()] == [goes] * (goes == NEXT_VILLAGE)

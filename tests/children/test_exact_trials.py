@@ -293,17 +293,39 @@ async def test_why_it_failed_is_told(
         assert await failure(client, database, civil, location) == "value_not_derived"
 
 
+@pytest.mark.parametrize("place", ["120000000000", "120119000000", "120119101000"])
 async def test_a_place_that_gets_another_code_ends_it(
-    client, database: Database, settings, civil, six
+    client, database: Database, settings, civil, six, place: str
 ) -> None:
+    """It, a part of it, or what it is a part of."""
     province = await a_caller(database, settings, "civil_affairs", 120000000000)
     elsewhere = await a_caller(database, settings, "civil_affairs", 120118000000)
     other = await started(client, elsewhere, region_code="120118000000")
-    location = await started(client, province)
+    location = await started(client, province, region_code=place)
     async with database.begin(SYSTEM) as tx:
         await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
     assert await failure(client, database, province, location) == "region_replaced"
     assert (await read(client, elsewhere, other)).json()["state"] == "done"
+
+
+async def test_one_that_the_database_ends_keeps_no_other_waiting(
+    client, database: Database, settings, civil, six, now, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await a_caller(database, settings, "civil_affairs", COUNTY)
+    first = await started(client, civil)
+    database.clock = lambda: now + timedelta(seconds=1)
+    second = await started(client, other)
+    look_at = exact_trials._look_at
+
+    async def endless(tx: Any, row: Any) -> None:
+        if str(row["id"]) in first:
+            await tx.connection.execute("SET LOCAL statement_timeout = 20")
+            await tx.connection.execute("SELECT pg_sleep(60)")
+        await look_at(tx, row)
+
+    monkeypatch.setattr(exact_trials, "_look_at", endless)
+    assert await failure(client, database, civil, first) == "value_not_derived"
+    assert (await read(client, other, second)).json()["state"] == "done"
 
 
 def test_figures_are_added_up_by_what_children_are_in() -> None:

@@ -184,6 +184,34 @@ async def test_two_releases_side_by_side_do_not_undo_each_other(
     assert await by(database, monkeypatch, "old", "0185") == (newer == "0185")
 
 
+@pytest.mark.parametrize("newer", ["0185", "0189"])
+async def test_of_two_releases_that_take_jobs_in_turn_one_comes_to_the_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch, now, newer: str
+) -> None:
+    """What one leaves alone is the other's next set: it must come round before its walk is over."""
+    monkeypatch.setattr(rederiving, "BATCH", 2)
+    for _ in range(5):
+        await a_child(database, VILLAGE)
+    at, begun = now, await by(database, monkeypatch, "new", newer)
+    for turn in range(12):
+        database.clock = lambda at=at: at
+        with monkeypatch.context() as old:
+            old.setattr(derivation, "made_by", lambda: "old")
+            old.setattr(versions, "head", lambda: "0185")
+            async with database.begin(SYSTEM) as tx:
+                wait = await rederiving.left_to_another(tx, COUNTY)
+        assert begun
+        assert wait is not None
+        at += wait
+        if turn % 6 == 5:
+            database.clock = lambda at=at: at
+            assert await by(database, monkeypatch, "new", newer)
+    async with database.begin(SYSTEM) as tx:
+        made = "SELECT made_by FROM derivations"
+        assert await tx.connection.fetchval(made) == "new"
+    assert at - now < timedelta(minutes=10)
+
+
 async def test_a_newer_release_that_was_taken_back_is_not_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch, now
 ) -> None:
