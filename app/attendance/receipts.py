@@ -157,7 +157,7 @@ async def keep(
 
 def unpacked(packed: bytes) -> Mapping[str, Any]:
     """Return what was kept of a batch (`to_keep`)."""
-    said = orjson.loads(packed if packed.startswith(b"{") else zlib.decompress(packed))
+    said: Mapping[str, Any] = orjson.loads(packed if packed.startswith(b"{") else zlib.decompress(packed))
     if "rest" in said:
         return said
     # Releases before kept what they answered, packed or not, and the first ones answered less.

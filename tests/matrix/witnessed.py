@@ -68,7 +68,7 @@ _MORE = {
 }
 """Recorded, too: sections written but not read, and what a page would show if it had an item."""
 
-_MADE = ("id", "referral_id", "batch_id", "unresolved_id")
+_MADE = ("id", "referral_id", "batch_id", "trial_id", "unresolved_id")
 """What an answer calls what was made."""
 
 _ROWS = """
