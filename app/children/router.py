@@ -175,7 +175,7 @@ async def search_children(
     responses=documented(RegionCodeInvalid, trials.TrialForbidden, trials.ValueNotTried),
 )
 async def try_policy_value(
-    principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
+    principal: ReadsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
 ) -> Shown[trial_schemas.PolicyTrial]:
     """Count what would become of children under another value of a policy parameter.
 
@@ -198,7 +198,7 @@ async def try_policy_value(
     ),
 )
 async def start_policy_trial(
-    principal: CountsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
+    principal: ReadsChildren, asked: trial_schemas.PolicyTrialAsked, tx: Transaction
 ) -> Shown[trial_schemas.ExactTrial]:
     """Have what would become of children under another value counted on every file, however many.
 
@@ -216,7 +216,7 @@ _TRIAL_PROBLEMS = documented(exact_trials.TrialNotFound)
 
 @router.get("/policy-trials/{trial_id}", responses=_TRIAL_PROBLEMS)
 async def read_policy_trial(
-    principal: CountsChildren, trial_id: TrialId, tx: Transaction
+    principal: ReadsChildren, trial_id: TrialId, tx: Transaction
 ) -> Shown[trial_schemas.ExactTrial]:
     """Read how far a trial of your agency is, and what came of it: for some time, and while all of
     its place is in your remit.

@@ -316,3 +316,14 @@ def test_of_what_was_not_seen_there_may_be_some() -> None:
     assert (share, low) == (0, 0)
     assert 0.003 < high < 0.007
     assert trials.interval({1: 7}, {1: 7})[2] == 1
+
+
+async def test_it_is_done_for_a_purpose(client, civil) -> None:
+    """Two values that differ by one condition tell of one child to who is in a village of three."""
+    headers = {
+        name: said for name, said in civil.headers.items() if name.lower() != "purpose-of-use"
+    }
+    for path in ("/v1/children/policy-trials", "/v1/children/policy-trials/exact"):
+        answer = await client.post(path, json=YOUNGER, headers=headers)
+        assert answer.status_code == 400
+        assert "urpose" in str(answer.json()["errors"]), answer.text
