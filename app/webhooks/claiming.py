@@ -38,7 +38,8 @@ def rooms(most: int, in_flight: int, batch: int) -> Room:
 # Fair: each gets as much as its gate has room for, mandatory deliveries first, of these the urgent,
 # and the endpoints take turns; each kind as far as there is room for it. In order: nothing goes out
 # while an earlier one about the same subject is open; but a mandatory one waits for mandatory ones
-# alone. `next_at` of a leased row is the end of its lease, so a lost lease is due like any other.
+# alone. (Said so that no index but that of the order has it: else each that waits is compared with
+# all that do.) `next_at` of a leased row is the end of its lease: a lost lease is due like any other.
 _CLAIM: Final = """
 WITH RECURSIVE waiting (id) AS (
     (SELECT endpoint_id FROM webhook_deliveries WHERE state IN ('pending', 'leased')
@@ -69,7 +70,7 @@ WITH RECURSIVE waiting (id) AS (
               SELECT 1 FROM webhook_deliveries earlier
               WHERE earlier.endpoint_id = w.endpoint_id AND earlier.ordering_key = w.ordering_key
                 AND earlier.sequence < w.sequence AND earlier.state IN ('pending', 'leased')
-                AND earlier.delivery_class <= w.delivery_class)
+                AND (earlier.delivery_class = 'M' OR w.delivery_class = 'S'))
         ORDER BY w.next_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
     ) AS d
 ), chosen AS (
