@@ -309,6 +309,16 @@ class TestConnection:
             assert (await send()).status == 200
         assert [len(heard) for heard in wire.heard] == [1, 1]
 
+    async def test_is_kept_for_its_name_alone(self) -> None:
+        """Whoever shares an address and a port with another is another."""
+        async with saying(OK) as wire:
+            resolve = names("127.0.0.1")
+            async with sending.open_client(settings_of(wire), resolve=resolve) as send:
+                for name in ("a.example.org", "b.example.org", "a.example.org"):
+                    url = f"http://{name}:{wire.port}/in"
+                    await send(url, [b"k"], webhook_id="msg_a", body=b"{}", at=NOW)
+        assert [len(heard) for heard in wire.heard] == [2, 1]
+
     async def test_that_waits_is_no_older_than_its_vetting(self, monkeypatch) -> None:
         """However often it is used: what may be dialled may have changed."""
         monkeypatch.setattr(posting, "_KEPT_SECONDS", 0.5)
