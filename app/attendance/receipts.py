@@ -22,8 +22,10 @@ from app.attendance.schemas import LONGEST_NAME, MOST_UNREAD, ResultStatus
 from app.core.data.db import Tx
 from app.core.problems import FieldError
 
-_TAKEN: Final = {"applied": "accepted", "superseded": "accepted", "duplicate": "duplicate"}
-"""Codes that ask nothing of the sender, and their status."""
+_TAKEN: Final = {"applied": "accepted", "duplicate": "duplicate"}
+"""Codes that ask nothing of the sender, and their status. What counts for less than the school said
+before (`superseded`) is told: it may not know.
+"""
 _ORDINARY: Final = "applied"
 _NO_MORE: Final[Mapping[str, Any]] = {
     "detail": None,
@@ -157,7 +159,9 @@ async def keep(
 
 def unpacked(packed: bytes) -> Mapping[str, Any]:
     """Return what was kept of a batch (`to_keep`)."""
-    said: Mapping[str, Any] = orjson.loads(packed if packed.startswith(b"{") else zlib.decompress(packed))
+    said: Mapping[str, Any] = orjson.loads(
+        packed if packed.startswith(b"{") else zlib.decompress(packed)
+    )
     if "rest" in said:
         return said
     # Releases before kept what they answered, packed or not, and the first ones answered less.

@@ -229,7 +229,9 @@ class BatchReceipt(BaseModel):
         pattern="^[0-9a-f]{64}$",
         description="Names the rest: SHA-256, in hexadecimal, of the JSON array of their"
         " `[source, id]`, in order, without spaces, in UTF-8 and escaping only what must be (RFC"
-        " 8785); both as results spell them.",
+        " 8785); both as results spell them:"
+        " without spaces around, a number as its digits, and in a source all outside `!` to `~`"
+        " percent-encoded as UTF-8.",
     )
 
 

@@ -39,7 +39,8 @@ def rooms(most: int, in_flight: int, batch: int) -> Room:
 # and the endpoints take turns; each kind as far as there is room for it. In order: nothing goes out
 # while an earlier one about the same subject is open; but a mandatory one waits for mandatory ones
 # alone. (Said so that no index but that of the order has it: else each that waits is compared with
-# all that do.) `next_at` of a leased row is the end of its lease: a lost lease is due like any other.
+# all that do.) `next_at` of a leased row is the end of its lease, so a lost lease is due like any
+# other.
 _CLAIM: Final = """
 WITH RECURSIVE waiting (id) AS (
     (SELECT endpoint_id FROM webhook_deliveries WHERE state IN ('pending', 'leased')

@@ -299,7 +299,7 @@ class Client:
                 if len(self.resting) > _IDLE_AT_MOST:
                     next(iter(self.resting)).end()
             else:
-                link.transport.close()
+                link.end()
         return reply
 
     async def _dial(self, target: Target, by: float, met: list[str]) -> _Link:

@@ -52,6 +52,7 @@ async def test_the_short_form_tells_what_to_look_at_and_names_the_rest(
     assert {result["index"]: result["code"] for result in answer["results"]} == {
         1: "literal_error",
         3: "id_taken",
+        4: "superseded",
         5: "child_not_found",
         6: "applied",
         7: "applied",

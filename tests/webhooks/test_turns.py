@@ -1,10 +1,13 @@
 """Who is sent something first, where not all can be at once."""
 
 import asyncio
+import json
+from datetime import timedelta
 
 from aiohttp import web
 
 from app.core.data.db import SYSTEM
+from app.webhooks import claiming
 from app.webhooks.operations import deliveries
 from tests.access.factories import an_agency
 from tests.waiting import happens, until
@@ -93,3 +96,32 @@ async def test_a_report_finds_a_place_however_slow_all_others_are(
     names = [[(await row_of(live, each))["webhook_id"] for each in of] for of in (news, told)]
     assert [len(first & {*each}) for each in names] == [6, 1]
     assert (await row_of(live, urgent))["webhook_id"] in first
+
+
+async def test_a_claim_reads_no_more_the_more_waits(live, bureau, receiver, clock) -> None:
+    """A report is claimed with what else is due: it stands behind whatever that takes."""
+    await an_endpoint(live, bureau, receiver.url)
+    news = await subscribed(live)
+    clock.advance(seconds=60)
+    limits = (384, clock() + timedelta(seconds=60), 16, [], [], 384, 384)
+    async with live.begin(SYSTEM) as tx:
+        columns = [*dict(await row_of(live, news))]
+        new = {
+            "id": "gen_random_uuid()",
+            "event_id": "gen_random_uuid()",
+            "sequence": "d.sequence + n",
+            "ordering_key": "md5((n % 100)::text)::uuid",
+        }
+        said = ", ".join(new.get(each, f"d.{each}") for each in columns)
+        await tx.connection.execute(
+            f"INSERT INTO webhook_deliveries ({', '.join(columns)}) SELECT {said}"
+            " FROM webhook_deliveries d CROSS JOIN generate_series(1, 3000) n WHERE d.id = $1",
+            news,
+        )
+        # Nobody has counted them: what waits now did not a moment ago.
+        plan = await tx.connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claiming._CLAIM}", tx.now, *limits
+        )
+    (told,) = plan if isinstance(plan, list) else json.loads(plan)
+    assert told["Plan"]["Actual Rows"] == 16
+    assert told["Plan"]["Shared Hit Blocks"] < 15_000
