@@ -42,9 +42,6 @@ def test_the_chapters_are_those_the_packages_declare(document) -> None:
 DIFFERS = {
     "summariseDuties": False,  # counts only
     "summariseChildren": False,
-    "tryPolicyValue": False,
-    "startPolicyTrial": False,
-    "readPolicyTrial": False,
     "cancelPolicyTrial": False,
     "listEvents": True,  # names children, other operations of its scope name deliveries
     "listHolders": True,  # names people, other operations of its scope name agencies
