@@ -6,6 +6,7 @@ Stateless, like the web process: start as many as needed. What is in flight at S
 """
 
 import asyncio
+import resource
 import signal
 from functools import partial
 
@@ -27,6 +28,8 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     """Work until SIGTERM or SIGINT."""
     wiring.load()
     settings = settings.model_copy(update={"database": settings.database.direct})
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection each, of up to 1,000
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):

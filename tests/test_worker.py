@@ -1,5 +1,7 @@
 """What the worker's connections are."""
 
+import resource
+
 import pytest
 
 from app import worker
@@ -29,3 +31,21 @@ async def test_it_plans_each_statement_for_what_is_there_now(database_urls, monk
         await worker.run(Settings(environment="test", database=urls))
     assert ended.group_contains(Seen)
     assert found == ["force_custom_plan"] * 2
+
+
+async def test_it_may_open_as_many_files_as_the_machine_lets_it(database_urls, monkeypatch) -> None:
+    """Those that are not ours would be taken for an endpoint's failures."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def look(*_, **__) -> None:
+        raise Seen
+
+    monkeypatch.setattr(worker.runner, "run", look)
+    urls = config.Database(url=database_urls.app, owner_url=database_urls.owner)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, most), most))
+    try:
+        with pytest.raises(BaseExceptionGroup):
+            await worker.run(Settings(environment="test", database=urls))
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))

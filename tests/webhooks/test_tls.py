@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.webhooks.test_sending import post
+from tests.webhooks.wire import names, post
 from tests.webhooks.workshop import receiving, settings_for
 
 OLD = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
@@ -119,3 +119,11 @@ async def test_a_certificate_that_proves_nothing_is_refused(
         answer = await post(receiver.url, settings_for(receiver))
         assert (answer.status, answer.error) == (None, "tls_failed")
         assert receiver.received == []
+
+
+async def test_a_certificate_is_that_of_the_name_in_the_url(trusted) -> None:
+    """Not of whatever address the name has: somebody else may have answered for it."""
+    async with receiving(serving(trusted, TODAY)) as receiver:
+        url = receiver.url.replace("127.0.0.1", "receiver.example.org")
+        answer = await post(url, settings_for(receiver), names("127.0.0.1"))
+    assert (answer.status, answer.error) == (None, "tls_failed")
