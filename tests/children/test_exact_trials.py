@@ -346,3 +346,10 @@ async def test_a_trial_is_let_go_after_its_time(client, database: Database, civi
     await run_jobs(database)
     async with database.begin(SYSTEM) as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM policy_trials") == 0
+
+
+async def test_what_cannot_be_tried_is_refused_as_it_is_begun(client, civil) -> None:
+    place = await start(client, civil, region_code="999999999999")
+    assert (place.status_code, place.json()["type"]) == (400, "/problems/region-code-invalid")
+    value = await start(client, civil, value="of no such kind")
+    assert (value.status_code, value.json()["type"]) == (422, "/problems/value-not-tried")
