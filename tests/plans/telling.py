@@ -16,7 +16,7 @@ WHOLE = 1_000_000
 DEEPER = 1.2
 """What a page deep inside may cost, by the first page of the same list."""
 _FLOOR = 20
-_A_ROW = 5
+_A_ROW = 8
 """Buffers that are no difference: a page more of each index; and each row may lie on a page of its
 own, and be looked up among what is hidden, where those of the first page, copied together, are not.
 """

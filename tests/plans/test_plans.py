@@ -40,7 +40,7 @@ _X = {"operation": "listX", "statement": "SELECT", "buffers": 900}
 def test_a_page_deep_inside_that_costs_more_than_the_first_fails(monkeypatch, capsys) -> None:
     monkeypatch.setattr(telling.tomllib, "loads", lambda _: {})
     # A fifth more of 100, and some pages for each row.
-    for buffers, code in ((390, 0), (391, 1)):
+    for buffers, code in ((540, 0), (541, 1)):
         pages = (("listX", 100), ("listX?cursor", buffers))
         asked = [
             Asked(name, "auditor", 200, [Judged("SELECT x", read, 50, 50, 1.0, "node")])
