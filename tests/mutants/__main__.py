@@ -233,13 +233,16 @@ def attempt(session: pytest.Session, running: faults.Running, trial: Trial) -> i
 
 
 def chosen(items: Sequence[pytest.Item], tests: Sequence[str]) -> list[pytest.Item]:
-    """Pick the tests a list of node ids names, in that order."""
-    return [
+    """Pick the tests a list of node ids names, in that order, each once: pytest sets up no test
+    that follows itself.
+    """
+    named = (
         item
         for name in tests
         for item in items
         if item.nodeid == name or item.nodeid.startswith((f"{name}/", f"{name}::", f"{name}["))
-    ]
+    )
+    return list(dict.fromkeys(named))
 
 
 def apart(trial: Trial) -> None:
