@@ -62,6 +62,7 @@ class Preferences(NamedTuple):
 
 
 async def _preferences(
+    request: Request,
     prefer: Annotated[
         str | None,
         Header(
@@ -73,7 +74,8 @@ async def _preferences(
         ),
     ] = None,
 ) -> Preferences:
-    said = prefer or ""
+    del prefer  # the first of its lines, which are one list (RFC 9110, 5.3)
+    said = ",".join(request.headers.getlist("prefer"))
     strict, minimal = _HANDLING_STRICT.search(said), _RETURN_MINIMAL.search(said)
     return Preferences(strict is not None, minimal is not None)
 

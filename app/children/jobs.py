@@ -90,19 +90,21 @@ async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
     await duplicates.refer_namesakes(tx, event.subject_id)
 
 
+# Each file looked at, in order; without a code, one that another transaction has moved away.
 _MOVE: Final = """
 WITH next AS (
-    SELECT *, count(*) OVER () AS looked FROM (
-        SELECT home_county, id, region_code AS was FROM children
-        WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
-        ORDER BY region_code, id LIMIT $7) AS these
-)
-UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
-    residence = c.residence || jsonb_build_object(
-        'region_code', lpad((c.region_code + $3)::text, 12, '0')), next_change_on = $8
-FROM next WHERE c.home_county = next.home_county AND c.id = next.id
-  AND (c.region_code >= $1 AND c.region_code < $2) IS TRUE
-RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name, next.was, next.looked
+    SELECT home_county, id, region_code AS was FROM children
+    WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
+    ORDER BY region_code, id LIMIT $7),
+moved AS (
+    UPDATE children AS c SET region_code = c.region_code + $3, updated_at = $4,
+        residence = c.residence || jsonb_build_object(
+            'region_code', lpad((c.region_code + $3)::text, 12, '0')), next_change_on = $8
+    FROM next WHERE c.home_county = next.home_county AND c.id = next.id
+      AND (c.region_code >= $1 AND c.region_code < $2) IS TRUE
+    RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name)
+SELECT next.was, next.id AS looked, moved.* FROM next LEFT JOIN moved USING (id)
+ORDER BY next.was, next.id
 """
 
 
@@ -114,14 +116,15 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """
     last = (event.old_lo, _FIRST)
     while True:
-        moved = await tx.connection.fetch(
+        files = await tx.connection.fetch(
             _MOVE, event.old_lo, event.old_hi, event.shift, tx.now, *last, following.BATCH, tx.today
         )
+        moved = [file for file in files if file["id"] is not None]
         await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
         await names.keep(tx, [(queries.ref_of(row), row["name"]) for row in moved])
-        if not moved or moved[0]["looked"] < following.BATCH:
+        if len(files) < following.BATCH:
             break
-        last = max((row["was"], row["id"]) for row in moved)
+        last = files[-1]["was"], files[-1]["looked"]
     gone = "DELETE FROM children_counts WHERE county_code >= $1 AND county_code < $2"
     await tx.connection.execute(gone, event.old_lo, event.old_hi)  # or both codes are added up
     await exact_trials.end_in(tx, event.old_lo, event.old_hi)

@@ -43,13 +43,15 @@ async def take_along(tx: Tx, replaced: RegionReplaced) -> None:
         await follower(tx, replaced)
 
 
+# Says how far it looked, not what it moved: of a whole set others may have moved every row.
 _SHIFT: Final = """
-UPDATE {table} AS t SET {changes}
-FROM (SELECT *, count(*) OVER () AS looked FROM (
-        SELECT {keys}, {column} AS was FROM {table}
-        WHERE {column} >= $1 AND {column} < $2 AND {which} ORDER BY {column} LIMIT $4) AS these
-     ) AS old
-WHERE {same} AND (t.{column} >= $1 AND t.{column} < $2) IS TRUE RETURNING old.was, old.looked
+WITH old AS (
+    SELECT {keys}, {column} AS was FROM {table}
+    WHERE {column} >= $1 AND {column} < $2 AND {which} ORDER BY {column} LIMIT $4),
+moved AS (
+    UPDATE {table} AS t SET {changes} FROM old
+    WHERE {same} AND (t.{column} >= $1 AND t.{column} < $2) IS TRUE)
+SELECT count(*) AS looked, max(was) AS reached FROM old
 """
 
 
@@ -79,13 +81,13 @@ async def shift(
     )
     lo = replaced.old_lo
     while True:
-        rows = await tx.connection.fetch(
+        set_ = await tx.connection.fetchrow(
             statement, lo, replaced.old_hi, replaced.shift, BATCH, *values
         )
-        if not rows or rows[0]["looked"] < BATCH:
+        if set_["looked"] < BATCH:
             return
         # From the last code on: this transaction's own dead entries before it are not read again.
-        lo = max(row["was"] for row in rows)
+        lo = set_["reached"]
 
 
 async def look_twice(tx: Tx, job: str, payload: dict[str, Any]) -> None:

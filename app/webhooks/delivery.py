@@ -26,7 +26,7 @@ from app.webhooks import claiming, events, rules, sending, signing
 from app.webhooks.models import PREVIOUS_SECRET_PLACE, RESPONSE_PLACE, SECRET_PLACE
 from app.webhooks.operations.deliveries import CHANNEL, pull_forward
 
-_GATES: Final = 1_000
+_GATES: Final = 50_000
 """Of how many endpoints it is kept what they stand."""
 log = structlog.get_logger(__name__)
 

@@ -148,3 +148,12 @@ async def test_preferences_stand_side_by_side(client, school, pupil) -> None:
     both = await push(client, school, an_event(pupil.id), prefer="handling=strict, return=minimal")
     assert both.headers["preference-applied"] == "handling=strict, return=minimal"
     assert both.json()["results"] == []
+
+
+async def test_preferences_may_stand_in_two_lines(client, school, pupil) -> None:
+    """RFC 9110, 5.3: lines of one name are one list."""
+    prefer = [("prefer", "handling=strict"), ("prefer", "return=minimal")]
+    headers = [*school.system.headers.items(), *prefer]
+    events = {"events": [an_event(pupil.id)]}
+    both = await client.post("/v1/attendance-events", json=events, headers=headers)
+    assert both.headers["preference-applied"] == "handling=strict, return=minimal"

@@ -1,8 +1,15 @@
 from datetime import date
 
+import pytest
+
+from app.children.jobs import follow_region_change
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from app.regions import following
+from app.regions.events import RegionReplaced
 from app.regions.operations import replace_region
 from tests.access.factories import a_caller
+from tests.at_once import behind
 from tests.children.factories import a_child, a_file
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
@@ -68,3 +75,40 @@ async def test_a_second_file_opened_after_the_change_is_referred(
             "SELECT child_id::text, other_child_id::text FROM duplicate_referrals"
         )
     assert [tuple(row) for row in referrals] == [(opened[1], opened[0])]
+
+
+async def shift_files(tx, event: RegionReplaced) -> None:
+    await following.shift(tx, event, "children", "region_code", keys=("home_county", "id"))
+
+
+@pytest.mark.parametrize("follow", [follow_region_change, shift_files])
+async def test_a_set_that_others_moved_meanwhile_is_not_the_last(
+    live_database, monkeypatch, follow
+) -> None:
+    monkeypatch.setattr(following, "BATCH", 2)
+    for _ in range(3):
+        await a_child(live_database, VILLAGE)
+    away = "(SELECT id FROM children ORDER BY region_code, id LIMIT 2)"
+    held = f"UPDATE children SET region_code = {NEXT_VILLAGE} WHERE id IN {away}"
+    event = RegionReplaced(
+        subject_id=new_id(),
+        region_code=VILLAGE,
+        home_county=COUNTY,
+        old_lo=VILLAGE,
+        old_hi=VILLAGE + 1000,
+        shift=1_000_000,
+        on=date(2026, 7, 1),
+    )
+
+    async def replaced() -> None:
+        async with live_database.begin(SYSTEM) as tx:
+            await follow(tx, event)
+
+    await behind(live_database, held, replaced)
+    async with live_database.begin(SYSTEM) as tx:
+        lived = await tx.connection.fetch("SELECT region_code FROM children ORDER BY id")
+    assert [row["region_code"] for row in lived] == [
+        NEXT_VILLAGE,
+        NEXT_VILLAGE,
+        VILLAGE + 1_000_000,
+    ]

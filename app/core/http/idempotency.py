@@ -187,7 +187,9 @@ def _again(request: Request) -> Any:
 
 
 async def _digest(request: Request) -> bytes:
-    said = [request.headers.get(name) for name in _SAYS_WHAT_TO_DO]
+    said: list[str | None] = [
+        ", ".join(request.headers.getlist(name)) or None for name in _SAYS_WHAT_TO_DO
+    ]
     media_type = request.headers.get("content-type", _PLAIN).partition(";")[0].strip().lower()
     if media_type != _PLAIN:  # a batch of CloudEvents reads otherwise; a charset changes nothing
         said.append(media_type)
