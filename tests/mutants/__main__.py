@@ -7,6 +7,10 @@ one of the files, to try all its faults instead of a sample, or `by_hand`, `clau
 id. pytest collects once; every fault is a fork of that process with the changed code put in force.
 One that cannot be (the body of a class, a file of data) gets a copy of the project and a pytest of
 its own.
+
+A fault of a file that survives the tests which decide it is tried once more, against all the tests
+of its package (and what `wider` names): so a list that grew old lets no fault through, and takes
+time only where it did.
 """
 
 import asyncio
@@ -54,6 +58,8 @@ class Trial:
     diff: str = ""
     reason: str | None = None
     apart: bool = False
+    wider: Sequence[str] = ()
+    """The tests that a survivor is tried against once more."""
     limit: float = 120
     outcome: int = NONE
     seconds: float = 0
@@ -94,8 +100,12 @@ def targets(only: str | None) -> Iterator[Target]:
         most = len(found) if only else entry.get("most", data["most"])
         chance = random.Random(f"{data['seed']} {entry['file']}")
         chosen = {one.key for one in chance.sample(found, min(most, len(found)))} | reasons.keys()
+        tests, wider = entry["tests"], [f"tests/{path.parts[len(HOME.parts) + 1]}"]
+        wider += entry.get("wider", ())
         trials = [
-            Trial(one.key, path, entry["tests"], one.source, one.diff, reasons.pop(one.key, None))
+            Trial(
+                one.key, path, tests, one.source, one.diff, reasons.pop(one.key, None), wider=wider
+            )
             for one in found
             if one.key in chosen
         ]
@@ -139,6 +149,8 @@ class Plugin:
 
     targets: list[Target]
     running: faults.Running | None = None
+    seconds: dict[tuple[str, ...], float] = field(default_factory=dict)
+    """How long wider tests take without a fault."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -153,8 +165,26 @@ class Plugin:
             for trial in target.trials:
                 trial.limit = 30 + sound.seconds / 2  # of all tests, and a trial runs some
             self.run(session, target.trials)
+            self.run(session, self.once_more(session, target))
             report(target)
         return True
+
+    def once_more(self, session: pytest.Session, target: Target) -> Iterator[Trial]:
+        """Yield what survived the tests that decide it, to be tried against the wider ones; these
+        must pass without a fault.
+        """
+        for trial in target.trials:
+            if trial.outcome != SURVIVED or trial.reason or not trial.wider:
+                continue
+            wider = tuple(trial.wider)
+            if wider not in self.seconds:
+                sound = Trial("no fault", HOME, wider, limit=3600)
+                self.run(session, [sound])
+                if sound.outcome != SURVIVED:
+                    pytest.exit(f"{wider} fail without any fault.", 2)
+                self.seconds[wider] = sound.seconds
+            trial.tests, trial.limit = wider, 30 + 3 * self.seconds[wider]
+            yield trial
 
     def trials(self) -> Iterator[Trial]:
         for target in self.targets:
@@ -298,7 +328,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as after Ctrl-C
     only, started = os.environ.get("ONLY") or None, time.monotonic()
     plugin = Plugin([*targets(only), *by_hand(only)])
-    files = {test.partition("::")[0] for trial in plugin.trials() for test in trial.tests}
+    files = {
+        test.partition("::")[0]
+        for trial in plugin.trials()
+        for test in (*trial.tests, *trial.wider)
+    }
     if not files:
         sys.exit(f"{only} is no target of {DATA.relative_to(HOME)}")
     with tempfile.TemporaryDirectory(dir=choose().folder) as place:
