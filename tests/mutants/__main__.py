@@ -3,8 +3,8 @@
 What is tried is data: `targets.toml` names files, the tests that decide them and the
 survivors that are accepted, `by_hand.toml` faults written by hand, `clauses.toml` parts of the
 obligations' sentences taken out, which the tests must notice that the clause names. `ONLY` names
-one of the files, to try all its faults instead of a sample, or `by_hand`, `clauses` or a clause's
-id. pytest collects once; every fault is a fork of that process with the changed code put in force.
+one of the files, to try all its faults instead of a sample, or `files` (a sample of each),
+`by_hand`, `clauses` or a clause's id. pytest collects once; every fault is a fork of that process with the changed code put in force.
 One that cannot be (the body of a class, a file of data) gets a copy of the project and a pytest of
 its own.
 
@@ -92,12 +92,12 @@ def targets(only: str | None) -> Iterator[Target]:
     data = tomllib.loads((DATA / "targets.toml").read_text())
     print(f"seed {data['seed']}, at most {data['most']} faults of a file unless ONLY names it")
     for entry in data["target"]:
-        if only not in {None, entry["file"]}:
+        if only not in {None, "files", entry["file"]}:
             continue
         path, reasons = HOME / entry["file"], dict(entry.get("survives", {}))
         places = tuple(entry.get("places", [""]))
         found = [one for one in faults.mutants(path.read_text()) if one.place.startswith(places)]
-        most = len(found) if only else entry.get("most", data["most"])
+        most = len(found) if only == entry["file"] else entry.get("most", data["most"])
         chance = random.Random(f"{data['seed']} {entry['file']}")
         chosen = {one.key for one in chance.sample(found, min(most, len(found)))} | reasons.keys()
         tests, wider = entry["tests"], [f"tests/{path.parts[len(HOME.parts) + 1]}"]
