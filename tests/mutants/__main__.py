@@ -4,9 +4,9 @@ What is tried is data: `targets.toml` names files, the tests that decide them an
 survivors that are accepted, `by_hand.toml` faults written by hand, `clauses.toml` parts of the
 obligations' sentences taken out, which the tests must notice that the clause names. `ONLY` names
 one of the files, to try all its faults instead of a sample, or `files` (a sample of each),
-`by_hand`, `clauses` or a clause's id. pytest collects once; every fault is a fork of that process with the changed code put in force.
-One that cannot be (the body of a class, a file of data) gets a copy of the project and a pytest of
-its own.
+`by_hand`, `clauses` or a clause's id. pytest collects once; every fault is a fork of that process
+with the changed code put in force. One that cannot be (the body of a class, a file of data) gets a
+copy of the project and a pytest of its own.
 
 A fault of a file that survives the tests which decide it is tried once more, against all the tests
 of its package (and what `wider` names): so a list that grew old lets no fault through, and takes
