@@ -100,11 +100,18 @@ def targets(only: str | None) -> Iterator[Target]:
         most = len(found) if only == entry["file"] else entry.get("most", data["most"])
         chance = random.Random(f"{data['seed']} {entry['file']}")
         chosen = {one.key for one in chance.sample(found, min(most, len(found)))} | reasons.keys()
-        tests, wider = entry["tests"], [f"tests/{path.parts[len(HOME.parts) + 1]}"]
+        package = path.parts[len(HOME.parts) + 1]
+        wider = [f"tests/{package}" if (HOME / "tests" / package).is_dir() else "tests/api"]
         wider += entry.get("wider", ())
         trials = [
             Trial(
-                one.key, path, tests, one.source, one.diff, reasons.pop(one.key, None), wider=wider
+                one.key,
+                path,
+                entry["tests"],
+                one.source,
+                one.diff,
+                reasons.pop(one.key, None),
+                wider=wider,
             )
             for one in found
             if one.key in chosen
