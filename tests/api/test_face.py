@@ -151,7 +151,9 @@ def test_each_figure_has_a_place_of_its_own() -> None:
     figures = Figures(["one", "two"])
     for operation, status, seconds in (("two", 200, 0.003), ("two", 599, 11), ("?", 404, 0.001)):
         figures.note(operation, status, seconds, in_use=3)
-    figures.turn_away(Lane.people)
+    for times, lane in enumerate(Lane, 1):
+        for _ in range(times):
+            figures.turn_away(lane)
     found = {
         (one.name, *one.labels.values()): one.value
         for family in figures.collect()
@@ -171,9 +173,11 @@ def test_each_figure_has_a_place_of_its_own() -> None:
         (f"{seconds}_count", "-"): 1,
         (f"{seconds}_sum", "two"): 11.003,
         (f"{seconds}_sum", "-"): 0.001,
-        ("tonghu_turned_away_total", "people"): 1,
+        **{("tonghu_turned_away_total", lane): times for times, lane in enumerate(Lane, 1)},
         ("tonghu_pool_in_use", "0"): 3,
     }
+    families = {family.name: family.samples for family in figures.collect()}
+    assert families["tonghu_replica_used"] == [], "there is none"
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])

@@ -153,6 +153,13 @@ class TestConnection:
             assert (await send()).status == 200
         assert [len(heard) for heard in wire.heard] == [1, 1]
 
+    async def test_is_left_after_a_while_though_it_is_never_idle(self, monkeypatch) -> None:
+        monkeypatch.setattr(posting, "_KEPT_SECONDS", 0.0)
+        async with saying(OK) as wire, client(wire) as send:
+            for _ in range(3):
+                await send()
+        assert [len(heard) for heard in wire.heard] == [1, 1, 1]
+
     async def test_is_kept_for_its_name_alone(self) -> None:
         """Whoever shares an address and a port with another is another."""
         async with saying(OK) as wire:

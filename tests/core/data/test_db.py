@@ -128,6 +128,8 @@ async def test_nothing_holds_a_connection_for_ever(database_urls, keyring) -> No
     asked = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     async with opened(database_urls.app, keyring, **limits) as database, database.begin() as tx:
         told = [await tx.connection.fetchval(f"SHOW {name}") for name in asked]
+        whose = "SELECT DISTINCT source FROM pg_settings WHERE name = ANY ($1)"
+        assert await tx.connection.fetch(whose, asked) == [("client",)], "not a server's own"
     assert told == ["70s", "50s", "1min"]
 
 
