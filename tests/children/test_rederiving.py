@@ -1,5 +1,6 @@
 """Files are derived anew when their day comes, and all of them when the rules are others."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,31 @@ async def test_a_walk_goes_on_where_it_stood(
     assert all(await emptied())
     async with database.begin(SYSTEM) as tx:
         assert await rederiving.how_far(tx) == rederiving.HowFar(1, 1, 5, date(2026, 11, 20))
+
+
+async def test_what_a_walk_derived_that_was_given_up_is_derived_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch, now
+) -> None:
+    """A value that was set and taken back: some files of the county are derived by it."""
+    monkeypatch.setattr(rederiving, "BATCH", 2)
+    children = [await a_child(database, VILLAGE) for _ in range(5)]
+    await night(database)
+    withdrawn = {"categories": ["orphan"]}
+    derive = derivation.derive
+    with monkeypatch.context() as others:
+        others.setattr(derivation, "made_by", lambda: "others")
+        others.setattr(derivation, "derive", lambda *told: replace(derive(*told), **withdrawn))
+        async with database.begin(SYSTEM) as tx:
+            assert await rederiving.rederive(tx, COUNTY)
+    found = [(await stored(database, child.id))["categories"] for child in children]
+    assert found == [["orphan"]] * 2 + [[]] * 3
+    async with database.begin(SYSTEM) as tx:
+        assert (await rederiving.how_far(tx)).whole == 0
+    database.clock = lambda: now + timedelta(days=1)
+    await night(database)
+    assert not any([(await stored(database, child.id))["categories"] for child in children])
+    async with database.begin(SYSTEM) as tx:
+        assert await rederiving.how_far(tx) == rederiving.HowFar(1, 1, 5, date(2026, 11, 21))
 
 
 async def by(database: Database, release: pytest.MonkeyPatch, rules: str, schema: str) -> bool:
