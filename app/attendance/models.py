@@ -348,6 +348,7 @@ CONTRADICTED = (
     " AND e.source = k.source AND e.event_id = k.event_id"
 )
 """The child of whom an event speaks that the contradiction `k` stands beside."""
+CONTRADICTED_COUNTY = CONTRADICTED.replace("e.child_id", "e.home_county")
 retention.keep("attendance_contradictions", by="received_at")
 retention.unless(
     "attendance_contradictions",

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from app.attendance.models import CONTRADICTED, CONTRADICTED_COUNTY
 from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
@@ -392,6 +393,14 @@ retention.unless(
     "a report of a child it names is open",
     f"{_OPEN.format(f'r.child_county = k.home_county AND r.child_id IN {_ABOUT}')}"
     f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id IN {_ABOUT}')}",
+)
+_CONTRADICTED: Final = f"= ANY (ARRAY({CONTRADICTED}))"
+_THERE: Final = f"r.child_county = ANY (ARRAY({CONTRADICTED_COUNTY}))"
+retention.unless(
+    "attendance_contradictions",
+    "a report of the child is open",
+    f"{_OPEN.format(f'{_THERE} AND r.child_id {_CONTRADICTED}')}"
+    f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id {_CONTRADICTED}')}",
 )
 for _table in ("police_report_steps", "police_reporters"):
     retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

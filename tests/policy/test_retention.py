@@ -188,14 +188,16 @@ async def test_what_contradicts_stays_as_long_as_the_child_is_sought(
         await sql.insert(tx.connection, "attendance_events", event)
         against = {"id": new_id(), **said, **digest, "said_sealed": b"-"}
         await sql.insert(tx.connection, "attendance_contradictions", against)
-        for case in ("alert", "called for"):
+        cases = ("alert", "called for", "report", "referral")
+        for case, before in (*((each, "SELECT") for each in cases), ("report", STATED)):
             async with tx.connection.transaction():
-                await tx.connection.execute("SAVEPOINT both_open")
-                await tx.connection.execute(ENDS["alert" if case != "alert" else "called for"])
+                await tx.connection.execute("SAVEPOINT all_open")
+                for each in cases:
+                    await tx.connection.execute(before if each == case else ENDS[each])
                 assert await forget(tx, "attendance_contradictions") == 0, case
                 await tx.connection.execute(ENDS[case])
                 assert await forget(tx, "attendance_contradictions") == 1, case
-                await tx.connection.execute("ROLLBACK TO SAVEPOINT both_open")
+                await tx.connection.execute("ROLLBACK TO SAVEPOINT all_open")
 
 
 async def test_a_batch_is_bounded_begins_after_the_last_and_finds_nothing_twice(
