@@ -19,6 +19,7 @@ from app.core import settings as config
 from app.core.data import db
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, SYSTEM, Database, Reach
+from app.core.data.sql import insert
 from app.core.jobs import queue
 from app.police_reports import models
 from app.police_reports.operations import spooling
@@ -246,6 +247,25 @@ async def test_what_cannot_be_filed_is_kept_and_held(
     await run_jobs(live_database)
     [report] = await rows(live_database, "police_reports")
     assert str(report["id"]) == answer.json()["report_id"]
+
+
+async def test_the_urgent_are_filed_first_and_of_these_the_oldest(
+    database, monkeypatch, now
+) -> None:
+    monkeypatch.setattr(spooling, "_PER_RUN", 1)
+    waiting = [
+        {"id": uuid4(), "urgent": urgent, "received_at": now - timedelta(minutes=minutes)}
+        for urgent, minutes in ((True, 10), (False, 30), (True, 20), (False, 40))
+    ]
+    async with database.begin(SYSTEM) as tx:
+        for row in waiting:
+            sent = {"content_index": b"-", "sealed": b"-"}
+            await insert(tx.connection, "spooled_reports", {**row, **sent})
+        for _ in waiting:
+            await queue.REGISTRY[spooling.FILE_SPOOLED].handler(tx, {})
+        jobs = "SELECT dedupe_key FROM jobs WHERE name = $1 ORDER BY id"
+        order = [UUID(row[0]) for row in await tx.connection.fetch(jobs, spooling.FILE_ONE)]
+    assert order == [waiting[place]["id"] for place in (2, 0, 3, 1)]
 
 
 @pytest.mark.parametrize("role", ["school", "village_director", "hospital"])
