@@ -24,6 +24,7 @@ from app.core.jobs import queue
 from app.police_reports import models
 from app.police_reports.operations import spooling
 from tests.access.factories import a_caller
+from tests.children.factories import a_child
 from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -195,6 +196,28 @@ async def test_whatever_keeps_the_audit_from_being_written(
         await until(lambda: _is_ready(client))
         answer = await client.post(URL, json=body, headers=offices.school.headers)
         assert answer.status_code == 201, answer.text
+
+
+async def test_what_it_is_about_is_of_the_record_too(
+    app, settings, live_database, impatient, database_urls, offices
+) -> None:
+    """Where of whom it tells cannot be written, a report waits; it does not fail until held."""
+    owner = await asyncpg.connect(database_urls.owner)
+    child = await a_child(live_database, VILLAGE, school_id=offices.school.agency_id)
+    await owner.execute("ALTER TABLE audit_children ADD CHECK (false) NOT VALID")
+    try:
+        async with calling(app, settings, impatient) as client:
+            body = a_report(child_id=str(child.id))
+            answer = await client.post(URL, json=body, headers=offices.school.headers)
+        assert answer.status_code == 202, answer.text
+        assert spooling.FILE_ONE not in await spooled_are_filed(live_database)
+    finally:
+        await owner.execute("ALTER TABLE audit_children DROP CONSTRAINT audit_children_check")
+        await owner.close()
+    assert spooling.FILE_ONE in await spooled_are_filed(live_database)
+    assert [str(row["id"]) for row in await rows(live_database, "police_reports")] == [
+        answer.json()["report_id"]
+    ]
 
 
 async def test_what_waits_is_read_by_nobody_without_the_key(
