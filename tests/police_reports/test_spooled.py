@@ -211,6 +211,9 @@ async def test_what_it_is_about_is_of_the_record_too(
             answer = await client.post(URL, json=body, headers=offices.school.headers)
         assert answer.status_code == 202, answer.text
         assert spooling.FILE_ONE not in await spooled_are_filed(live_database)
+        async with live_database.begin(SYSTEM) as tx:  # it was queued a moment before
+            await queue.REGISTRY[spooling.FILE_ONE].handler(tx, {"id": answer.json()["report_id"]})
+        assert len(await rows(live_database, "spooled_reports")) == 1
     finally:
         await owner.execute("ALTER TABLE audit_children DROP CONSTRAINT audit_children_check")
         await owner.close()
