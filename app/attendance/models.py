@@ -348,6 +348,11 @@ CONTRADICTED = (
     " AND e.source = k.source AND e.event_id = k.event_id"
 )
 """The child of whom an event speaks that the contradiction `k` stands beside."""
+OF_CONTRADICTED = [
+    f"= ANY (ARRAY({CONTRADICTED.replace('child_id', column)}))"
+    for column in ("home_county", "child_id")
+]
+"""What the county that opened that child's file is, and what the child."""
 retention.keep("attendance_contradictions", by="received_at")
 retention.unless(
     "attendance_contradictions",

@@ -44,8 +44,9 @@ async def record(tx: Tx, actor: Actor, operation: str, seen: Seen) -> None:
 
 
 async def can_record(tx: Tx) -> bool:
-    """Tell whether a row can be written at this moment; none is."""
-    return await can_write(tx, partial(_insert, actor=SYSTEM, operation="-", seen=Seen()))
+    """Tell whether a row can be written at this moment, with whom it is about; none is."""
+    somebody = Seen(children=(new_id(),))
+    return await can_write(tx, partial(_insert, actor=SYSTEM, operation="-", seen=somebody))
 
 
 async def _insert(tx: Tx, *, actor: Actor, operation: str, seen: Seen) -> None:

@@ -157,7 +157,7 @@ async def rename_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
         payload,
         table="children",
         changes="hukou = t.hukou || jsonb_build_object('region_code',"
-        " lpad(((t.hukou ->> 'region_code')::bigint + $6)::text, 12, '0'))",
+        " lpad(((t.hukou ->> 'region_code')::bigint + $6)::text, 12, '0')), updated_at = now()",
         which=_REGISTERED_THERE,
     )
 
@@ -183,6 +183,7 @@ async def succeed_next_hukou(tx: Tx, payload: dict[str, Any]) -> None:
         _SUCCEEDED_HUKOU_JOB,
         payload,
         table="children",
-        changes="hukou = t.hukou || jsonb_build_object('region_code', $6::text)",
+        changes="hukou = t.hukou || jsonb_build_object('region_code', $6::text),"
+        " updated_at = now()",
         which=_REGISTERED_THERE,
     )

@@ -172,7 +172,8 @@ async def rederive(tx: Tx, home_county: int) -> bool:
     a file is from when all are derived, and only if something of it is to be written.
     """
     at = await tx.connection.fetchrow(_STANDS_AT, home_county)
-    if at["made_by"] != derivation.made_by():
+    # A walk that others began and left has derived some files by what holds no more.
+    if at["made_by"] != derivation.made_by() or at["walked_by"] is not None:
         begins = at["walked_by"] != derivation.made_by()
         after = FIRST if begins or at["walked_to"] is None else at["walked_to"]
         rows = await tx.connection.fetch(_NEXT, home_county, after, BATCH)
@@ -281,7 +282,7 @@ class HowFar(NamedTuple):
 
 
 _HOW_FAR: Final = f"""
-SELECT count(*)::int, (count(*) FILTER (WHERE d.made_by = $1))::int,
+SELECT count(*)::int, (count(*) FILTER (WHERE d.made_by = $1 AND d.walked_by IS NULL))::int,
        coalesce(sum(d.files) FILTER (WHERE coalesce(d.walked_by, d.made_by) = $1), 0)::int,
        CASE WHEN bool_and(d.derived_on IS NOT NULL) THEN min(d.derived_on) END
 FROM ({_COUNTIES}) AS filed LEFT JOIN derivations d ON d.home_county = filed.county

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from app.attendance.models import OF_CONTRADICTED
 from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
@@ -39,9 +40,8 @@ WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
 """Of a report that no police endpoint has taken so far."""
 ANYWHERE: Final = "region_code >= 0"
-"""Of any report. An index holds all of them for who sees all: for the few of one place, of which no
-statistics tell how few, all would be read in its order.
-"""
+"""Of any report. An index holds all of them for who sees all: of the few of one place all would be
+read in its order, for no statistics tell how few."""
 
 
 class State(StrEnum):
@@ -381,17 +381,20 @@ _OPEN = (
     "EXISTS (SELECT FROM police_reports r WHERE r.state <> 'closed'"
     " AND r.superseded_by_id IS NULL AND {})"
 )
-_ABOUT = "(k.subject_id, (k.data ->> 'child_id')::uuid)"
 retention.unless(
     "events",
     "it is about a report, whose proof is read out of its events",
     "EXISTS (SELECT FROM police_reports r WHERE r.id = k.subject_id)",
 )
-retention.unless(
-    "events",
-    "a report of a child it names is open",
-    f"{_OPEN.format(f'r.child_county = k.home_county AND r.child_id IN {_ABOUT}')}"
-    f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id IN {_ABOUT}')}",
-)
+for _table, _county, _ids in (
+    ("events", "= k.home_county", "IN (k.subject_id, (k.data ->> 'child_id')::uuid)"),
+    ("attendance_contradictions", *OF_CONTRADICTED),
+):
+    retention.unless(
+        _table,
+        "a report of a child it names is open",
+        f"{_OPEN.format(f'r.child_county {_county} AND r.child_id {_ids}')}"
+        f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id {_ids}')}",
+    )
 for _table in ("police_report_steps", "police_reporters"):
     retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

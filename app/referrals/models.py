@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Column, Index, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
+from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
 from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
@@ -179,4 +180,10 @@ retention.unless(
             "r.child_id IN (k.subject_id, (k.data ->> 'child_id')::uuid)",
         )
     ),
+)
+retention.unless(
+    "attendance_contradictions",
+    "a referral of the child is open",
+    "EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted')"
+    f" AND r.child_id = ANY (ARRAY({CONTRADICTED})))",
 )

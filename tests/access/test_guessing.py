@@ -1,6 +1,7 @@
 """Who guesses passwords waits, and keeps nobody else out (TOK-10)."""
 
 from datetime import timedelta
+from mmap import mmap
 
 import pytest
 
@@ -79,6 +80,11 @@ def test_an_address_has_a_hundred_tries_at_once_and_a_known_browser_five() -> No
         with pytest.raises(RateLimited):
             limit.spend("one", NOW)
         limit.spend("another", NOW)
+
+
+def test_tries_are_counted_for_all_processes_together() -> None:
+    for limit in limits():
+        assert isinstance(limit._full_at.obj, mmap)
 
 
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:

@@ -1,5 +1,6 @@
 """Files are derived anew when their day comes, and all of them when the rules are others."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,24 @@ async def test_a_walk_goes_on_where_it_stood(
     assert all(await emptied())
     async with database.begin(SYSTEM) as tx:
         assert await rederiving.how_far(tx) == rederiving.HowFar(1, 1, 5, date(2026, 11, 20))
+
+
+async def test_what_a_walk_derived_that_was_given_up_is_derived_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch, now
+) -> None:
+    monkeypatch.setattr(rederiving, "BATCH", 2)
+    children, derive = [await a_child(database, VILLAGE) for _ in range(5)], derivation.derive
+    await night(database)
+    with monkeypatch.context() as others:
+        others.setattr(derivation, "made_by", lambda: "others")
+        others.setattr(derivation, "derive", lambda *of: replace(derive(*of), categories=["x"]))
+        async with database.begin(SYSTEM) as tx:
+            assert await rederiving.rederive(tx, COUNTY)
+            assert (await rederiving.how_far(tx)).whole == 0
+    assert (await stored(database, children[1].id))["categories"] == ["x"]
+    database.clock = lambda: now + timedelta(days=1)
+    await night(database)
+    assert not any([(await stored(database, each.id))["categories"] for each in children])
 
 
 async def by(database: Database, release: pytest.MonkeyPatch, rules: str, schema: str) -> bool:

@@ -15,6 +15,7 @@ from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 
 VILLAGE, NEXT_VILLAGE, COUNTY = 120119101200, 120119102200, 120119000000
+ELSEWHERE = 120118101201
 
 
 async def test_a_place_with_another_code_keeps_its_children_and_their_workers(
@@ -112,3 +113,21 @@ async def test_a_set_that_others_moved_meanwhile_is_not_the_last(
         NEXT_VILLAGE,
         VILLAGE + 1_000_000,
     ]
+
+
+async def test_whoever_asks_what_changed_hears_of_each_file_in_which_a_code_is_another(
+    database,
+) -> None:
+    """Of children who live elsewhere and are registered there, too: copies go by `updated_at`."""
+    await some_regions(database, VILLAGE)
+    hukou = {"registered": True, "type": "rural", "region_code": str(VILLAGE)}
+    here, there = await a_child(database, VILLAGE), await a_child(database, ELSEWHERE, hukou=hukou)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE children SET updated_at = '2026-01-01'")
+        await replace_region(tx, COUNTY, 120120000000, date(2026, 7, 1))
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        changed = "SELECT id, hukou FROM children WHERE updated_at > '2026-01-01'"
+        rows = {row["id"]: row["hukou"] for row in await tx.connection.fetch(changed)}
+    assert rows.keys() == {here.id, there.id}
+    assert rows[there.id]["region_code"] == "120120101200"

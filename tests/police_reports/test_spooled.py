@@ -19,10 +19,12 @@ from app.core import settings as config
 from app.core.data import db
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, SYSTEM, Database, Reach
+from app.core.data.sql import insert
 from app.core.jobs import queue
 from app.police_reports import models
 from app.police_reports.operations import spooling
 from tests.access.factories import a_caller
+from tests.children.factories import a_child
 from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -196,6 +198,31 @@ async def test_whatever_keeps_the_audit_from_being_written(
         assert answer.status_code == 201, answer.text
 
 
+async def test_what_it_is_about_is_of_the_record_too(
+    app, settings, live_database, impatient, database_urls, offices
+) -> None:
+    """Where of whom it tells cannot be written, a report waits; it does not fail until held."""
+    owner = await asyncpg.connect(database_urls.owner)
+    child = await a_child(live_database, VILLAGE, school_id=offices.school.agency_id)
+    await owner.execute("ALTER TABLE audit_children ADD CHECK (false) NOT VALID")
+    try:
+        async with calling(app, settings, impatient) as client:
+            body = a_report(child_id=str(child.id))
+            answer = await client.post(URL, json=body, headers=offices.school.headers)
+        assert answer.status_code == 202, answer.text
+        assert spooling.FILE_ONE not in await spooled_are_filed(live_database)
+        async with live_database.begin(SYSTEM) as tx:  # it was queued a moment before
+            await queue.REGISTRY[spooling.FILE_ONE].handler(tx, {"id": answer.json()["report_id"]})
+        assert len(await rows(live_database, "spooled_reports")) == 1
+    finally:
+        await owner.execute("ALTER TABLE audit_children DROP CONSTRAINT audit_children_check")
+        await owner.close()
+    assert spooling.FILE_ONE in await spooled_are_filed(live_database)
+    assert [str(row["id"]) for row in await rows(live_database, "police_reports")] == [
+        answer.json()["report_id"]
+    ]
+
+
 async def test_what_waits_is_read_by_nobody_without_the_key(
     app, settings, live_database, impatient, database_urls, offices
 ) -> None:
@@ -246,6 +273,25 @@ async def test_what_cannot_be_filed_is_kept_and_held(
     await run_jobs(live_database)
     [report] = await rows(live_database, "police_reports")
     assert str(report["id"]) == answer.json()["report_id"]
+
+
+async def test_the_urgent_are_filed_first_and_of_these_the_oldest(
+    database, monkeypatch, now
+) -> None:
+    monkeypatch.setattr(spooling, "_PER_RUN", 1)
+    waiting = [
+        {"id": uuid4(), "urgent": urgent, "received_at": now - timedelta(minutes=minutes)}
+        for urgent, minutes in ((True, 10), (False, 30), (True, 20), (False, 40))
+    ]
+    async with database.begin(SYSTEM) as tx:
+        for row in waiting:
+            sent = {"content_index": b"-", "sealed": b"-"}
+            await insert(tx.connection, "spooled_reports", {**row, **sent})
+        for _ in waiting:
+            await queue.REGISTRY[spooling.FILE_SPOOLED].handler(tx, {})
+        jobs = "SELECT dedupe_key FROM jobs WHERE name = $1 ORDER BY id"
+        order = [UUID(row[0]) for row in await tx.connection.fetch(jobs, spooling.FILE_ONE)]
+    assert order == [waiting[place]["id"] for place in (2, 0, 3, 1)]
 
 
 @pytest.mark.parametrize("role", ["school", "village_director", "hospital"])

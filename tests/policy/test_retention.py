@@ -1,6 +1,7 @@
 """What only grows goes when it is old, batch by batch, and an open case loses nothing."""
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from app.core.data.retention import KINDS
 from app.core.ids import new_id
 from app.core.jobs import queue
 from app.policy import operations
+from app.policy.queries import values
 from tests.conftest import NOW, VILLAGE, undone
 from tests.jobs import run_jobs
 from tests.matrix import rows
@@ -88,6 +90,8 @@ ENDS = {
     "job": "DELETE FROM jobs",
 }
 """How each case is over."""
+EARLIER = "UPDATE dropout_alerts SET state = 'absent'"
+LATE = "UPDATE duties SET state = 'overdue', overdue_at = due_at WHERE state = 'open'"
 STATED = """
 UPDATE police_reports SET stated_child_id = child_id, child_id = NULL, child_county = NULL
 """
@@ -123,7 +127,9 @@ async def test_an_event_stays_as_long_as_anything_it_is_about_is_open(
     child = {of_child, names_child, since}
     cases: list[tuple[str, str, set[UUID]]] = [
         ("alert", "", {of_alert, *child}),
+        ("alert", EARLIER, {of_alert, *child}),
         ("called for", "", {of_alert, *child}),
+        ("called for", LATE, {of_alert, *child}),
         ("every quarter", "", {since}),
         ("referral", "", {of_referral, *child}),
         ("referral", "UPDATE referrals SET state = 'accepted'", {of_referral, *child}),
@@ -150,6 +156,13 @@ async def test_an_event_stays_as_long_as_anything_it_is_about_is_open(
             await tx.connection.execute(ENDS[case])
             assert await forget(tx, "events") == len(stays), (case, before)
             assert await left(tx, "events") == for_ever
+
+
+def test_how_long_each_kind_is_kept_names_its_law() -> None:
+    said = [value for value in values() if value.name.startswith("retention.")]
+    assert {value.name for value in said} == {kind.parameter for kind in KINDS.values()}
+    assert [value.name for value in said if not re.search(r"法|条例", value.citation)] == []
+    assert [value.name for value in said if "Art. " not in value.citation] == []
 
 
 async def test_attempts_and_deliveries_go_when_nobody_needs_them(
@@ -188,14 +201,17 @@ async def test_what_contradicts_stays_as_long_as_the_child_is_sought(
         await sql.insert(tx.connection, "attendance_events", event)
         against = {"id": new_id(), **said, **digest, "said_sealed": b"-"}
         await sql.insert(tx.connection, "attendance_contradictions", against)
-        for case in ("alert", "called for"):
+        cases = ("alert", "called for", "report", "referral")
+        otherwise = (("alert", EARLIER), ("called for", LATE), ("report", STATED))
+        for case, before in (*((each, "SELECT") for each in cases), *otherwise):
             async with tx.connection.transaction():
-                await tx.connection.execute("SAVEPOINT both_open")
-                await tx.connection.execute(ENDS["alert" if case != "alert" else "called for"])
+                await tx.connection.execute("SAVEPOINT all_open")
+                for each in cases:
+                    await tx.connection.execute(before if each == case else ENDS[each])
                 assert await forget(tx, "attendance_contradictions") == 0, case
                 await tx.connection.execute(ENDS[case])
                 assert await forget(tx, "attendance_contradictions") == 1, case
-                await tx.connection.execute("ROLLBACK TO SAVEPOINT both_open")
+                await tx.connection.execute("ROLLBACK TO SAVEPOINT all_open")
 
 
 async def test_a_batch_is_bounded_begins_after_the_last_and_finds_nothing_twice(

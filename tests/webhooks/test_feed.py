@@ -119,8 +119,15 @@ def doubted(school: UUID) -> PresenceDoubted:
     return PresenceDoubted(**about, child_id=new_id(), school_id=school, school_day=day)
 
 
-async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(client, database, offices) -> None:
-    """Whatever lets somebody hear of an event: its place, its names, who alone may be told."""
+@pytest.mark.parametrize("active", [True, False])
+async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(
+    client, database, offices, active
+) -> None:
+    """Whatever lets somebody hear of an event: its place, its names, who alone may be told. One
+    that is switched off will be told when it is on.
+    """
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_endpoints SET active = $1", active)
     ids = {name: caller.agency_id for name, caller in offices.items()}
     about = an_event(region_code=VILLAGE).model_copy(update={"agency_id": ids["police"]})
     cases = [
@@ -132,6 +139,10 @@ async def test_it_shows_each_what_an_endpoint_of_theirs_is_told(client, database
         (overdue(known_to=(ids["education"],)), {"province", "county", "township", "education"}),
         (overdue(rule="EDU-03"), {"province", "county", "township", "education"}),
         (in_categories(), {"province", "county", "township"}),  # which education does not read
+        (
+            overdue().model_copy(update={"agency_id": ids["education"]}),
+            {"province", "county", "township"},
+        ),
         (overdue(told_to=(ids["elsewhere"], ids["police"])), {"elsewhere", "police"}),
         (overdue(told_to=(ids["school"],)), set()),  # whose role reads no duties
         (overdue(known_to=(ids["county"],)), {"province", "county", "township"}),

@@ -62,6 +62,7 @@ async def house():
 def test_reports_find_a_connection_whoever_else_is_inside(pool_size) -> None:
     most = places(pool_size)
     assert min(most.values()) >= 1
+    assert most[Lane.reports] == most[Lane.machines] == pool_size // 5
     assert sum(most.values()) == pool_size - 1  # one is left for whoever asks how we are
     assert set(most) == set(Lane)
 
