@@ -24,7 +24,9 @@ _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
-"""What is wrong with an address; any other error of the database is a fault of ours."""
+"""What is wrong with an address; any other error of the database but a table that is not there is a
+fault of ours.
+"""
 
 
 def main() -> None:
@@ -41,6 +43,8 @@ def main() -> None:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")
+    except asyncpg.UndefinedTableError as error:
+        say(f"The database is not of this version ({error}): run `tonghu migrate`.")
     except _NO_SUCH_DATABASE as error:
         say(f"The database refuses: {error}.")
     except Problem as refused:
