@@ -5,6 +5,7 @@ import sys
 import asyncpg
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app import wiring
 from app.cli.console import say
@@ -49,6 +50,8 @@ def main() -> None:
         say(f"The database refuses: {error}.")
     except Problem as refused:
         say(": ".join([refused.title, *(error.detail for error in refused.errors)]))
+    except SettingsError as error:
+        say(f"No JSON: {error}. A list is written like TONGHU_TRUSTED_PROXIES='[\"10.0.0.7/32\"]'.")
     except ValidationError as error:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()

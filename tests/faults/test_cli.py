@@ -155,6 +155,16 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
 
 
+def test_a_list_that_is_no_json_is_refused_in_a_line(
+    tonghu: Tonghu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONGHU_TRUSTED_PROXIES", "10.0.0.7")
+    code, _, errors = tonghu("jobs", "held")
+    assert (code, len(errors.splitlines())) == (1, 1)
+    assert "trusted_proxies" in errors
+    assert """'["10.0.0.7/32"]'""" in errors
+
+
 def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: schema.Urls) -> None:
     tonghu("migrate")
     assert "`tonghu worker` notes them" in tonghu("jobs", "schedules")[1]
