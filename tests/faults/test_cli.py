@@ -73,7 +73,7 @@ async def begun(urls: schema.Urls) -> None:
     """As a worker notes them when it begins."""
     connection = await asyncpg.connect(urls.app)
     await connection.executemany(
-        "INSERT INTO job_schedules (name, cron, next_at) VALUES ($1, $2, now())",
+        "INSERT INTO job_schedules (name, cron, next_at) VALUES ($1, $2, '2026-01-01T16:30Z')",
         [(each.name, each.cron) for each in queue.REGISTRY.values() if each.cron],
     )
     await connection.close()
@@ -172,6 +172,7 @@ def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: sche
     said = tonghu("jobs", "schedules")[1]
     for each in queue.REGISTRY.values():
         assert each.cron is None or f"{each.name} " in said, "each by its whole name"
+    assert ("2026-01-02" in said, "00:30" in said) == (True, True), "times are of China"
     assert "Files derived by these rules: 0, all of 0 of 0 counties; true of no day yet." in said
     asyncio.run(a_held_job(urls))
     code, said, _ = tonghu("jobs", "held")
@@ -196,6 +197,7 @@ def test_what_is_old_is_shown_and_let_go_of(tonghu: Tonghu, urls: schema.Urls) -
     code, said, _ = tonghu("retention")
     assert code == 0
     assert re.search(r"idempotency_keys +30 +0 +2026-01-01 +3 +0 ", said), said
+    assert "There is room for 3 months ahead." in said
     assert "idempotency_keys, 30 days: 个人信息保护法" in said
     assert "  stays, however old: a report of a child it names is open\n" in said
     assert (
