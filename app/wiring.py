@@ -43,4 +43,11 @@ def load() -> None:
     parameters.check(parameters.file(), parameters.demo_file())
     codelists.check(codelists.file(), policy.parameters())
     clauses.check(clauses.file(), policy.parameters())
-    policy.require(*(kind.parameter for kind in retention.KINDS.values()))
+    for kind in retention.KINDS.values():
+        if kind.parameter not in policy.parameters():
+            raise parameters.file().refusal(
+                ("parameters",),
+                f"add {kind.parameter}: for how many days rows of {kind.table} are kept, and by"
+                " which law; retention.keep, beside its model, asks for it",
+            )
+        policy.require(kind.parameter)

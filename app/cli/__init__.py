@@ -5,6 +5,7 @@ import sys
 import asyncpg
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app import wiring
 from app.cli.console import say
@@ -24,7 +25,9 @@ _NO_SUCH_DATABASE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
-"""What is wrong with an address; any other error of the database is a fault of ours."""
+"""What is wrong with an address; any other error of the database but a table that is not there is a
+fault of ours.
+"""
 
 
 def main() -> None:
@@ -41,10 +44,14 @@ def main() -> None:
         say(str(error))
     except TemporarilyUnavailable:
         say("The database cannot be reached.")
+    except asyncpg.UndefinedTableError as error:
+        say(f"The database is not of this version ({error}): run `tonghu migrate`.")
     except _NO_SUCH_DATABASE as error:
         say(f"The database refuses: {error}.")
     except Problem as refused:
         say(": ".join([refused.title, *(error.detail for error in refused.errors)]))
+    except SettingsError as error:
+        say(f"No JSON: {error}. A list is written like TONGHU_TRUSTED_PROXIES='[\"10.0.0.7/32\"]'.")
     except ValidationError as error:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()

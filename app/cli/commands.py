@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 import uvloop
 from alembic.util import CommandError
-from rich.table import Table
+from rich.table import Column, Table
 
 from app import worker as job_worker
 from app.access import operations as access
@@ -224,7 +224,8 @@ def generate_keys(
 def held_jobs() -> None:
     """List jobs that raised, or lost their worker, too often."""
     found = in_transaction(lambda tx: queue.held(tx.connection))
-    table = Table("id", "job", "failure", "failures", "crashes")
+    whole = (Column(each, overflow="fold") for each in ("id", "job", "failure"))
+    table = Table(*whole, "failures", "crashes")
     for job in found:
         shown = (job["id"], job["name"], job["failure"], job["failures"], job["crashes"])
         table.add_row(*map(str, shown))
@@ -235,7 +236,8 @@ def held_jobs() -> None:
 def schedules() -> None:
     """Say of each periodic job when it last came to its end, and how far files are derived."""
     found = in_transaction(lambda tx: queue.schedules(tx.connection))
-    table = Table("job", "cron", "begun", "succeeded", "next")
+    whole = (Column(each, no_wrap=True) for each in ("job", "cron"))
+    table = Table(*whole, "begun", "succeeded", "next", box=None, padding=(0, 1, 0, 0))
     for job in found:
         days = (job["begun_at"], job["succeeded_at"], job["next_at"])
         table.add_row(
@@ -243,7 +245,7 @@ def schedules() -> None:
             job["cron"],
             *(f"{at.astimezone(CHINA):%Y-%m-%d %H:%M}" if at else "-" for at in days),
         )
-    out.print(table)
+    out.print(table if found else "No job is known yet: `tonghu worker` notes them when it begins.")
     so = in_transaction(rederiving.how_far)
     out.print(
         f"Files derived by these rules: {so.files}, all of {so.whole} of {so.counties} counties;"

@@ -12,7 +12,11 @@ from tests.architecture.test_adding_by_the_readme import HOME, copied
 
 PAGE = (HOME / "docs/add-a-resource.md").read_text("utf-8")
 COPIED = ("app", "tests", "alembic", "alembic.ini", "pyproject.toml", "scripts", "openapi", "docs")
-FOLLOWED = ("tests/contact_notes", "tests/architecture/test_tables.py")
+FOLLOWED = (
+    "tests/contact_notes",
+    *(f"tests/architecture/test_{what}.py" for what in ("tables", "reading")),
+    "tests/plans/test_plans.py::test_it_is_said_of_every_table_how_much_there_is",
+)
 ASKED_OF_IT = (
     "tests/below/test_moving.py",
     "tests/matrix/on_stage/test_permitted.py::test_it_is_what_happens[village_director-staff]",
@@ -50,7 +54,7 @@ def test_the_page_and_the_readme_are_enough(tmp_path: Path, pg: str, also: tuple
     """A resource, a field and a rule in one copy and one process: these cost the most."""
     copy = readme.with_rule(readme.with_field(followed(tmp_path)))
     shutil.copy(HOME / "tests/children/blood_type.py", copy / "tests/children/test_blood_type.py")
-    assert len(blocks("python")) + len(blocks("diff")) == 13
+    assert len(blocks("python")) + len(blocks("diff")) == 14
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     assert "0 broken" in done(copy, "-c", lint)
     tests = (*FOLLOWED, *readme.FOLLOWED, *also)

@@ -9,9 +9,14 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from app import wiring
 from app.cli import commands
+from app.core.clock import local_date, utc_now
+from app.core.data.retention import KINDS
 from app.core.settings import Settings
 from app.policy import clauses
+from app.policy import queries as policy
+from app.regions.rules import NATION
 from scripts import families
 from tests.architecture.test_shape import HOME, files
 
@@ -106,3 +111,15 @@ def test_every_requirement_cited_is_explained_and_no_other() -> None:
 def test_the_numbers_of_the_readme_are_those_of_the_program() -> None:
     assert f"[{len(clauses.obligations())} obligations]" in README
     assert f"prints {len([*families.families()])} families" in README
+
+
+def test_each_kind_of_what_goes_stands_on_its_page_with_its_days() -> None:
+    wiring.load()
+    page = PAGES[HOME / "docs/retention.md"]
+    told = re.findall(r"^\| `(\w+)`[^|]* \| ([\d,]+) days \|", page, re.MULTILINE)
+    today = local_date(utc_now())
+    kept = [
+        (each.table, f"{policy.effective_value(each.parameter, NATION, today).value:,}")
+        for each in KINDS.values()
+    ]
+    assert sorted(told) == sorted(kept), "docs/retention.md: a row for each retention.keep"

@@ -234,7 +234,9 @@ def test_what_only_grows_is_kept_for_a_time_or_for_ever_with_a_reason() -> None:
         "audit_entries",
     }
     for name in kinds:
-        assert "DELETE" in rls.TABLES[name].privileges, name
+        assert "DELETE" in rls.TABLES[name].privileges, (
+            f"rows of {name} go (retention.keep): give the app DELETE, beside its model"
+        )
 
 
 async def test_what_goes_is_found_by_an_index(tx) -> None:

@@ -110,6 +110,7 @@ def one_field(kind: Any, default: Any = None, description: str | None = "x") -> 
             "Health.mark: the code B of blood_types has no label",
         ),
         (one_field(Line | str | None), "Health.mark: give it a max_length"),
+        (one_field(int | None), "Health.mark: a plain int takes"),
         (one_field(list[Annotated[str, Field(min_length=1)]], []), "Health.mark: give it a max"),
         (one_field(Counted[bytes | None]), "can be kept neither plain nor sealed"),
         (one_field(dict[str, str] | None), "can be kept neither plain nor sealed"),

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from app.core.data.crypto import Keyring
+from app.core.jobs import queue
 from app.embedded import postgres
 from app.policy import clauses
 from tests import schema
@@ -66,6 +67,29 @@ async def a_held_job(urls: schema.Urls) -> None:
         " VALUES ('duties.escalate', '{}', 'held', 'KeyError')"
     )
     await connection.close()
+
+
+async def begun(urls: schema.Urls) -> None:
+    """As a worker notes them when it begins."""
+    connection = await asyncpg.connect(urls.app)
+    await connection.executemany(
+        "INSERT INTO job_schedules (name, cron, next_at) VALUES ($1, $2, '2026-01-01T16:30Z')",
+        [(each.name, each.cron) for each in queue.REGISTRY.values() if each.cron],
+    )
+    await connection.close()
+
+
+def test_before_it_is_migrated_each_command_says_so_in_a_line(
+    pg: str, tonghu: Tonghu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"tonghu_early_{os.getpid()}"
+    postgres.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
+    monkeypatch.setenv("TONGHU_DATABASE__URL", schema.urls_of(pg, name).app)
+    for command_ in (("retention",), ("jobs", "schedules"), ("regions", "load")):
+        code, _, errors = tonghu(*command_)
+        assert (code, len(errors.splitlines())) == (1, 1), errors
+        assert "run `tonghu migrate`" in errors
+    asyncio.run(schema.drop(pg, name))
 
 
 def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_path) -> None:
@@ -131,9 +155,24 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
 
 
+def test_a_list_that_is_no_json_is_refused_in_a_line(
+    tonghu: Tonghu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONGHU_TRUSTED_PROXIES", "10.0.0.7")
+    code, _, errors = tonghu("jobs", "held")
+    assert (code, len(errors.splitlines())) == (1, 1)
+    assert "trusted_proxies" in errors
+    assert """'["10.0.0.7/32"]'""" in errors
+
+
 def test_jobs_that_are_held_and_why_something_is_owed(tonghu: Tonghu, urls: schema.Urls) -> None:
     tonghu("migrate")
+    assert "`tonghu worker` notes them" in tonghu("jobs", "schedules")[1]
+    asyncio.run(begun(urls))
     said = tonghu("jobs", "schedules")[1]
+    for each in queue.REGISTRY.values():
+        assert each.cron is None or f"{each.name} " in said, "each by its whole name"
+    assert ("2026-01-02" in said, "00:30" in said) == (True, True), "times are of China"
     assert "Files derived by these rules: 0, all of 0 of 0 counties; true of no day yet." in said
     asyncio.run(a_held_job(urls))
     code, said, _ = tonghu("jobs", "held")
@@ -158,6 +197,7 @@ def test_what_is_old_is_shown_and_let_go_of(tonghu: Tonghu, urls: schema.Urls) -
     code, said, _ = tonghu("retention")
     assert code == 0
     assert re.search(r"idempotency_keys +30 +0 +2026-01-01 +3 +0 ", said), said
+    assert "There is room for 3 months ahead." in said
     assert "idempotency_keys, 30 days: 个人信息保护法" in said
     assert "  stays, however old: a report of a child it names is open\n" in said
     assert (

@@ -56,6 +56,9 @@ def run(children: int, only: str) -> int:
     with world.server() as superuser_url:
         kept, urls = world.at(superuser_url, children)
         asked = asyncio.run(asked_by_all(urls, kept, only))
+    if not asked:
+        print(f"Nothing has {only!r} in its name: nothing was judged.", file=sys.stderr)
+        return 1
     return told(asked, children, whole=not only)
 
 

@@ -102,7 +102,7 @@ async def copy(connection: asyncpg.Connection, table: str, layout: Layout, child
     if table not in OF_AGENCIES:
         like = ALONG.get(table, table)
         of_like = await connection.fetchval(f"SELECT count(*) FROM plans_{like}")
-        wanted = RATIOS.get(like, 0.05) * children / (of_like * copies)
+        wanted = RATIOS[like] * children / (of_like * copies)
         share = min(wanted, 1.0)
         times = max(round(wanted), 1) if like == table else 1
     await connection.execute(

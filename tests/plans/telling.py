@@ -58,10 +58,16 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
     for each in found:
         judged = each.worst
         print(
-            f"{judged.buffers:>10,} buffers for {judged.rows:,} rows, {judged.looked_at:,} looked"
-            f" at, {judged.ms:,.0f} ms: {each.where.operation} · {each.where.caller}"
+            f"{judged.buffers:>10,} buffers (ceiling {judged.ceiling:,}) for {judged.rows:,} rows,"
+            f" {judged.looked_at:,} looked at, {judged.ms:,.0f} ms: {each.where.operation}"
+            f" · {each.where.caller}"
             f" ({each.times} times: {', '.join(each.operations)})\n"
             f"           {judged.worst}\n           {each.statement[:400]}"
+        )
+    if found:
+        print(
+            "           Mostly an index is missing that begins with what is given, and goes on in"
+            " the order.\n           What may read more says so in tests/plans/allowed.toml."
         )
     deep = [*deeper(asked)]
     for first, last in deep:

@@ -1,10 +1,12 @@
 """`make plans` bites: it finds what reads more than it answers, whoever sends it and however."""
 
 import pytest
+from sqlmodel import SQLModel
 
+from app import wiring
 from app.core.data.db import SYSTEM, Database, Reach
 from tests.conftest import NOW, pinned
-from tests.plans import telling
+from tests.plans import likely, telling
 from tests.plans.judging import Judged, Watch, open_watched
 from tests.plans.telling import WHOLE, Asked, told
 
@@ -32,6 +34,13 @@ async def watched(database_urls, settings, keyring):
             await tx.connection.execute("SELECT count_rows('duties')")
         yield database
     await pool.close()
+
+
+def test_it_is_said_of_every_table_how_much_there_is() -> None:
+    wiring.load()
+    said = {*likely.RATIOS, *likely.OF_AGENCIES, *likely.ALONG, *likely.KEPT}
+    unsaid = sorted({*SQLModel.metadata.tables} - said)
+    assert not unsaid, f"say in RATIOS of tests/plans/likely.py how many a child has: {unsaid}"
 
 
 _X = {"operation": "listX", "statement": "SELECT", "buffers": 900}

@@ -213,6 +213,8 @@ def _wrong(typed: _Typed) -> Iterator[str]:
             yield f"its default: {wrong}"
     if typed.kind is str and "maxLength" not in _adapter(str, *typed.said).json_schema():
         yield "give it a max_length"
+    if typed.kind is int and _refused(_adapter(int, *typed.said), "7") is None:
+        yield 'a plain int takes "7", and true for 1: say StrictInt'
 
 
 def _wrong_codes(typed: _Typed) -> Iterator[str]:
