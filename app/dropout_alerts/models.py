@@ -12,6 +12,7 @@ from app.children.below import BelowChild, below_child
 from app.core.data import retention, rls
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
+from app.webhooks.models import keep_while
 
 State = Literal[
     "absent",
@@ -311,6 +312,7 @@ retention.unless(
     "an alert of the child is open",
     _OPEN.format(f"a.child_id = ANY (ARRAY({CONTRADICTED}))"),
 )
+keep_while("the alert it tells of is open", _OPEN.format("a.id = {}"))
 for _table in (
     "dropout_alert_steps",
     "dropout_measures",

@@ -10,7 +10,7 @@ from app.access.principal import Principal
 from app.core.problems import Problem
 from app.police_reports import queries
 from app.police_reports.area import FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
-from app.police_reports.operations import holding
+from app.police_reports.operations import holding, spooling
 
 
 class ReportNotFound(Problem, status=404, denies=True):
@@ -34,6 +34,7 @@ def _named(find: Callable[..., Awaitable[Any]]) -> Any:
 
 
 ReportInPath = Annotated[asyncpg.Record, _named(queries.find)]
+ReportToRead = Annotated[asyncpg.Record, _named(spooling.find)]
 ReportToChange = Annotated[asyncpg.Record, _named(holding.find_to_change)]
 ReportToJoin = Annotated[asyncpg.Record, _named(holding.find_to_join)]
 ReportToCorrect = Annotated[dict[str, Any], _named(holding.find_to_correct)]

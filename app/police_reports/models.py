@@ -27,6 +27,7 @@ from app.attendance.models import OF_CONTRADICTED
 from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
+from app.webhooks.models import keep_while
 
 NARRATIVE: Final = "police_reports.narrative"
 SUBJECT: Final = "police_reports.subject"
@@ -323,12 +324,14 @@ class PoliceReportStep(SQLModel, table=True):
 
 class SpooledReport(SQLModel, table=True):
     """A report that came while nothing could be recorded, as it was sent and by whom, sealed to a
-    key that who wrote it need not have. `content_index`: as of a report.
+    key that who wrote it need not have. `content_index`: as of a report. `sender_index`: of the
+    agency that sent it, to know its own again; none of what an earlier release kept.
     """
 
     __tablename__ = "spooled_reports"
     id: UUID = Field(primary_key=True)
     content_index: bytes
+    sender_index: bytes | None = None
     urgent: bool
     received_at: datetime = Field(sa_type=Instant)
     sealed: bytes
@@ -396,5 +399,6 @@ for _table, _county, _ids in (
         f"{_OPEN.format(f'r.child_county {_county} AND r.child_id {_ids}')}"
         f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id {_ids}')}",
     )
+keep_while("the report it tells of is open", _OPEN.format("r.id = {}"))
 for _table in ("police_report_steps", "police_reporters"):
     retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

@@ -42,6 +42,7 @@ from app.police_reports.deps import (
     ReportToChange,
     ReportToCorrect,
     ReportToJoin,
+    ReportToRead,
     ReportToTakeBack,
 )
 from app.police_reports.models import State, Step
@@ -99,7 +100,7 @@ async def file_report(
     It is stored, audited and queued to the police in charge of the place before the answer leaves.
     A police system that is slow, away or not registered never delays or refuses a report.
     """
-    return filing.shown(await filing.file_report(tx, principal, new))
+    return filing.shown(await spooling.file_report(tx, principal, new))
 
 
 @router.get("")
@@ -125,9 +126,9 @@ async def list_reports(
     )
 
 
-@router.get("/{report_id}")
+@router.get("/{report_id}", responses=documented(spooling.ReportWaits))
 async def read_report(
-    principal: ReadsReports, report: ReportInPath, tx: Transaction
+    principal: ReadsReports, report: ReportToRead, tx: Transaction
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
     return _shown(await showing.whole(tx, principal, report), report)

@@ -16,6 +16,7 @@ from app.children.below import BelowChild, below_child
 from app.core.data import hiding, retention, rls
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.data.crypto import Keyring
+from app.webhooks.models import keep_while
 
 NOTE: Final = "referrals.note"
 ANSWER: Final = "referrals.answer"
@@ -186,4 +187,8 @@ retention.unless(
     "a referral of the child is open",
     "EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted')"
     f" AND r.child_id = ANY (ARRAY({CONTRADICTED})))",
+)
+keep_while(
+    "the referral it tells of is open",
+    "EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted') AND r.id = {})",
 )

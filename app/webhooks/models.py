@@ -266,6 +266,17 @@ retention.unless(
     "attempts of it are kept",
     "EXISTS (SELECT FROM webhook_attempts a WHERE a.delivery_id = k.id)",
 )
+
+
+def keep_while(reason: str, condition: str) -> None:
+    """Keep what was told of a subject, and how it went, while a condition holds: `{}` in it stands
+    for the subject's id.
+    """
+    told = condition.format("d.ordering_key")
+    retention.unless("webhook_deliveries", reason, condition.format("k.ordering_key"))
+    retention.unless("webhook_attempts", reason, _OF.format("id = k.delivery_id", told))
+
+
 retention.unless(
     "events",
     "a delivery of it is mandatory, or not done",

@@ -294,6 +294,59 @@ async def test_the_urgent_are_filed_first_and_of_these_the_oldest(
     assert order == [waiting[place]["id"] for place in (2, 0, 3, 1)]
 
 
+async def test_two_agencies_that_send_the_same_are_two(
+    app, settings, live_database, impatient, database_urls, offices
+) -> None:
+    body = a_report(id=str(uuid4()))
+    callers = (offices.school, offices.village)
+    async with calling(app, settings, impatient) as client:
+        async with locked(database_urls.owner):
+            heard = [
+                (await client.post(URL, json=body, headers=caller.headers)).json()["report_id"]
+                for caller in (*callers, *callers)
+            ]
+        assert heard[:2] == heard[2:]
+        assert heard[0] != heard[1]
+        await until(lambda: _is_ready(client))
+        for caller, own, others in zip(callers, heard, reversed(heard[:2]), strict=False):
+            waits = await client.get(f"{URL}/{own}", headers=caller.headers)
+            assert (waits.status_code, waits.headers["retry-after"]) == (503, "2")
+            assert waits.json()["type"] == "/problems/report-waits"
+            assert (await client.get(f"{URL}/{others}", headers=caller.headers)).status_code == 404
+        await spooled_are_filed(live_database)
+        for caller, own in zip(callers, heard, strict=False):
+            read = await client.get(f"{URL}/{own}", headers=caller.headers)
+            assert read.status_code == 200, read.text
+    stored = {
+        str(row["id"]): row["reporter_agency_id"]
+        for row in await rows(live_database, "police_reports")
+    }
+    assert stored == {heard[0]: offices.school.agency_id, heard[1]: offices.village.agency_id}
+
+
+@pytest.mark.parametrize("names_itself", [True, False])
+async def test_sent_again_before_it_is_filed_it_is_as_of_when_it_came(
+    app, settings, live_database, impatient, database_urls, offices, names_itself
+) -> None:
+    """A receipt is worth what it says: the police's time runs from then (REP-08)."""
+    body = a_report(id=str(uuid4())) if names_itself else a_report(id="no id")
+    received_at = live_database.clock()
+    later = Database(
+        impatient.engine, impatient.keyring, lambda: received_at + timedelta(minutes=4)
+    )
+    async with calling(app, settings, impatient) as client, locked(database_urls.owner):
+        first = await client.post(URL, json=body, headers=offices.school.headers)
+        assert first.status_code == 202, first.text
+    async with calling(app, settings, later) as client:
+        await until(lambda: _is_ready(client))
+        again = await client.post(URL, json=body, headers=offices.school.headers)
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["report_id"])
+    await spooled_are_filed(live_database)
+    [report] = await rows(live_database, "police_reports")
+    assert report["filed_at"] == received_at
+    assert await rows(live_database, "spooled_reports") == []
+
+
 @pytest.mark.parametrize("role", ["school", "village_director", "hospital"])
 async def test_it_is_filed_in_the_reach_its_sender_had(database, settings, role) -> None:
     """A school its pupils, a director the village, a hospital no file."""

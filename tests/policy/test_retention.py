@@ -171,6 +171,7 @@ async def test_attempts_and_deliveries_go_when_nobody_needs_them(
     both = "UPDATE webhook_deliveries SET state = $1, delivery_class = $2"
     needed = (("succeeded", "M"), ("exhausted", "S"), ("pending", "S"))
     async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE webhook_deliveries SET ordering_key = $1", new_id())
         for needs in needed:
             await tx.connection.execute(both, *needs)
             assert await forget(tx, "webhook_deliveries") == 0, needs
@@ -184,6 +185,28 @@ async def test_attempts_and_deliveries_go_when_nobody_needs_them(
             assert await forget(tx, "webhook_attempts") == 0, needs
         await tx.connection.execute(ENDS["delivery"])
         assert await forget(tx, "webhook_deliveries") == 0  # while an attempt tells of it
+        assert await forget(tx, "webhook_attempts") == 1
+        assert await forget(tx, "webhook_deliveries") == 1
+
+
+@pytest.mark.parametrize("case", ["report", "alert", "referral"])
+async def test_what_was_told_of_an_open_case_stays(
+    database: Database, ids: Mapping[str, UUID], case: str
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        for end in (ENDS[name] for name in ENDS if name != case):
+            await tx.connection.execute(end)
+        about = "UPDATE webhook_deliveries SET ordering_key = $1 RETURNING id, agency_id"
+        [delivery] = await tx.connection.fetch(about, ids[f"{case}_id"])
+        whose = {"delivery_id": delivery["id"], "agency_id": delivery["agency_id"], "key_ids": []}
+        said = {"number": 1, "trigger": "auto", "duration_ms": 1, "response_truncated": False}
+        row = {"id": new_id(), "started_at": NOW, **said, **whose}
+        await sql.insert(tx.connection, "webhook_attempts", row)
+        assert await forget(tx, "webhook_attempts") == 0
+        await tx.connection.execute("DELETE FROM webhook_attempts")
+        assert await forget(tx, "webhook_deliveries") == 0
+        await sql.insert(tx.connection, "webhook_attempts", row)
+        await tx.connection.execute(ENDS[case])
         assert await forget(tx, "webhook_attempts") == 1
         assert await forget(tx, "webhook_deliveries") == 1
 

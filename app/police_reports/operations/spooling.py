@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 import structlog
 
@@ -19,7 +20,8 @@ from app.core.data.sql import insert
 from app.core.http import strict_json
 from app.core.ids import new_id
 from app.core.jobs import queue
-from app.police_reports import models
+from app.core.problems import Problem
+from app.police_reports import models, queries
 from app.police_reports.operations import claims, filing
 from app.police_reports.operations.own_ids import own_id
 from app.police_reports.schemas.filing import ReportCreate
@@ -31,8 +33,10 @@ FILE_ONE: Final = "police_reports.file_one_spooled"
 _SOON: Final = timedelta(seconds=2)
 _PER_RUN: Final = 200
 _ANOTHERS: Final = """
-SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND content_index <> $2)
-    OR EXISTS (SELECT FROM police_reports WHERE id = $1 AND content_index <> $2)
+SELECT EXISTS (SELECT FROM spooled_reports
+               WHERE id = $1 AND (content_index <> $2 OR sender_index IS DISTINCT FROM $3))
+    OR EXISTS (SELECT FROM police_reports
+               WHERE id = $1 AND (content_index <> $2 OR reporter_agency_id <> $4))
 """
 _WAITING: Final = """
 SELECT count(*) AS reports, extract(epoch FROM $1 - min(received_at))::int AS oldest_seconds
@@ -47,6 +51,20 @@ _LOOKED_AGAIN: Final = """
 SELECT EXISTS (SELECT FROM jobs WHERE name = $1 AND payload <> '{}' AND status = 'queued')
 """
 _TAKE: Final = "DELETE FROM spooled_reports WHERE id = $1 RETURNING received_at, sealed"
+_TAKE_OWN: Final = """
+DELETE FROM spooled_reports WHERE id = ANY ($1) AND content_index = $2 AND sender_index = $3
+RETURNING received_at
+"""
+_IS_OWN: Final = "SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND sender_index = $2)"
+
+
+class ReportWaits(Problem, status=503):
+    """The caller's own report was taken in, and is filed as soon as it can be recorded: nothing of
+    it can be read before that.
+    """
+
+    title = "The report was taken in and waits to be filed"
+    title_zh = "报告已收存,正等待登记"
 
 
 async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: bytes) -> Spooled:
@@ -57,27 +75,68 @@ async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: by
     content = filing.content_of(tx, new)
     report_id = filing.stated_id(tx, new, content) or new_id()
     sent = orjson.dumps({**kept(principal), "body": body.decode("latin-1")}, default=str)
-    row = {"content_index": content, "urgent": new.urgency == "immediate", "received_at": tx.now}
-    while not await _keep(tx, report_id, row, sent):
+    row = {
+        "content_index": content,
+        "sender_index": _sender(tx, principal),
+        "urgent": new.urgency == "immediate",
+        "received_at": tx.now,
+    }
+    while not await _keep(tx, principal, report_id, row, sent):
         report_id = own_id(tx, report_id, content.hex())
     await _look_again(tx)
     return Spooled(report_id=report_id, received_at=tx.now)
 
 
-async def _keep(tx: Tx, report_id: UUID, row: Mapping[str, Any], sent: bytes) -> bool:
+def _sender(tx: Tx, principal: Principal) -> bytes:
+    return tx.keyring.blind_index("spooled_reports.sender", str(principal.agency_id))
+
+
+async def _keep(
+    tx: Tx, principal: Principal, report_id: UUID, row: Mapping[str, Any], sent: bytes
+) -> bool:
     """Keep what was sent under an id, once; False: another report has it, or it is none."""
-    if not report_id.int or await _is_anothers(tx, report_id, row["content_index"]):
+
+    async def is_anothers() -> bool:
+        same = (row["content_index"], row["sender_index"], principal.agency_id)
+        async with tx.as_system():
+            return bool(await tx.connection.fetchval(_ANOTHERS, report_id, *same))
+
+    if not report_id.int or await is_anothers():
         return False
     sealed = tx.keyring.seal_away(models.SPOOLED, report_id, sent)
     whole = {"id": report_id, **row, "sealed": sealed}
     if await insert(tx.connection, "spooled_reports", whole, unless_taken=True):
         return True
-    return not await _is_anothers(tx, report_id, row["content_index"])  # by now
+    return not await is_anothers()  # by now
 
 
-async def _is_anothers(tx: Tx, report_id: UUID, content: bytes) -> bool:
-    async with tx.as_system():
-        return bool(await tx.connection.fetchval(_ANOTHERS, report_id, content))
+async def find(tx: Tx, principal: Principal, report_id: UUID) -> asyncpg.Record | None:
+    """Find one report the caller has a part in. Raises ReportWaits of one that they sent and that
+    is not filed yet.
+    """
+    found = await queries.find(tx, principal, report_id)
+    if found is None:
+        async with tx.as_system():
+            sender = _sender(tx, principal)
+            if await tx.connection.fetchval(_IS_OWN, report_id, sender):
+                raise ReportWaits(headers={"retry-after": str(_SOON.seconds)})
+    return found
+
+
+async def file_report(tx: Tx, principal: Principal, new: ReportCreate) -> filing.Filed:
+    """File a report; one that its sender heard was taken in, as of the moment it was. Raises what
+    `filing.file_report` does.
+    """
+    content = filing.content_of(tx, new)
+    stated, now = filing.stated_id(tx, new, content), tx.now
+    if stated is not None:
+        ids = [stated, own_id(tx, stated, content.hex())]
+        async with tx.as_system():
+            since = await tx.connection.fetchval(_TAKE_OWN, ids, content, _sender(tx, principal))
+        tx.now = since or now
+    filed = await filing.file_report(tx, principal, new)
+    tx.now = now
+    return filed
 
 
 async def _look_again(tx: Tx) -> None:
