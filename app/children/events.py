@@ -32,6 +32,15 @@ class ChildChanged(Event):
     previous_region_code: int | None = Field(description="Where it lived before, if it moved.")
 
 
+class ChildLeft(Event):
+    """A child lives elsewhere now; `region_code` is where it lived. Who keeps copies of the files
+    of that place learns of nothing further in this one, unless it lives in their region still.
+    """
+
+    wire_name: ClassVar[str] = "children.child_left"
+    subject: ClassVar[str] = "child"
+
+
 class CategoriesChanged(Event):
     """What follows from the facts is different now: a fact, an age or the policy changed."""
 

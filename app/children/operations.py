@@ -181,6 +181,8 @@ async def _announce(
         events.ChildChanged(**about, **said, previous_region_code=left),
         *derivation.announced(moved, row, outcome, tx.today),
     ]
+    if left is not None:
+        news.append(events.ChildLeft(**about | {"region_code": left}))
     if row["undecided"] and not outcome.undecided:
         news.append(events.FactsDecided(**about))
     if row["lacking"] and not outcome.lacking:

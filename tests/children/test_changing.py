@@ -22,7 +22,7 @@ from tests.children.conftest import (
     VILLAGE,
 )
 from tests.children.factories import RESIDENT_ID, a_child, a_file, everywhere, with_check_digit
-from tests.jobs import run_jobs
+from tests.jobs import hand_out, run_jobs
 
 _A_FACT = """
 INSERT INTO child_facts (home_county, child_id, region_code, id, kind, value_sealed, since,
@@ -213,6 +213,34 @@ class TestMoves:
             home = await tx.connection.fetchval("SELECT home_county FROM children")
         assert orjson.loads(data)["previous_region_code"] == VILLAGE
         assert home == VILLAGE // 10**6 * 10**6
+
+    async def test_is_told_where_the_child_lived(
+        self, file, patch, client, database, settings
+    ) -> None:
+        """Who keeps copies there hears that this one is another's now."""
+        place = {
+            name: county_of(at) for name, at in (("here", VILLAGE), ("there", OTHER_COUNTY_VILLAGE))
+        }
+        office = {
+            name: await a_caller(database, settings, "civil_affairs", at, machine=True)
+            for name, at in {**place, "over": 120000000000}.items()
+        }
+        moved = await patch(
+            office["over"], file["id"], {"residence": {"region_code": f"{OTHER_COUNTY_VILLAGE}"}}
+        )
+        assert moved.status_code == 200, moved.text
+        await hand_out(database)
+        heard = {}
+        for name, caller in office.items():
+            feed = await client.get("/v1/events", headers=caller.headers)
+            told = ((each["type"], each["data"]) for each in feed.json()["items"])
+            heard[name] = {
+                kind.removeprefix("children."): data["region_code"]
+                for kind, data in told
+                if kind in {"children.child_left", "children.child_changed"}
+            }
+        left, changed = {"child_left": f"{VILLAGE}"}, {"child_changed": f"{OTHER_COUNTY_VILLAGE}"}
+        assert heard == {"here": left, "there": changed, "over": left | changed}
 
     async def test_only_inside_the_callers_remit(self, file, patch, township) -> None:
         place = f"{OTHER_TOWNSHIP_VILLAGE}"

@@ -324,26 +324,31 @@ async def test_two_agencies_that_send_the_same_are_two(
     assert stored == {heard[0]: offices.school.agency_id, heard[1]: offices.village.agency_id}
 
 
-@pytest.mark.parametrize("names_itself", [True, False])
+@pytest.mark.parametrize("called", ["by its id", "by none", "by another's"])
 async def test_sent_again_before_it_is_filed_it_is_as_of_when_it_came(
-    app, settings, live_database, impatient, database_urls, offices, names_itself
+    app, settings, live_database, impatient, database_urls, offices, called
 ) -> None:
     """A receipt is worth what it says: the police's time runs from then (REP-08)."""
-    body = a_report(id=str(uuid4())) if names_itself else a_report(id="no id")
+    body = a_report(id="no id" if called == "by none" else str(uuid4()))
+    others = {**body, "narrative": "另一件事。"}
     received_at = live_database.clock()
     later = Database(
         impatient.engine, impatient.keyring, lambda: received_at + timedelta(minutes=4)
     )
-    async with calling(app, settings, impatient) as client, locked(database_urls.owner):
-        first = await client.post(URL, json=body, headers=offices.school.headers)
-        assert first.status_code == 202, first.text
+    async with calling(app, settings, impatient) as client:
+        if called == "by another's":
+            await filed(client, offices.village, **others)
+        async with locked(database_urls.owner):
+            first = await client.post(URL, json=body, headers=offices.school.headers)
+            assert first.status_code == 202, first.text
     async with calling(app, settings, later) as client:
         await until(lambda: _is_ready(client))
         again = await client.post(URL, json=body, headers=offices.school.headers)
     assert (again.status_code, again.json()["id"]) == (201, first.json()["report_id"])
     await spooled_are_filed(live_database)
-    [report] = await rows(live_database, "police_reports")
-    assert report["filed_at"] == received_at
+    stored = {str(row["id"]): row for row in await rows(live_database, "police_reports")}
+    assert len(stored) == 1 + (called == "by another's")
+    assert stored[again.json()["id"]]["filed_at"] == received_at
     assert await rows(live_database, "spooled_reports") == []
 
 
