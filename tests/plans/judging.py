@@ -20,6 +20,10 @@ _JUDGED = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _DRIVER = ("set_config('tonghu", "typeinfo_tree", "current_setting('jit')", "set_config('jit'")
 AT_ALL, A_ROW = 60, 40
 """Buffers (8 kB) that a statement may read, and for each row that it answers or was asked for."""
+LOOKED_AT_ALL, LOOKED_A_ROW = 5_000, 40
+"""Rows that it may look at, likewise: a page holds a hundred, so few buffers are a whole table. Of
+a small one the planner reads all, and rightly.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,12 @@ class Judged:
         return AT_ALL + A_ROW * self.rows
 
     @property
+    def looks(self) -> int:
+        return LOOKED_AT_ALL + LOOKED_A_ROW * self.rows
+
+    @property
     def over(self) -> bool:
-        return self.buffers > self.ceiling
+        return self.buffers > self.ceiling or self.looked_at > self.looks
 
 
 @dataclass(slots=True)

@@ -59,7 +59,8 @@ def told(asked: list[Asked], children: int, *, whole: bool) -> int:
         judged = each.worst
         print(
             f"{judged.buffers:>10,} buffers (ceiling {judged.ceiling:,}) for {judged.rows:,} rows,"
-            f" {judged.looked_at:,} looked at, {judged.ms:,.0f} ms: {each.where.operation}"
+            f" {judged.looked_at:,} looked at (ceiling {judged.looks:,}), {judged.ms:,.0f} ms:"
+            f" {each.where.operation}"
             f" · {each.where.caller}"
             f" ({each.times} times: {', '.join(each.operations)})\n"
             f"           {judged.worst}\n           {each.statement[:400]}"
