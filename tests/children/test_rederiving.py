@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 
 from app.children import derivation, rederiving
@@ -20,6 +21,7 @@ from app.core.jobs import queue
 from app.policy import rules as policy_rules
 from app.policy.queries import values
 from app.regions.rules import county_of
+from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
 from tests.conftest import NOW, VILLAGE
 from tests.jobs import run_jobs
@@ -84,6 +86,65 @@ async def test_nights_that_were_missed_are_made_up_for(
     found = await stored(database, fifteen)
     assert (found["categories"], found["version"], found["updated_at"]) == ([], 1, late)
     assert found["derived_on"] == date(2026, 12, 4)
+
+
+IMPRISONED: dict[str, Any] = {
+    "family": {
+        "parents": [
+            {
+                "role": role,
+                "name": name,
+                "guardianship_capacity": "full",
+                "statuses": [{"status": "imprisoned", "since": "2026-06-10", "term_months": 36}],
+            }
+            for role, name in (("father", "样大甲"), ("mother", "样大乙"))
+        ]
+    }
+}
+
+
+async def said(database: Database, child_id: str) -> list[dict[str, Any]]:
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT data::text FROM events WHERE subject_id = $1::uuid"
+            " AND wire_name = 'children.categories_changed' ORDER BY id",
+            child_id,
+        )
+    return [orjson.loads(row["data"]) for row in rows]
+
+
+@pytest.mark.parametrize("found_by", ["night", "change", "tell"])
+@pytest.mark.parametrize(("day", "late"), [(10, False), (11, True), (41, True)])
+async def test_what_was_so_before_it_was_found_is_told_with_its_day(
+    client, open_file, director, database: Database, settings, now, found_by, day, late
+) -> None:
+    """Of what came, and not of what went; whoever looks at the file first tells."""
+    opened = (await open_file(director, **IMPRISONED)).json()
+    child_id = opened["id"]
+    await night(database)
+    assert (await stored(database, child_id))["next_change_on"] == date(2026, 12, 10)
+    before = await said(database, child_id)
+    then = now.replace(day=1, month=12) + timedelta(days=day - 1)
+    database.clock = lambda: then
+    if found_by == "night":
+        await night(database)
+    elif found_by == "change":
+        etag = f'"{opened["version"]}"'
+        caller = await a_caller(database, settings, "village_director", VILLAGE)
+        answer = await client.patch(
+            f"/v1/children/{child_id}",
+            json={"welfare": {"poor": True}},
+            headers={**caller.headers, "if-match": etag},
+        )
+        assert answer.status_code == 200, answer.text
+    else:
+        async with database.begin(SYSTEM) as tx:
+            day_of = {"since": then.date(), "until": None}
+            fact = Told(kind="harmed", source_id=new_id(), stated_by=None, **day_of)
+            await derivation.tell(tx, UUID(child_id), fact.kind, fact.source_id, fact)
+    (news,) = (await said(database, child_id))[len(before) :]
+    assert "unattended" in news["added"]
+    assert news["held_since"].get("unattended") == ("2026-12-10" if late else None)
 
 
 async def test_another_day_to_change_on_is_no_change_of_the_file(

@@ -158,11 +158,11 @@ async def test_the_record_says_who_held_the_post_when_it_was_due(
     async with database.begin(SYSTEM) as tx:
         held = "UPDATE post_holdings SET since = $2, until = $3 WHERE staff_id = $1"
         day = date(2027, 1, 1)
-        await tx.connection.execute(held, left.staff_id, date(2026, 1, 1), day)
-        await tx.connection.execute(held, came.staff_id, day, None)
+        await tx.connection.execute(held, left.subject_id, date(2026, 1, 1), day)
+        await tx.connection.execute(held, came.subject_id, day, None)
     await _found(database, child, {"unattended": "2026-12-10"})
     supervisor = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     for duty, who in zip(await ledger(database, "VIS-01"), (left, came), strict=True):
         url = f"/v1/duties/{duty['id']}"
         shown = (await client.get(url, headers=supervisor.headers)).json()
-        assert [each["staff_id"] for each in shown["held_then"]] == [str(who.staff_id)]
+        assert [each["staff_id"] for each in shown["held_then"]] == [str(who.subject_id)]
