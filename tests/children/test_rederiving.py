@@ -11,7 +11,8 @@ import pytest
 
 from app.children import derivation, rederiving
 from app.children.queries import ChildRef
-from app.children.rules import policy_of
+from app.children.rules import Derived, policy_of
+from app.children.sections import File
 from app.children.told import Told
 from app.core.data import versions
 from app.core.data.crypto import DecryptionRefused
@@ -95,7 +96,7 @@ IMPRISONED: dict[str, Any] = {
                 "role": role,
                 "name": name,
                 "guardianship_capacity": "full",
-                "statuses": [{"status": "imprisoned", "since": "2026-06-10", "term_months": 36}],
+                "statuses": [{"status": "imprisoned", "since": "2026-06-10"}],
             }
             for role, name in (("father", "样大甲"), ("mother", "样大乙"))
         ]
@@ -145,6 +146,33 @@ async def test_what_was_so_before_it_was_found_is_told_with_its_day(
     (news,) = (await said(database, child_id))[len(before) :]
     assert "unattended" in news["added"]
     assert news["held_since"].get("unattended") == ("2026-12-10" if late else None)
+
+
+DAYS = {
+    date(2026, 12, 9): (("left_behind",), date(2026, 12, 10)),
+    date(2026, 12, 10): (("left_behind", "orphan", "unattended"), date(2026, 12, 20)),
+    date(2026, 12, 20): (("left_behind", "unattended"), date(2027, 1, 5)),
+    date(2027, 1, 5): (("left_behind", "orphan", "unattended"), date(2027, 1, 20)),
+}
+
+
+def test_what_came_has_held_since_it_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other rules bring, and not the calendar, is of today."""
+    monkeypatch.setattr(
+        derivation,
+        "derive",
+        lambda _file, _place, day, _told: Derived(DAYS[day][0], (), next_change_on=DAYS[day][1]),
+    )
+    before = {"categories": [], "priority_flags": [], "told": "[]", "region_code": VILLAGE}
+    now = Derived(("disabled", "left_behind", "orphan", "unattended"), ())
+    for named, held in (
+        (date(2026, 12, 10), {"orphan": date(2027, 1, 5), "unattended": date(2026, 12, 10)}),
+        (date(2027, 1, 20), {}),
+        (date.min, {}),
+        (None, {}),
+    ):
+        row = {**before, "next_change_on": named}
+        assert derivation.held_since(row, File(), now, date(2027, 1, 20)) == held
 
 
 async def test_another_day_to_change_on_is_no_change_of_the_file(

@@ -174,7 +174,7 @@ async def test_summary_tells_what_was_done_late(client, database, settings, chil
     time.set(2027, 1, 2, 0, 0)
     async with database.begin(SYSTEM) as tx:
         await mark_overdue(tx)
-    await visited(database, child, date(2026, 12, 30))
+    await visited(database, child, date(2026, 12, 31))
     await work(database)
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     answer = await client.get("/v1/duties/summary?period=2026Q4", headers=township.headers)
