@@ -5,7 +5,7 @@ something else (`next_change_on`), and to all of them once the rules or the poli
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -75,6 +75,31 @@ def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) ->
     return replace(found, next_change_on=other_policy)
 
 
+def held_since(before: Mapping[str, Any], file: File, now: Derived, on: date) -> dict[str, date]:
+    """Return, of the categories and flags that came, what the calendar had brought to the stored
+    `file` before, and on which day: nights were missed.
+    """
+    came = _said(now.categories, now.priority_flags) - _said(
+        before["categories"], before["priority_flags"]
+    )
+    since: date | None = before["next_change_on"]
+    if not came or since is None or not date.min < since < on:
+        return {}
+    told = Told.all_of(before["told"])
+    held: dict[str, date] = {}
+    day: date | None = since - timedelta(days=1)
+    while day is not None and day < on:
+        found = derive(file, before["region_code"], day, told)
+        has = came & _said(found.categories, found.priority_flags)
+        held = {code: held.get(code, day) for code in has}
+        day = found.next_change_on
+    return {code: first for code, first in sorted(held.items()) if first >= since}
+
+
+def _said(categories: Iterable[str], priority_flags: Iterable[str]) -> set[str]:
+    return {*categories, *priority_flags}
+
+
 def birth_date(file: File) -> date:
     """Return a birth date that was checked to be there."""
     if file.identity.birth_date is None:
@@ -83,10 +108,13 @@ def birth_date(file: File) -> date:
 
 
 def announced(
-    child: ChildRef, before: Mapping[str, Any], now: Derived, on: date
+    child: ChildRef, before: Mapping[str, Any], file: File, now: Derived, on: date
 ) -> list[announcements.Event]:
-    """Return the events that say what is different from the stored row, if anything is."""
-    changed: list[announcements.Event] = [*_changed(child, before, now)]
+    """Return the events that say what is different from the stored row and `file`, if anything
+    is.
+    """
+    since = held_since(before, file, now, on)
+    changed: list[announcements.Event] = [*_changed(child, before, now, since)]
     place = {"region_code": child.region_code, "home_county": child.home_county}
     about = {"subject_id": child.id, **place}
     if now.lacking and not before["lacking"]:
@@ -98,10 +126,10 @@ def announced(
 
 
 def _changed(
-    child: ChildRef, before: Mapping[str, Any], now: Derived
+    child: ChildRef, before: Mapping[str, Any], now: Derived, since: Mapping[str, date]
 ) -> list[events.CategoriesChanged]:
-    was = {*before["categories"], *before["priority_flags"]}
-    become = {*now.categories, *now.priority_flags}
+    was = _said(before["categories"], before["priority_flags"])
+    become = _said(now.categories, now.priority_flags)
     open_before, open_now = set(before["undecided"]), set(now.undecided)
     if (was, open_before, set(before["counted"])) == (become, open_now, set(now.counted)):
         return []
@@ -115,6 +143,7 @@ def _changed(
             undecided=list(now.undecided),
             added=sorted(become - was),
             removed=sorted(was - become),
+            held_since=dict(since),
         )
     ]
 
@@ -158,7 +187,7 @@ async def store(
 
 _ONE: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
-       c.undecided, c.counted, c.lacking, c.told, {queries.STORED}
+       c.undecided, c.counted, c.lacking, c.told, c.next_change_on, {queries.STORED}
 FROM children c WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE
 """
 
@@ -181,5 +210,6 @@ async def tell(tx: Tx, child_id: UUID, kind: Kind, source_id: UUID, fact: Told |
         tx.now,
     )
     child = ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
-    outcome = derive(sealing.whole(tx.keyring, row), child.region_code, tx.today, now)
-    await store(tx, [(child, outcome, True)], announced(child, row, outcome, tx.today))
+    file = sealing.whole(tx.keyring, row)
+    outcome = derive(file, child.region_code, tx.today, now)
+    await store(tx, [(child, outcome, True)], announced(child, row, file, outcome, tx.today))

@@ -50,6 +50,11 @@ class CategoriesChanged(Event):
     priority_flags: list[str] = Field(description="Priority flags now.")
     undecided: list[str] = Field(default=[], description="What of both the file does not decide.")
     added: list[str] = Field(description="Categories and flags that came.")
+    held_since: dict[str, date] = Field(
+        default={},
+        description="Of `added`, what the calendar had brought days before it was found, and on"
+        " which day: the nights in between were missed.",
+    )
     removed: list[str] = Field(description="Categories and flags that went.")
 
 

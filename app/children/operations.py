@@ -73,7 +73,7 @@ async def change_child(
     row = await tx.connection.fetchrow(
         "SELECT c.id, c.version, c.region_code, c.school_id, c.categories, c.priority_flags,"
         " c.undecided, c.counted, c.lacking, c.told,"
-        f" c.as_sent_sealed, {queries.STORED} FROM children c"
+        f" c.next_change_on, c.as_sent_sealed, {queries.STORED} FROM children c"
         " WHERE c.home_county = $1 AND c.id = $2 FOR NO KEY UPDATE",
         child.home_county,
         child.id,
@@ -159,7 +159,8 @@ async def _write(
         await names.keep(tx, [(moved, after.identity.name or "")])
     said = {"version": version, "sections": sorted(different)}
     await tell_anew(tx, principal, moved, before, after)
-    await _announce(tx, principal, child, moved, row, outcome, said)
+    news = derivation.announced(moved, row, before, outcome, tx.today)
+    await _announce(tx, principal, child, moved, row, outcome, said, news)
 
 
 async def _announce(
@@ -170,6 +171,7 @@ async def _announce(
     row: Mapping[str, Any],
     outcome: Derived,
     said: Mapping[str, Any],
+    follows: Sequence[announcements.Event],
 ) -> None:
     about = {
         "subject_id": child.id,
@@ -179,7 +181,7 @@ async def _announce(
     left = None if child.region_code == moved.region_code else child.region_code
     news: list[announcements.Event] = [
         events.ChildChanged(**about, **said, previous_region_code=left),
-        *derivation.announced(moved, row, outcome, tx.today),
+        *follows,
     ]
     if left is not None:
         news.append(events.ChildLeft(**about | {"region_code": left}))

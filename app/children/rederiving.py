@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 from app.children import derivation, names, naming, queries, sealing
 from app.children.queries import ChildRef
 from app.children.rules import Derived
+from app.children.sections import File
 from app.children.told import Told
 from app.core.data import distribution, rls, versions
 from app.core.data.columns import Instant
@@ -226,32 +227,32 @@ async def _leave(tx: Tx, home_county: int, torn: Sequence[UUID]) -> None:
 
 async def _derive_anew(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
     """Derive files anew; return those that cannot be read."""
-    outcomes: dict[UUID, tuple[Mapping[str, Any], Derived]] = {}
+    outcomes: dict[UUID, tuple[Mapping[str, Any], File, Derived]] = {}
     torn = []
     for row in rows:
         try:
-            outcome = _outcome(tx, row)
+            file, outcome = _outcome(tx, row)
         except DecryptionRefused:
             torn.append(row["id"])
             continue
         if row["next_change_on"] != outcome.next_change_on or _differs(row, outcome):
-            outcomes[row["id"]] = (row, outcome)
+            outcomes[row["id"]] = (row, file, outcome)
     found: list[tuple[ChildRef, Derived, bool]] = []
     news: list[announcements.Event] = []
-    for row in await _held(tx, home_county, [row for row, _ in outcomes.values()]):
-        as_read, outcome = outcomes[row["id"]]
+    for row in await _held(tx, home_county, [row for row, *_ in outcomes.values()]):
+        as_read, file, outcome = outcomes[row["id"]]
         if row is not as_read:
-            outcome = _outcome(tx, row)
+            file, outcome = _outcome(tx, row)
         child = queries.ref_of(row)
         found.append((child, outcome, _differs(row, outcome)))
-        news += derivation.announced(child, row, outcome, tx.today)
+        news += derivation.announced(child, row, file, outcome, tx.today)
     await derivation.store(tx, found, news)
     return torn
 
 
-def _outcome(tx: Tx, row: Mapping[str, Any]) -> Derived:
-    told = Told.all_of(row["told"])
-    return derivation.derive(sealing.whole(tx.keyring, row), row["region_code"], tx.today, told)
+def _outcome(tx: Tx, row: Mapping[str, Any]) -> tuple[File, Derived]:
+    told, file = Told.all_of(row["told"]), sealing.whole(tx.keyring, row)
+    return file, derivation.derive(file, row["region_code"], tx.today, told)
 
 
 def _differs(row: Mapping[str, Any], outcome: Derived) -> bool:

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Mapping
 from typing import Final
 
-from app.access.acts import Act, Condition, another_person, given, personally, stands, unset
+from app.access.acts import Act, Condition, another_person, given, personally, unset
 from app.core.problems import Problem
 from app.duties.area import WAIVE
 from app.duties.rulebook import waivable_by
@@ -59,7 +59,13 @@ _WAIVABLE = Condition(
     "{0} = ANY ({wanted}::text[])",
     lambda *_: NotWaivable(),
 )
-_OWED = stands(lambda *_: ("open",), lambda *_: NothingOwed())
+_OWED = Condition(
+    ("stands",),
+    lambda *_: ["open"],
+    lambda found, wanted: found in wanted,
+    "d.state = ANY ({wanted}::text[])",  # in time besides: the list knows the instant
+    lambda *_: NothingOwed(),
+)
 _NOT_OWN = Condition(
     ("bearer_role",),
     lambda principal, _: principal.role.code,

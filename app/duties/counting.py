@@ -2,7 +2,7 @@
 
 Up to a county that is counted from the rows, as the caller sees them. Of a larger place only what
 concerns somebody by itself is: their own duties and those told to few (AZ-8). The rest was counted
-of each county within the hour, and is added up.
+of each county within the hour, and is added up; what fell due since is counted as overdue.
 """
 
 from collections import Counter
@@ -22,9 +22,15 @@ from app.regions.rules import SPANS, counties_in_sql
 VISIT_RULE: Final = "VIS-01"
 """The rule whose duties make up the coverage of visits."""
 _COUNTY: Final = SPANS[2]
-_OUTCOME: Final = """CASE WHEN {stands} = 'discharged'
-    AND coalesce(d.late_before_at, d.overdue_at) IS NOT NULL THEN 'discharged_late'
-    ELSE {stands} END"""
+_OUTCOME: Final = """CASE WHEN {stands} <> 'discharged'
+        OR coalesce(d.late_before_at, d.overdue_at) IS NULL THEN {stands}
+    WHEN d.late_before_at IS NULL
+        AND (d.discharged_on + 1)::timestamp AT TIME ZONE 'Asia/Shanghai' <= d.due_at
+    THEN 'discharged_recorded_late' ELSE 'discharged_late' END"""
+"""What was found overdue was done too late, unless its day was over before it was due: then only
+word of it came late. Both begin with `discharged`."""
+_DUE_BY: Final = "CASE WHEN d.state = 'open' AND d.due_at <= $2 THEN 'overdue' ELSE d.state END"
+"""Where a duty stands at an instant, as anybody may know of it: marked or not."""
 _OPENED: Final = """CASE WHEN d.period = ''
     THEN to_char(d.opened_at AT TIME ZONE 'Asia/Shanghai', 'YYYY"Q"Q') ELSE '' END"""
 """The quarter in which a duty without a period was opened."""
@@ -39,12 +45,13 @@ UNION ALL SELECT 'priority_flag', unnest(d.priority_flags) WHERE d.rule = '{VISI
 
 
 class Counts(NamedTuple):
-    """Where the duties of a place stand. `as_of`: when the earliest part of it was counted; null
-    if all was just now.
+    """Where the duties of a place stand. `opened`: whether all that is owed in the quarter was
+    opened. `as_of`: when the earliest part of it was counted; null if all was just now.
     """
 
     rules: list[schemas.DutyCounts]
     coverage: list[schemas.Coverage]
+    opened: bool
     as_of: datetime | None
 
 
@@ -54,7 +61,9 @@ async def count(tx: Tx, principal: Principal, quarter: Period, region: tuple[int
     counted, where = [], queries.visible(principal)
     if principal.role.relation == "region" and hi - lo > _COUNTY:
         seen = rules_seen_by(principal.role.code)
-        counted = await tx.connection.fetch(_COUNTED, lo, hi, seen, quarter.code)
+        over = quarter.ends <= tx.now
+        counted = await tx.connection.fetch(_COUNTED, lo, hi, seen, quarter.code, over)
+        counted += await tx.connection.fetch(_FELL_DUE, lo, hi, seen, quarter.code, tx.now)
         found = await tx.connection.fetch(_UNCOUNTED, lo, hi)
         where = _apart(principal, [row["county"] for row in found])
     where.add("d.region_code >= {} AND d.region_code < {}", *region)
@@ -68,17 +77,38 @@ async def count(tx: Tx, principal: Principal, quarter: Period, region: tuple[int
             for row in (*counted, *rows)
             if (row["rule"], row["period"]) == (VISIT_RULE, quarter.code)
         ),
+        bool(await tx.connection.fetchval(_ALL_OPENED, quarter.begins)),
         min((row["counted_at"] for row in counted), default=None),
     )
 
 
 _COUNTED: Final = f"""
-SELECT c.rule, c.period, c.chosen_by, c.code, c.outcome, sum(c.n)::int AS n,
+SELECT c.rule, c.period, c.chosen_by, c.code, by_now.outcome, sum(c.n)::int AS n,
        min(c.counted_at) AS counted_at
-FROM duty_counts c
+FROM duty_counts c CROSS JOIN LATERAL (SELECT
+    CASE WHEN c.outcome = 'open' AND c.period <> '' AND $5 THEN 'overdue' ELSE c.outcome END
+) AS by_now (outcome)
 WHERE c.county_code >= $1 AND c.county_code < $2 AND c.rule = ANY ($3::text[])
   AND {_OF_QUARTER.format(quarter="$4")}
 GROUP BY 1, 2, 3, 4, 5
+"""
+_FELL_DUE: Final = f"""
+SELECT c.rule, c.period, 'all' AS chosen_by, '' AS code, moved.outcome,
+       (sum(moved.n))::int AS n, min(c.counted_at) AS counted_at
+FROM (SELECT d.rule, d.period, {_OPENED} AS opened, 'open' AS outcome, k.counted_at
+      FROM (SELECT county_code, min(counted_at) AS counted_at FROM duty_counts
+            WHERE county_code >= $1 AND county_code < $2 GROUP BY 1) AS k
+      JOIN duties d ON d.county_code = k.county_code
+          AND d.due_at > k.counted_at AND d.due_at <= $5 AND d.opened_at <= k.counted_at
+      WHERE d.state IN ('open', 'overdue') AND d.period = '' AND d.told_to IS NULL
+          AND d.rule = ANY ($3::text[])) AS c
+CROSS JOIN (VALUES ('open', -1), ('overdue', 1)) AS moved (outcome, n)
+WHERE {_OF_QUARTER.format(quarter="$4")}
+GROUP BY 1, 2, 5
+"""
+"""What was counted as open and fell due since. What is owed for a quarter falls due with it."""
+_ALL_OPENED: Final = """
+SELECT succeeded_at >= $1 FROM job_schedules WHERE name = 'duties.open_period'
 """
 _ADDED_UP: Final = f"""
 SELECT c.rule, c.period, c.chosen_by, c.code, c.outcome, count(*)::int AS n
@@ -162,7 +192,10 @@ def _is_all(row: Mapping[str, Any]) -> bool:
     return bool(row["chosen_by"] == "all")
 
 
-_TOGETHER: Final = {"discharged_late": ("discharged", "discharged_late")}
+_TOGETHER: Final = {
+    "discharged_late": ("discharged", "discharged_late"),
+    "discharged_recorded_late": ("discharged", "recorded_late"),
+}
 
 
 def _by_rule(rows: Iterable[Mapping[str, Any]]) -> list[schemas.DutyCounts]:
@@ -209,7 +242,7 @@ def _coverage(rows: Iterable[Mapping[str, Any]]) -> list[schemas.Coverage]:
 _COUNT_COUNTY: Final = f"""
 WITH counted AS MATERIALIZED (
     SELECT d.rule, d.period, d.opened, g.chosen_by, g.code, d.outcome, count(*)::int AS n
-    FROM (SELECT d.*, {_OUTCOME.format(stands="d.state")} AS outcome, {_OPENED} AS opened
+    FROM (SELECT d.*, {_OUTCOME.format(stands=f"({_DUE_BY})")} AS outcome, {_OPENED} AS opened
           FROM duties d WHERE d.county_code = $1 AND d.told_to IS NULL) AS d
     CROSS JOIN LATERAL ({_GROUPS}) AS g
     GROUP BY 1, 2, 3, 4, 5, 6

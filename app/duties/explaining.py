@@ -1,7 +1,7 @@
 """A rule in words, and why something is owed under it, or not: for who runs the service."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,7 +35,7 @@ async def explain(tx: Tx, rule: Rule, about: UUID) -> list[str]:
     matches = {about, *(duty[rule.evidence.match] for duty in duties)}
     heard = await tx.connection.fetch(_HEARD, rule.code, [*matches])
     for duty in duties:
-        lines += _duty(duty)
+        lines += _duty(duty, tx.now)
         told = [*rule.opens_on, *rule.cancelled_by, *rule.resumed_by]
         for said in await tx.connection.fetch(_SAID, duty["subject_id"], told):
             lines.append(f"  why: {said['wire_name']}, {said['occurred_at'].isoformat()}")
@@ -101,12 +101,16 @@ async def _of_child(tx: Tx, rule: Rule, child_id: UUID) -> list[str]:
     return [f"today the child {is_one} one of these: {_said(facts)}"]
 
 
-def _duty(duty: Mapping[str, Any]) -> Iterator[str]:
+def _duty(duty: Mapping[str, Any], now: datetime) -> Iterator[str]:
     agency = f" ({duty['agency']}, {duty['bearer_agency_id']})" if duty["agency"] else ""
     yield f"{duty['state']}: {duty['period'] or 'once'}, subject {duty['subject_id']}"
     post = f", for the empty post of {duty['stands_in_for']}" if duty["stands_in_for"] else ""
     yield f"  by: {duty['bearer_role']}{agency}{post}, place {duty['region_code']:012}"
     yield f"  from {duty['opened_at'].isoformat()} until {duty['due_at'].isoformat()}"
+    if duty["state"] == "open" and duty["due_at"] <= now:
+        yield "  overdue by now: not marked yet, and nobody was told"
+    if duty["opened_at"] >= duty["due_at"]:
+        yield "  found late: when it was opened it had been due"
     if duty["overdue_at"]:
         yield f"  overdue since {duty['overdue_at'].isoformat()}"
     if duty["waiver_at"]:

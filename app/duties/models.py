@@ -71,6 +71,13 @@ class Duty(hiding.HiddenRow, table=True):
             "id",
             postgresql_where=text("state IN ('open', 'overdue')"),
         ),
+        # What fell due since its county was counted, and not what all are owed in a period.
+        Index(
+            "ix_duties_county_once_owed",
+            "county_code",
+            "due_at",
+            postgresql_where=text("state IN ('open', 'overdue') AND period = ''"),
+        ),
         Index("ix_duties_bearer_agency_id_due_at", "bearer_agency_id", "due_at", "id"),
         Index(
             "ix_duties_overseer_id_due_at",

@@ -19,7 +19,7 @@ from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.jobs.events import Announced
 from app.duties.discharging import FITS, discharge
-from app.duties.periodic import follow_children, open_period
+from app.duties.periodic import follow_children, open_missed, open_period
 from app.duties.rulebook import rules
 from app.duties.rules import ONCE, Rule
 from app.policy import queries as policy
@@ -161,6 +161,9 @@ async def weigh_event(tx: Tx, announced: Announced) -> None:
         county, child = announced.home_county, announced.subject_id
         await open_period(tx, home_county=county, children=[child])
         await follow_children(tx, county, child)
+        if said := announced.data.get("held_since"):
+            since = {code: date.fromisoformat(day) for code, day in said.items()}
+            await open_missed(tx, county, child, announced.data, since)
     for rule in rules().values():
         if rule in opening and not rule.opens.every:
             await _open_one(tx, rule, announced)

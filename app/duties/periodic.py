@@ -1,6 +1,7 @@
 """What is owed anew in every period, for each of some children."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from app.duties.rules import Rule
 _NEW_ID: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
     substring(int8send((extract(epoch FROM {now}) * 1000)::bigint) FROM 3)
     FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
+
+_Since = Mapping[str, date]
 
 SET: Final = 1_000
 """How many children are looked at in one transaction: no statement's work grows with the county."""
@@ -84,6 +87,26 @@ FROM unnest($2::uuid[], $3::int[], $4::bigint[]) AS gone (id, version, home_coun
 WHERE d.home_county = gone.home_county AND d.id = gone.id AND d.version = gone.version
 """
 
+# What nobody knew of in its period is owed where the child was when that ended (ADR 19), and there
+# it stays; what was opened then is as it was.
+_OPEN_BEFORE: Final = f"""
+INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
+    bearer_agency_id, overseer_id, priority, categories, priority_flags, period, counts_from,
+    counts_until, opened_at, due_at, state, version)
+SELECT {{new_id}}, {{rule}}, c.id, c.id, c.home_county, was.region_code, {{bearer}}, was.agency,
+    (SELECT {nearest_in_sql("{overseer}", "a.region_code")} FROM agencies a
+     WHERE a.id = was.agency), cardinality(c.priority_flags) > 0, c.categories, c.priority_flags,
+    {{period}}, {{first}}, {{last}}, {{now}}, {{due}}, 'open', 1
+FROM children c LEFT JOIN LATERAL (
+    SELECT s.lived_in, s.enrolled_at FROM child_stays s
+    WHERE s.home_county = c.home_county AND s.child_id = c.id AND s.until >= {{due}}
+    ORDER BY s.until LIMIT 1) s ON true
+CROSS JOIN LATERAL (SELECT coalesce(s.lived_in, c.region_code) AS region_code,
+                           {{agency}} AS agency) AS was
+WHERE c.home_county = {{county}} AND c.id = {{child}} AND {{chosen}}
+ON CONFLICT (home_county, rule, period, subject_id) DO NOTHING
+"""
+
 # What any deed for a child discharges is done by whoever holds the post where the child lives now.
 _FOLLOW_CHILDREN: Final = """
 UPDATE duties d SET region_code = c.region_code, version = d.version + 1,
@@ -116,6 +139,33 @@ async def open_period(tx: Tx, *, home_county: int, children: Sequence[UUID]) -> 
             await discharge(tx, rule, "true", home_county, period.code, children, of=_OWED)
 
 
+async def open_missed(
+    tx: Tx, home_county: int, child_id: UUID, held: Mapping[str, Collection[str]], since: _Since
+) -> None:
+    """Open for a child what was owed in the periods before this for what it was found only now to
+    have been since some day (`held_since`): each is late at once. `held`: the categories and flags
+    it is in.
+    """
+    for rule in rules().values():
+        day = _owed_since(rule, held, since)
+        while day and (period := rule.period_of(day)) and period.last < tx.today:
+            await _open_before(tx, rule, period, home_county, child_id, day)
+            await discharge(tx, rule, "true", home_county, period.code, [child_id], of=_OWED)
+            day = period.last + timedelta(days=1)
+
+
+def _owed_since(rule: Rule, held: Mapping[str, Collection[str]], since: _Since) -> date | None:
+    """Return since when a rule's duty is owed for what was found late; None: not for that."""
+    said, days = rule.opens.children, []
+    if said is None:
+        return None
+    for asked, has in ((said.category, held["categories"]), (said.flag, held["priority_flags"])):
+        met = {code for code in has if asked == "any" or code in (asked or ())}
+        if met and met <= since.keys():
+            days.append(min(since[code] for code in met))
+    return max(days, default=None)
+
+
 async def follow_children(tx: Tx, home_county: int, child_id: UUID | None = None) -> None:
     """Let what an event opened follow the children of a county who moved, or one."""
     followed = [rule.code for rule in rules().values() if rule.follows_child]
@@ -141,6 +191,33 @@ async def _open_for_children(
         due=f"{where.bind(period.ends)}::timestamptz",
         county=where.bind(home_county),
         children=where.bind(children),
+        chosen=where,
+    )
+    await tx.connection.execute(statement, *where.arguments)
+
+
+async def _open_before(
+    tx: Tx, rule: Rule, period: Period, home_county: int, child_id: UUID, on: date
+) -> None:
+    where = chosen(rule, on)
+    if rule.owed_by_school:
+        where.add("was.agency IS NOT NULL")
+    now = f"{where.bind(tx.now)}::timestamptz"
+    overseer = rule.bearer.overseen_by
+    at_school = "CASE WHEN s.lived_in IS NULL THEN c.school_id ELSE s.enrolled_at END"
+    statement = _OPEN_BEFORE.format(
+        agency=at_school if rule.owed_by_school else "NULL::uuid",
+        overseer=f"{where.bind(overseer and min(role(overseer).agency_kinds))}::text",
+        new_id=_NEW_ID.format(now=now),
+        rule=where.bind(rule.code),
+        bearer=where.bind(rule.bearer.role),
+        period=where.bind(period.code),
+        first=f"{where.bind(period.first)}::date",
+        last=f"{where.bind(rule.counts_until(period))}::date",
+        now=now,
+        due=f"{where.bind(period.ends)}::timestamptz",
+        county=where.bind(home_county),
+        child=where.bind(child_id),
         chosen=where,
     )
     await tx.connection.execute(statement, *where.arguments)

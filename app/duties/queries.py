@@ -1,7 +1,7 @@
 """Reads of the ledger. Every one starts from `visible`."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,15 +31,33 @@ _BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
 
 
 def state_of(where: Where, principal: Principal, now: datetime) -> str:
-    """Write where a duty stands for the caller: from whom the deed is hidden that discharged it, to
-    them it is not done (AZ-8).
+    """Write where a duty stands for the caller now. What is owed and was due is overdue, whether or
+    not the worker has marked it; from whom the deed is hidden that discharged it, to them it is not
+    done (AZ-8).
     """
     codes, agency = where.bind(_codes(principal)), where.bind(principal.agency_id)
     caller = (agency, codes, f"{where.bind(principal.agencies)}::uuid[]")
-    return f"""CASE WHEN d.state = 'discharged' AND d.rule = ANY ({where.bind(_BY_DEED)}::text[])
-            AND NOT {hiding.shown("d.discharged_by", *caller)}
+    return f"""CASE WHEN d.state = 'open'
+            OR (d.state = 'discharged' AND d.rule = ANY ({where.bind(_BY_DEED)}::text[])
+                AND NOT {hiding.shown("d.discharged_by", *caller)})
         THEN CASE WHEN d.due_at <= {where.bind(now)}::timestamptz THEN 'overdue' ELSE 'open' END
         ELSE d.state END"""
+
+
+def _stored(where: Where, state: str, at: datetime, *, wide: bool) -> list[str]:
+    """Write how what stands so is stored, a condition an arm: what is overdue may not be marked
+    yet. Spelt out, since indexes are of what is owed: up to a county one holds both in the order of
+    the list; of what is `wide` one holds each.
+    """
+    if state not in {"open", "overdue"}:
+        return [f"d.state = '{state}'"]
+    now = where.bind(at)
+    if state == "open":
+        return [f"d.state = 'open' AND d.due_at > {now}"]
+    unmarked = f"d.state = 'open' AND d.due_at <= {now}"
+    if wide:
+        return ["d.state = 'overdue'", unmarked]
+    return [f"d.state IN ('open', 'overdue') AND (d.state = 'overdue' OR d.due_at <= {now})"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +173,13 @@ async def list_duties(
         where.add(_OF_CLASS, class_key(filters.class_name))
     if filters.act is not None:
         filters.act.narrow(where, principal, tx.today, alias="d")
+        where.add("d.due_at > {}", tx.now)  # each is of what is owed and in time
     arms = _arms(where, principal, filters)
     state = state_of(where, principal, tx.now)
     if filters.state is not None:
-        # Spelt out: an index is of what is owed.
-        arms = [f"({arm}) AND d.state = '{filters.state}'" for arm in arms]
+        lo, hi = principal.within(filters.region)
+        stored = _stored(where, filters.state, tx.now, wide=hi - lo > _COUNTY)
+        arms = [f"({arm}) AND {so}" for arm in arms for so in stored]
         if kept := await _kept(tx, principal):
             where.add(f"{state} = {{}}", filters.state)
             arms.append(f"d.id = ANY ({where.bind(kept)}::uuid[])")
@@ -236,7 +256,7 @@ async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schema
     """
     names = [DutyOverdue.wire_name, DutyEscalated.wire_name]
     told = [*map(dict, await tx.connection.fetch(_TOLD, row["id"], names))]
-    if row["stands"] != row["state"]:
+    if _is_kept(row):
         due_at, said = row["due_at"], row["escalated"] if row["overdue_at"] else 0
         steps = [(step.at(due_at), step.to) for step in rules()[row["rule"]].escalates[said:]]
         told += [{"at": at, "due_at": due_at, "to": to} for at, to in steps if at <= tx.now]
@@ -244,7 +264,7 @@ async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schema
         _HELD_THEN,
         row["stands_in_for"] or row["bearer_role"],
         row["region_code"],
-        local_date(row["opened_at"]),
+        local_date(min(row["opened_at"], row["due_at"] - timedelta(microseconds=1))),
     )
     held = [] if row["bearer_agency_id"] else held
     return schemas.DutyRecord.model_validate(
@@ -282,11 +302,14 @@ def duty_of(principal: Principal, row: Any, on: date) -> schemas.Duty:
     """
     by_report = rules()[row["rule"]].evidence.deed is not None
     own = principal.agency_id == row["bearer_agency_id"]
+    is_overdue = row["stands"] == "overdue"
     return schemas.Duty.model_validate(
         {
             **titled(row),
             **({"discharged_by": None} if by_report and not own else {}),
-            **(_as_undone(row) if row["stands"] != row["state"] else {}),
+            "state": row["stands"],
+            "overdue_at": row["overdue_at"] or (row["due_at"] if is_overdue else None),
+            **(_as_undone(row) if _is_kept(row) else {}),
             "region_code": region_text(_place(principal, row["region_code"])),
             "bearer": {
                 "role": row["bearer_role"],
@@ -307,13 +330,18 @@ def _place(principal: Principal, code: int) -> int:
     return county_of(code) if enrolled else code
 
 
+def _is_kept(row: Any) -> bool:
+    """Tell whether a duty is done and the caller must not know that it is."""
+    return bool(row["state"] == "discharged" and row["stands"] != "discharged")
+
+
 def _as_undone(row: Any) -> dict[str, Any]:
     """Return what a duty says that is done, to whom must not know that it is."""
     overdue = row["stands"] == "overdue"
     told = dict.fromkeys(("discharged_at", "discharged_by", "discharged_on"))
-    late = row["overdue_at"] or row["due_at"] if overdue else None
+    late = {} if overdue else {"overdue_at": None}
     version = row["version"] - (row["overdue_at"] is not None or not overdue)
-    return {**told, "state": row["stands"], "overdue_at": late, "version": version}
+    return {**told, **late, "version": version}
 
 
 def titled(row: Any) -> dict[str, Any]:

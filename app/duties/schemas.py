@@ -26,7 +26,8 @@ class DutyState(StrEnum):
     overdue = "overdue"
     """Owed, and the time is over."""
     discharged = "discharged"
-    """Done; late if `overdue_at` is set, or `late_before_at` when it was done before."""
+    """Done. If `overdue_at` is set, no word of it had come when it was due: late, unless
+    `discharged_on` is before that. `late_before_at`: it was late before."""
     cancelled = "cancelled"
     """It was not owed after all, or nobody owes it any more."""
     lapsed = "lapsed"
@@ -68,10 +69,14 @@ class Duty(BaseModel):
         examples=["2026Q4"],
     )
     state: DutyState = Field(description="Where it stands.")
-    opened_at: datetime = Field(description="When it arose.")
+    opened_at: datetime = Field(
+        description="When it arose. Not before `due_at`: it was found late that it had been owed,"
+        " and nobody could know of it in time."
+    )
     due_at: datetime = Field(description="When it is overdue, unless discharged before.")
     overdue_at: datetime | None = Field(
-        description="When it was found overdue; stays when it is discharged late."
+        description="When it was found overdue, or was due, if that was not found yet; stays when"
+        " it is discharged late."
     )
     late_before_at: datetime | None = Field(
         description="When it was first found overdue before it was opened again; null if never."
@@ -121,8 +126,8 @@ class DutyRecord(Duty):
 
     held_then: list[HeldThen] = Field(
         max_length=100,
-        description="Who held the post that owes it when it arose; empty: nobody, or an agency owes"
-        " it.",
+        description="Who held the post that owes it when it arose, or, found late, when it was"
+        " due; empty: nobody, or an agency owes it.",
     )
     waiver: Waiver | None = Field(description="Why it need not be done; null: nobody said so.")
     told: list[Telling] = Field(
@@ -141,6 +146,10 @@ class DutyCounts(BaseModel):
     discharged: Count = Field(description="Done, late ones included.")
     discharged_late: Count = Field(
         description="Done, but too late, now or before it was opened again."
+    )
+    recorded_late: Count = Field(
+        description="Done in time, but word of it came when it was overdue; not in"
+        " `discharged_late`."
     )
     cancelled: Count = Field(description="Not owed any more.")
     lapsed: Count = Field(description="Not done while it was owed.")
@@ -181,8 +190,14 @@ class DutySummary(BaseModel):
     coverage: list[Coverage] = Field(
         max_length=500, description="Visits of the quarter, by group of children."
     )
+    opened: bool = Field(
+        description="Whether the nightly opening has come through since the quarter began. False:"
+        " what is owed in it is not all known yet, and what is missing here may be owed all the"
+        " same."
+    )
     as_of: datetime | None = Field(
         default=None,
         description="Of a place larger than a county: when the earliest part of it was counted,"
-        " mostly within the hour. Null: it was counted now.",
+        " mostly within the hour; what fell due since is counted as overdue. Null: it was counted"
+        " now.",
     )

@@ -139,7 +139,7 @@ async def test_summary_counts_and_measures_coverage(
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     queries.clear()
     answer = await client.get("/v1/duties/summary", headers=township.headers)
-    assert len(queries) == 2, queries.statements
+    assert len(queries) == 3, queries.statements
     summary = answer.json()
     assert (summary["period"], summary["region_code"]) == ("2026Q4", str(TOWNSHIP))
     counts = {row["rule"]: (row["open"], row["discharged"]) for row in tried(summary["rules"])}
@@ -174,12 +174,20 @@ async def test_summary_tells_what_was_done_late(client, database, settings, chil
     time.set(2027, 1, 2, 0, 0)
     async with database.begin(SYSTEM) as tx:
         await mark_overdue(tx)
-    await visited(database, child, date(2026, 12, 30))
+    await visited(database, child, date(2026, 12, 31))
     await work(database)
     township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
     answer = await client.get("/v1/duties/summary?period=2026Q4", headers=township.headers)
     (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
-    assert (counts["discharged"], counts["discharged_late"]) == (2, 1)
+    said = (counts["discharged"], counts["discharged_late"], counts["recorded_late"])
+    assert said == (2, 0, 1), "the day of the deed counts; late is what was sent of it"
+    async with database.begin(SYSTEM) as tx:
+        before = "UPDATE duties SET late_before_at = overdue_at WHERE overdue_at IS NOT NULL"
+        await tx.connection.execute(before)
+    answer = await client.get("/v1/duties/summary?period=2026Q4", headers=township.headers)
+    (counts,) = [row for row in answer.json()["rules"] if row["rule"] == "VIS-01"]
+    said = (counts["discharged"], counts["discharged_late"], counts["recorded_late"])
+    assert said == (2, 1, 0), "late before it was opened again, it stays late"
 
 
 async def test_bad_parameters(client, director) -> None:
