@@ -1,7 +1,7 @@
 """what fell due since a count has an index
 
-Revision: 0191
-Revises: 0190
+Revision: 0192
+Revises: 0191
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from alembic import op
 
 
-revision: str = "0191"
-down_revision: str | Sequence[str] | None = "0190"
+revision: str = "0192"
+down_revision: str | Sequence[str] | None = "0191"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
