@@ -324,8 +324,7 @@ class PoliceReportStep(SQLModel, table=True):
 
 class SpooledReport(SQLModel, table=True):
     """A report that came while nothing could be recorded, as it was sent and by whom, sealed to a
-    key that who wrote it need not have. `content_index`: as of a report. `sender_index`: of the
-    agency that sent it, to know its own again; none of what an earlier release kept.
+    key that who wrote it need not have. `sender_index`: of its agency (0.1.0 kept none).
     """
 
     __tablename__ = "spooled_reports"
@@ -393,12 +392,9 @@ for _table, _county, _ids in (
     ("events", "= k.home_county", "IN (k.subject_id, (k.data ->> 'child_id')::uuid)"),
     ("attendance_contradictions", *OF_CONTRADICTED),
 ):
-    retention.unless(
-        _table,
-        "a report of a child it names is open",
-        f"{_OPEN.format(f'r.child_county {_county} AND r.child_id {_ids}')}"
-        f" OR {_OPEN.format(f'r.child_id IS NULL AND r.stated_child_id {_ids}')}",
-    )
+    _known = _OPEN.format(f"r.child_county {_county} AND r.child_id {_ids}")
+    _stated = _OPEN.format(f"r.child_id IS NULL AND r.stated_child_id {_ids}")
+    retention.unless(_table, "a report of a child it names is open", f"{_known} OR {_stated}")
 keep_while("the report it tells of is open", _OPEN.format("r.id = {}"))
 for _table in ("police_report_steps", "police_reporters"):
     retention.for_ever(_table, "a report is never deleted (REP-01, REP-07)")

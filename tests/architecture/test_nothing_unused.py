@@ -34,6 +34,7 @@ CODES_OF_EVENTS = {
     *("added", "bearer_role", "categories", "decision", "escalates_to", "fetch", "found", "left"),
     *("needs", "priority_flags", "reason", "refer_to", "rule", "sections", "source_wire_name"),
     *("stands_in_for", "state", "to_kind", "types", "undecided", "removed", "as_role"),
+    "held_since",
 }
 """Fields of events that are text: codes, all of them. One more is a decision, no oversight."""
 
