@@ -98,10 +98,12 @@ SELECT c.rule, c.period, 'all' AS chosen_by, '' AS code, moved.outcome,
 FROM (SELECT d.rule, d.period, {_OPENED} AS opened, 'open' AS outcome, k.counted_at
       FROM (SELECT county_code, min(counted_at) AS counted_at FROM duty_counts
             WHERE county_code >= $1 AND county_code < $2 GROUP BY 1) AS k
-      JOIN duties d ON d.county_code = k.county_code
-          AND d.due_at > k.counted_at AND d.due_at <= $5 AND d.opened_at <= k.counted_at
-      WHERE d.state IN ('open', 'overdue') AND d.period = '' AND d.told_to IS NULL
-          AND d.rule = ANY ($3::text[])) AS c
+      CROSS JOIN LATERAL (  -- county by county, of each what fell due since: not all that is owed
+          SELECT * FROM duties d
+          WHERE d.state IN ('open', 'overdue') AND d.period = '' AND d.told_to IS NULL
+              AND d.rule = ANY ($3::text[]) AND d.county_code = k.county_code
+              AND d.due_at > k.counted_at AND d.due_at <= $5 AND d.opened_at <= k.counted_at
+          OFFSET 0) AS d) AS c
 CROSS JOIN (VALUES ('open', -1), ('overdue', 1)) AS moved (outcome, n)
 WHERE {_OF_QUARTER.format(quarter="$4")}
 GROUP BY 1, 2, 5
