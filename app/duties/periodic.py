@@ -8,6 +8,7 @@ from uuid import UUID
 from app.access.roles import role
 from app.agencies.queries import nearest_in_sql
 from app.core.data.db import Tx
+from app.core.data.sql import Where
 from app.duties.discharging import discharge
 from app.duties.periods import Period
 from app.duties.queries import chosen
@@ -172,26 +173,35 @@ async def follow_children(tx: Tx, home_county: int, child_id: UUID | None = None
     await tx.connection.execute(_FOLLOW_CHILDREN, followed, home_county, child_id)
 
 
+def _opening(
+    where: Where, tx: Tx, rule: Rule, period: Period, home_county: int
+) -> dict[str, object]:
+    """Bind what both statements that open a rule's duties say of it, the period and the county."""
+    now = f"{where.bind(tx.now)}::timestamptz"
+    overseer = rule.bearer.overseen_by
+    return {
+        "overseer": f"{where.bind(overseer and min(role(overseer).agency_kinds))}::text",
+        "new_id": _NEW_ID.format(now=now),
+        "rule": where.bind(rule.code),
+        "bearer": where.bind(rule.bearer.role),
+        "period": where.bind(period.code),
+        "first": f"{where.bind(period.first)}::date",
+        "last": f"{where.bind(rule.counts_until(period))}::date",
+        "now": now,
+        "due": f"{where.bind(period.ends)}::timestamptz",
+        "county": where.bind(home_county),
+        "chosen": where,
+    }
+
+
 async def _open_for_children(
     tx: Tx, rule: Rule, period: Period, home_county: int, children: Sequence[UUID]
 ) -> None:
     where = chosen(rule, tx.today)
-    now = f"{where.bind(tx.now)}::timestamptz"
-    overseer = rule.bearer.overseen_by
     statement = _OPEN_FOR_CHILDREN.format(
         agency="c.school_id" if rule.owed_by_school else "NULL::uuid",
-        overseer=f"{where.bind(overseer and min(role(overseer).agency_kinds))}::text",
-        new_id=_NEW_ID.format(now=now),
-        rule=where.bind(rule.code),
-        bearer=where.bind(rule.bearer.role),
-        period=where.bind(period.code),
-        first=f"{where.bind(period.first)}::date",
-        last=f"{where.bind(rule.counts_until(period))}::date",
-        now=now,
-        due=f"{where.bind(period.ends)}::timestamptz",
-        county=where.bind(home_county),
         children=where.bind(children),
-        chosen=where,
+        **_opening(where, tx, rule, period, home_county),
     )
     await tx.connection.execute(statement, *where.arguments)
 
@@ -202,23 +212,11 @@ async def _open_before(
     where = chosen(rule, on)
     if rule.owed_by_school:
         where.add("was.agency IS NOT NULL")
-    now = f"{where.bind(tx.now)}::timestamptz"
-    overseer = rule.bearer.overseen_by
     at_school = "CASE WHEN s.lived_in IS NULL THEN c.school_id ELSE s.enrolled_at END"
     statement = _OPEN_BEFORE.format(
         agency=at_school if rule.owed_by_school else "NULL::uuid",
-        overseer=f"{where.bind(overseer and min(role(overseer).agency_kinds))}::text",
-        new_id=_NEW_ID.format(now=now),
-        rule=where.bind(rule.code),
-        bearer=where.bind(rule.bearer.role),
-        period=where.bind(period.code),
-        first=f"{where.bind(period.first)}::date",
-        last=f"{where.bind(rule.counts_until(period))}::date",
-        now=now,
-        due=f"{where.bind(period.ends)}::timestamptz",
-        county=where.bind(home_county),
         child=where.bind(child_id),
-        chosen=where,
+        **_opening(where, tx, rule, period, home_county),
     )
     await tx.connection.execute(statement, *where.arguments)
 

@@ -34,7 +34,7 @@ _SOON: Final = timedelta(seconds=2)
 _PER_RUN: Final = 200
 _ANOTHERS: Final = """
 SELECT EXISTS (SELECT FROM spooled_reports
-               WHERE id = $1 AND (content_index <> $2 OR sender_index IS DISTINCT FROM $3))
+               WHERE id = $1 AND (content_index <> $2 OR sender_index <> $3))
     OR EXISTS (SELECT FROM police_reports
                WHERE id = $1 AND (content_index <> $2 OR reporter_agency_id <> $4))
 """
