@@ -179,4 +179,5 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         Exchange,
         figures=figures,
         https_only=settings.environment is Environment.production,
+        trusted_proxies=settings.trusted_proxies,
     )

@@ -5,6 +5,7 @@ import sys
 import asyncpg
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app import wiring
 from app.cli.console import say
@@ -17,7 +18,8 @@ from app.embedded.postgres import EmbeddedDatabaseError
 
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError),
-    *(startup.UnsafeDatabaseRole, startup.LostSettings, processes.ProcessesDie),
+    *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
+    *(processes.ProcessesDie, SettingsError),
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (
@@ -48,5 +50,6 @@ def main() -> None:
     except ValidationError as error:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()
-            say(f"TONGHU_{place}: {problem['msg']}")
+            said = problem["msg"].removeprefix("Value error, ")
+            say(f"TONGHU_{place}: {said}" if place else said)
     sys.exit(1)
