@@ -14,6 +14,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.data_files import unknown
 from app.core.http import paging
+from app.core.http.cursors import Cursors
 from app.core.problems import FieldError, Problem
 from app.core.text import canonical_name, letters
 from app.regions.rules import SPANS
@@ -87,7 +88,11 @@ def _held(column: str, code: str | None) -> dict[str, object]:
 
 
 async def found(
-    tx: Tx, principal: Principal, wanted: schemas.ChildSearch, region: tuple[int, int] | None
+    tx: Tx,
+    principal: Principal,
+    wanted: schemas.ChildSearch,
+    region: tuple[int, int] | None,
+    cursors: Cursors,
 ) -> paging.Rows:
     """Return a page of what a search finds. Raises FilterForbidden, SearchTooBroad, CursorInvalid.
     One statement; one more for the counties of whoever searches several.
@@ -97,7 +102,7 @@ async def found(
     of each county.
     """
     refuse_unreadable(principal, region_code=wanted.region_code)
-    window = paging.Window(wanted.limit, wanted.cursor)
+    window = paging.Window(cursors, wanted.limit, wanted.cursor)
     lo, hi = region or (principal.region_lo, principal.region_hi)
     lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
     few = wanted.resident_id or wanted.birth_date or principal.school_id
@@ -161,7 +166,7 @@ _TOKENS: Final = """
 
 
 def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: paging.Window) -> str:
-    after = paging.decode(window.cursor, (int, UUID)) or (-1, UUID(int=0))
+    after = window.after(int, UUID) or (-1, UUID(int=0))
     most = window.limit + 1
     return _TOKENS.format(*map(where.bind, (asked, lo, hi, *after, most, most)))
 

@@ -5,7 +5,7 @@ import pytest
 
 from app.access.roles import Purpose
 from app.core.data.db import SYSTEM
-from app.core.http import paging
+from app.core.http.cursors import Cursors
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
@@ -57,8 +57,10 @@ class TestListAgencies:
         assert len(queries) == 2, queries.statements
         assert answer.status_code == 200
 
-    async def test_refuses_a_strange_cursor(self, client, county) -> None:
-        for cursor in ("abc", paging.encode([2**63, new_id()])):
+    async def test_refuses_a_strange_cursor(self, client, database, county) -> None:
+        whose = f"list_agencies {county.claims['subject']}"
+        beyond = Cursors(database.keyring, lambda: whose).seal([2**63, new_id()])
+        for cursor in ("abc", beyond):
             answer = await client.get(f"/v1/agencies?cursor={cursor}", headers=county.headers)
             assert answer.json()["type"] == "/problems/cursor-invalid"
 

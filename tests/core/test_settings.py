@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.core import startup
 from app.core.data.crypto import Keyring
@@ -45,7 +46,10 @@ def test_elsewhere_docs_are_shown_unless_turned_off() -> None:
         ({"tokens": {"issuer": "http://tonghu.example"}}, "https TONGHU_TOKENS__ISSUER"),
         ({"webhooks": {"allow_http": True}}, "never delivers webhooks over plain http"),
         *(({"cors_origins": [each]}, "such as https://app.example") for each in OPEN_ORIGINS),
-        *(({"trusted_proxies": [each]}, "your own proxies in TONGHU_TRUSTED") for each in HALVES),
+        *(
+            ({"trusted_proxies": [each]}, "your own proxies in TONGHU_TRUSTED_PROXIES, not")
+            for each in HALVES
+        ),
         *(({"metrics_networks": [each]}, "TONGHU_METRICS_NETWORKS, not half") for each in HALVES),
         *(
             ({"webhooks": {"allowed_networks": [each]}}, "TONGHU_WEBHOOKS__ALLOWED_NETWORKS, not")
@@ -77,9 +81,9 @@ def test_production_takes_the_networks_that_somebody_has() -> None:
 
 def test_all_that_is_wrong_is_said_at_once_and_nothing_of_what_was_given() -> None:
     secret = '{"data": {"a1b2": "of-the-keys"}}'
-    with pytest.raises(ValueError) as wrong:
+    with pytest.raises(ValidationError) as wrong:
         Settings(environment="production", keys=secret, cors_origins=["*"], database={"url": 1})
-    with pytest.raises(ValueError) as more:
+    with pytest.raises(ValidationError) as more:
         Settings(environment="production", keys=secret, cors_origins=["*"], tokens={"issuer": "x"})
     assert "TONGHU_DATABASE__URL; production needs an https" in str(more.value)
     assert "of-the-keys" not in str(wrong.value) + str(more.value)
