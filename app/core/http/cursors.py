@@ -44,7 +44,7 @@ class Cursors:
         return _written(self.keyring.seal_alike(f"cursor {self.whose()}", text))
 
     def keys(self, cursor: str, *types: type) -> tuple[Any, ...]:
-        """Read back keys of the given types (`int`, `str`, `UUID`, `date`…), or raise CursorInvalid."""
+        """Read back keys of the given types (`int`, `UUID`, `date`…). Raises CursorInvalid."""
         return self._read(cursor, _keys(*types))
 
     def span(self, cursor: str, *types: type) -> tuple[Any, ...]:
@@ -53,13 +53,17 @@ class Cursors:
 
     def _read(self, cursor: str, shape: TypeAdapter[tuple[Any, ...]]) -> tuple[Any, ...]:
         try:
-            sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            if _written(sealed) != cursor:
-                raise ValueError
-            text = self.keyring.unseal_alike(f"cursor {self.whose()}", sealed)
+            text = self.keyring.unseal_alike(f"cursor {self.whose()}", _bytes_of(cursor))
             return shape.validate_json(text, strict=True)
         except (ValueError, DecryptionRefused):
             raise invalid() from None
+
+
+def _bytes_of(cursor: str) -> bytes:
+    sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    if _written(sealed) != cursor:
+        raise ValueError("the last bits of it say nothing")
+    return sealed
 
 
 def _written(sealed: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A cursor is its holder's, for one list; all else is the same refusal, whatever is wrong with it."""
+"""A cursor is its holder's, for one list; all else is refused alike."""
 
 import base64
 from datetime import UTC, date, datetime
