@@ -34,7 +34,7 @@ from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
-from app.core.problems import FieldError, Problem, printable
+from app.core.problems import FieldError, Problem, pointer_again
 from app.regions.rules import county_of
 
 OFFLINE: Final = timedelta(days=90)
@@ -202,9 +202,7 @@ async def _differs(tx: Tx, child_id: UUID, it: _Sent) -> FileDiffers:
     return FileDiffers(
         "Keep what you sent until it stands in the file or under another id.",
         errors=[
-            FieldError(
-                printable(f"#{field}"), "differs", "The file was opened with something else."
-            )
+            FieldError(pointer_again(field), "differs", "The file was opened with something else.")
             for field in fields or beside or [""]
         ],
         headers={"location": f"/v1/children/{child_id}"},

@@ -79,7 +79,7 @@ class Plan:
                     values[need] = made[at]
             made.append(await step.call(**values) if whole else _FAILED)
         if errors:
-            raise RequestValidationError(errors)
+            raise RequestValidationError(errors, body=body)
         response: Response = made[-1]
         return response
 
