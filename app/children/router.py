@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any
 from uuid import UUID
@@ -171,7 +172,8 @@ async def search_children(
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
     region = await span_of(tx, wanted.region_code, "#/region_code")
-    return _page(tx, principal, await search.found(tx, principal, wanted, region, cursors))
+    page = _page(tx, principal, await search.found(tx, principal, wanted, region, cursors))
+    return replace(page, sought=search.marks(tx.keyring, wanted))
 
 
 @router.post(

@@ -6,10 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import listing, names, naming, queries, schemas, tokens
+from app.children import listing, names, naming, queries, residents, schemas, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.data_files import unknown
@@ -135,6 +136,17 @@ async def found(
             if tokens.fits(row["name"], sought=name, match=wanted.match, typed=wanted.pinyin)
         ]
     )
+
+
+def marks(keyring: Keyring, wanted: schemas.ChildSearch) -> list[str]:
+    """Mark what was sought, each part in the form that is compared, for the audit."""
+    said = {
+        "resident_id": wanted.resident_id and residents.canonical(wanted.resident_id),
+        "name": wanted.name and canonical_name(wanted.name),
+        "pinyin": wanted.pinyin and letters(wanted.pinyin),
+        "birth_date": wanted.birth_date and wanted.birth_date.isoformat(),
+    }
+    return [keyring.mark(kind, text) for kind, text in said.items() if text]
 
 
 def _pieces(wanted: schemas.ChildSearch) -> list[str]:

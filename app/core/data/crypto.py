@@ -180,6 +180,10 @@ class Keyring:
         """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
         return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
 
+    def mark(self, kind: str, normalised: str) -> str:
+        """Keyed hash by which it is seen that two sought the same (32 hexadecimal digits)."""
+        return self.blind_index(f"mark {kind}", normalised)[:16].hex()
+
     def tokens(self, kind: str, place: int, texts: Iterable[str]) -> list[int]:
         """Keyed hashes of texts, 8 bytes each as a bigint, under a key of their own for each kind
         and place: how often one occurs is seen within a place only.
