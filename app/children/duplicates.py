@@ -227,19 +227,45 @@ async def claim_id(tx: Tx, child_id: UUID) -> None:
         raise Taken("id")
 
 
-async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> None:
-    """Make the resident number this child's, and its only one. Raises Taken."""
+_ONE_NUMBER: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('resident_ids/' || encode($1, 'hex'), 56))"
+)
+_SAME_NAME: Final = """
+SELECT c.id FROM resident_ids r JOIN children c ON c.home_county = r.home_county
+    AND c.id = r.child_id
+WHERE r.index = $1 AND c.id <> $2 AND c.name_canonical = $3 ORDER BY c.id LIMIT 1
+"""
+
+
+async def claim_number(tx: Tx, child: queries.ChildRef, identity: Identity) -> None:
+    """Keep the resident number that a file says its child has, and no other. Raises Taken if a
+    file of the same name has it.
+
+    Of one that another file has under another name the caller learns nothing, however they look:
+    it is answered, and read, and done in as many steps, as if nobody had it. The offices concerned
+    are asked afterwards (`alike.refer_numbers`).
+    """
     await tx.connection.execute(
         "DELETE FROM resident_ids WHERE home_county = $1 AND child_id = $2",
         child.home_county,
         child.id,
     )
-    if number is None:
+    if identity.resident_id is None:
         return
-    values = {"index": queries.resident_index(tx.keyring, number), **child.place()}
-    # Without a conflict target: naming one would need the right to see the row in the way.
-    if not await sql.insert(tx.connection, "resident_ids", values, unless_taken=True):
+    index = queries.resident_index(tx.keyring, identity.resident_id)
+    await tx.connection.execute(_ONE_NUMBER, index)  # sent twice at one moment, it is one child's
+    if await _of_that_name(tx, index, child.id, identity) is not None:
         raise Taken("resident_id")
+    await sql.insert(tx.connection, "resident_ids", {"index": index, **child.place()})
+
+
+async def _of_that_name(tx: Tx, index: bytes, child_id: UUID, identity: Identity) -> UUID | None:
+    """Find another file, wherever it lives, that has a number and the name."""
+    async with tx.as_system():
+        found: UUID | None = await tx.connection.fetchval(
+            _SAME_NAME, index, child_id, canonical_name(identity.name or "")
+        )
+    return found
 
 
 async def refer(
@@ -261,8 +287,8 @@ async def refer(
     it is the same referral; while that is open, what was sent last counts. `aside`: what of it is
     not in the file. Raises AnsweredAlready if it was answered and no file opened of it.
     """
-    number = file.identity.resident_id if reason == "resident_id" else None
-    other = await _other_file(tx, child.id, number)
+    by_number = reason == "resident_id"
+    other = await _other_file(tx, child.id, file.identity) if by_number else child.id
     sent = _dumped(file, sections, aside)
     contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
@@ -288,7 +314,7 @@ async def refer(
         "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent),
         "content_mac": content,
     }
-    await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
+    await store_referral(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
 
 
@@ -352,43 +378,16 @@ WHERE id = $1 AND content_mac IS DISTINCT FROM $3
 """
 
 
-async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None:
-    """Find the file elsewhere that has the number, or without one the id."""
-    if number is None:
-        return child_id
-    index = queries.resident_index(tx.keyring, number)
-    async with tx.as_system():
-        found: UUID | None = await tx.connection.fetchval(
-            "SELECT child_id FROM resident_ids WHERE index = $1", index
-        )
-    return found
+async def _other_file(tx: Tx, child_id: UUID, identity: Identity) -> UUID | None:
+    """Find the file elsewhere that has the number and the name."""
+    index = queries.resident_index(tx.keyring, identity.resident_id or "")
+    return await _of_that_name(tx, index, child_id, identity)
 
 
-# Of the county both were opened in, or both live in: the one may have another code since.
-_NAMESAKES = """
-SELECT o.id, c.region_code FROM children c
-JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
-  AND o.sex = c.sex AND o.id <> c.id
-  AND (o.home_county = c.home_county OR o.region_code / 1000000 = c.region_code / 1000000)
-LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
-LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
-WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
-"""
-
-
-async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
-    """Refer a newly filed child that another file of the county may already describe. For jobs: it
-    looks across remits, so that whoever opened the file learns nothing (AZ-4).
-    """
-    for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
-        values = {"child_id": child_id, "other_child_id": other}
-        county = county_of(region_code)
-        await _store(tx, new_id(), county, "name_and_birth_date", "system", values)
-
-
-async def _store(
+async def store_referral(
     tx: Tx, referral_id: UUID, region_code: int, reason: str, by: str, values: Mapping[str, object]
 ) -> None:
+    """Keep that two files may be one child, or that one was not opened, and announce it."""
     place = {"region_code": region_code, "home_county": county_of(region_code)}
     said = {"reason": reason, "submitted_by": by, "created_at": tx.now, **values}
     row = {"id": referral_id, **place, **said}

@@ -171,13 +171,18 @@ class Child(SQLModel, table=True):
 
 
 class ResidentId(BelowChild, table=True):
-    """Which child a resident identity number belongs to, by blind index: one number, one child."""
+    """A resident identity number that a file says its child has, as a blind index.
+
+    Not unique: a number that one file claims is no reason to refuse it to another, or whoever
+    guessed it would keep the child from a file, and a refusal would tell a stranger that somebody
+    has the number (AZ-4). Where two have it the offices concerned are asked.
+    """
 
     __tablename__ = "resident_ids"
     __table_args__: Any = below_child(
         "resident_ids",
         Index("ix_resident_ids_child_id", "child_id"),
-        key=("index",),  # one child in the whole nation
+        key=("index", "child_id"),
         by="index",
         privileges="SELECT, INSERT, DELETE",
     )
@@ -366,6 +371,18 @@ class DuplicateReferral(SQLModel, table=True):
             "other_child_id",
             unique=True,
             postgresql_where=text("reason = 'name_and_birth_date'"),
+        ),
+        Index(
+            "ix_duplicate_referrals_numbered",
+            "child_id",
+            "other_child_id",
+            postgresql_where=text("reason = 'resident_id'"),
+        ),
+        Index(
+            "ix_duplicate_referrals_tried",
+            "submitted_by",
+            "created_at",
+            postgresql_where=text("reason = 'resident_id'"),
         ),
     )
 

@@ -318,7 +318,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
-    await duplicates.claim_number(tx, child, file.identity.resident_id)
+    await duplicates.claim_number(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
     mac = content_mac if aside else None

@@ -128,7 +128,7 @@ async def _write(
         await duplicates.refuse_visible(
             tx, principal, after.identity, region_code=None, others=[child.id]
         )
-        await duplicates.claim_number(tx, child, after.identity.resident_id)
+        await duplicates.claim_number(tx, child, after.identity)
     await store_numbers(tx, child, after, different)
     moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
     outcome = derivation.derive(after, moved.region_code, tx.today, Told.all_of(row["told"]))

@@ -12,7 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from starlette.types import Scope
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
-_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_ID = re.compile(rb"(?!\d+[Xx]?$)[A-Za-z0-9_-]{8,64}")
+"""Not a number alone, as of a person or a telephone: a proxy may pass on what it was sent."""
 _PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([^:]*):\d+")
 _SCHEMES = frozenset({b"http", b"https"})
 

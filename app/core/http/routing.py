@@ -283,7 +283,8 @@ async def _recorded(
                 raise
     if meanwhile is None:
         raise RecordAway
-    request.scope.pop("caller", None)  # what was opened for them has gone with the transaction
+    for gone in ("caller", "instead"):  # what was opened for them has gone with the transaction
+        request.scope.pop(gone, None)
     return await _in_transaction(request, meanwhile, 202, recorded=False)
 
 
@@ -311,14 +312,15 @@ async def _in_transaction(
                 response = _response(request, shown, seen.subject, status)
             await idempotency.keep(tx, request, response, seen, receipt=receipt)
             return response
-    except Problem as problem:
+    except Problem as raised:
+        problem = idempotency.out_of_sight(request, raised)
         if tx is not None and (problem.denies or problem.children):
             refusal = Seen(problem.children, (), _named(request), None, "denied", problem.slug())
             async with database.begin() as after:
                 await tx.witnessed(refusal, after)
                 if problem.kept is not None:
                     await problem.kept(after)
-        raise
+        raise problem from None
 
 
 def _response(request: Request, shown: Shown[Any], subject: UUID | None, status: int) -> Response:
