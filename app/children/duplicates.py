@@ -233,13 +233,16 @@ _ONE_NUMBER: Final = (
 _SAME_NAME: Final = """
 SELECT c.id FROM resident_ids r JOIN children c ON c.home_county = r.home_county
     AND c.id = r.child_id
-WHERE r.index = $1 AND c.id <> $2 AND c.name_canonical = $3 ORDER BY c.id LIMIT 1
+WHERE r.index = $1 AND c.id <> $2 AND (c.name_canonical = $3 OR EXISTS (
+    SELECT FROM duplicate_referrals d WHERE d.submitted_id = $2 AND d.other_child_id = c.id
+        AND d.reason = 'resident_id' AND d.settled_at IS NULL))
+ORDER BY c.id LIMIT 1
 """
 
 
 async def claim_number(tx: Tx, child: queries.ChildRef, identity: Identity) -> None:
     """Keep the resident number that a file says its child has, and no other. Raises Taken if a
-    file of the same name has it.
+    file of the same name has it, or one about which, for this one, the offices are asked already.
 
     Of one that another file has under another name the caller learns nothing, however they look:
     it is answered, and read, and done in as many steps, as if nobody had it. The offices concerned
@@ -260,7 +263,7 @@ async def claim_number(tx: Tx, child: queries.ChildRef, identity: Identity) -> N
 
 
 async def _of_that_name(tx: Tx, index: bytes, child_id: UUID, identity: Identity) -> UUID | None:
-    """Find another file, wherever it lives, that has a number and the name."""
+    """Find another file, wherever it lives, that has a number and the name, or is asked about."""
     async with tx.as_system():
         found: UUID | None = await tx.connection.fetchval(
             _SAME_NAME, index, child_id, canonical_name(identity.name or "")

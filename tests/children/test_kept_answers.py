@@ -57,7 +57,7 @@ async def test_not_for_another_agency(client, database, settings) -> None:
 
 async def changed(client, caller, child_id: str):
     headers = {**caller.headers, "idempotency-key": "two", "if-match": '"1"'}
-    change = {"identity": {"ethnicity": "回族"}}
+    change = {"health": {"notes": "样品过敏"}}
     return await client.patch(f"/v1/children/{child_id}", json=change, headers=headers)
 
 
@@ -85,13 +85,10 @@ async def test_what_tells_of_no_child_is_looked_up_as_well(client, database, set
     first = await client.post(url, headers=headers)
     assert first.status_code == 200, first.text
     assert (await client.post(url, headers=headers)).json() == first.json()
+    elsewhere = await an_agency(database, "civil_affairs", COUNTY + 10**6)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(
-            "UPDATE clients SET agency_id = $2, region_code = $3, remit_lo = $3, remit_hi = $3 + 1"
-            " WHERE id = $1",
-            system.subject_id,
-            await an_agency(database, "civil_affairs", COUNTY + 10**6),
-            COUNTY + 10**6,
+            "UPDATE clients SET agency_id = $2 WHERE id = $1", system.subject_id, elsewhere
         )
     again = await client.post(url, headers=headers)
     assert (again.status_code, again.json()["type"]) == (410, "/problems/answer-out-of-sight")

@@ -112,7 +112,7 @@ async def test_they_are_asked_once(client, database, director, stranger) -> None
     await run_jobs(database)
     path = f"/v1/children/{answer.json()['id']}"
     headers = {**director.headers, "if-match": '"1"'}
-    await client.patch(path, json={"identity": {"ethnicity": "汉族"}}, headers=headers)
+    await client.patch(path, json={"identity": {"paper_file": "样-1"}}, headers=headers)
     await client.patch(path, json={"identity": {"name": "样小丙"}}, headers=headers)
     await run_jobs(database)
     async with database.begin(SYSTEM) as tx:
