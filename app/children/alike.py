@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from app.agencies import queries as agencies
-from app.children import duplicates, events
+from app.children import duplicates, events, numbers
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -57,10 +57,6 @@ ORDER BY o.child_id LIMIT 20
 _BY_WHOM: Final = """
 SELECT actor, agency_id FROM child_changes WHERE child_id = $1 ORDER BY version DESC LIMIT 1
 """
-_TRIED: Final = """
-SELECT count(*) FROM duplicate_referrals d
-WHERE d.reason = 'resident_id' AND d.submitted_by = $1 AND d.created_at > $2
-"""
 MANY: Final = 5
 """Numbers of other files that one caller says within a day, from which on somebody is told."""
 
@@ -80,7 +76,7 @@ async def refer_numbers(tx: Tx, child_id: UUID) -> None:
             tx, new_id(), region_code, "resident_id", by["actor"], values
         )
     since = tx.now - timedelta(days=1)
-    tried = await tx.connection.fetchval(_TRIED, by["actor"], since)
+    tried = await tx.connection.fetchval(numbers.TRIED, by["actor"], since)
     if tried >= MANY and by["agency_id"] is not None:
         place = found[0]["region_code"]
         office = await agencies.serving(tx, "civil_affairs", county_of(place))

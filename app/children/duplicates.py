@@ -8,7 +8,8 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, listing, queries, referred
+from app.children import events, listing, numbers, queries, referred
+from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
@@ -128,10 +129,6 @@ async def named(tx: Tx, agencies: Sequence[UUID], ids: Sequence[UUID]) -> list[U
 _NAMED: Final = "SELECT child_id FROM child_aliases WHERE alias = ANY ($1) AND agency_id = ANY ($2)"
 
 
-class Taken(Exception):
-    """A file the caller cannot see has this: `resident_id` or `id`. Never leaves this package."""
-
-
 _SAME_PERSON = """
 SELECT c.id FROM children c LEFT JOIN resident_ids r
   ON r.home_county = c.home_county AND r.child_id = c.id
@@ -227,50 +224,6 @@ async def claim_id(tx: Tx, child_id: UUID) -> None:
         raise Taken("id")
 
 
-_ONE_NUMBER: Final = (
-    "SELECT pg_advisory_xact_lock(hashtextextended('resident_ids/' || encode($1, 'hex'), 56))"
-)
-_SAME_NAME: Final = """
-SELECT c.id FROM resident_ids r JOIN children c ON c.home_county = r.home_county
-    AND c.id = r.child_id
-WHERE r.index = $1 AND c.id <> $2 AND (c.name_canonical = $3 OR EXISTS (
-    SELECT FROM duplicate_referrals d WHERE d.submitted_id = $2 AND d.other_child_id = c.id
-        AND d.reason = 'resident_id' AND d.settled_at IS NULL))
-ORDER BY c.id LIMIT 1
-"""
-
-
-async def claim_number(tx: Tx, child: queries.ChildRef, identity: Identity) -> None:
-    """Keep the resident number that a file says its child has, and no other. Raises Taken if a
-    file of the same name has it, or one about which, for this one, the offices are asked already.
-
-    Of one that another file has under another name the caller learns nothing, however they look:
-    it is answered, and read, and done in as many steps, as if nobody had it. The offices concerned
-    are asked afterwards (`alike.refer_numbers`).
-    """
-    await tx.connection.execute(
-        "DELETE FROM resident_ids WHERE home_county = $1 AND child_id = $2",
-        child.home_county,
-        child.id,
-    )
-    if identity.resident_id is None:
-        return
-    index = queries.resident_index(tx.keyring, identity.resident_id)
-    await tx.connection.execute(_ONE_NUMBER, index)  # sent twice at one moment, it is one child's
-    if await _of_that_name(tx, index, child.id, identity) is not None:
-        raise Taken("resident_id")
-    await sql.insert(tx.connection, "resident_ids", {"index": index, **child.place()})
-
-
-async def _of_that_name(tx: Tx, index: bytes, child_id: UUID, identity: Identity) -> UUID | None:
-    """Find another file, wherever it lives, that has a number and the name, or is asked about."""
-    async with tx.as_system():
-        found: UUID | None = await tx.connection.fetchval(
-            _SAME_NAME, index, child_id, canonical_name(identity.name or "")
-        )
-    return found
-
-
 async def refer(
     tx: Tx,
     principal: Principal,
@@ -291,7 +244,7 @@ async def refer(
     not in the file. Raises AnsweredAlready if it was answered and no file opened of it.
     """
     by_number = reason == "resident_id"
-    other = await _other_file(tx, child.id, file.identity) if by_number else child.id
+    other = await numbers.other_file(tx, child.id, file.identity) if by_number else child.id
     sent = _dumped(file, sections, aside)
     contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
@@ -379,12 +332,6 @@ _SENT_LAST: Final = """
 UPDATE duplicate_referrals SET submitted_sealed = $2, content_mac = $3
 WHERE id = $1 AND content_mac IS DISTINCT FROM $3
 """
-
-
-async def _other_file(tx: Tx, child_id: UUID, identity: Identity) -> UUID | None:
-    """Find the file elsewhere that has the number and the name."""
-    index = queries.resident_index(tx.keyring, identity.resident_id or "")
-    return await _of_that_name(tx, index, child_id, identity)
 
 
 async def store_referral(

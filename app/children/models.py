@@ -336,6 +336,10 @@ class ChildChange(BelowChild, table=True):
     """Of what a file was opened with, if some of that is not in the file (`as_sent_sealed`)."""
 
 
+def _referrals(name: str, which: str, *columns: str) -> Index:
+    return Index(f"ix_duplicate_referrals_{name}", *columns, postgresql_where=text(which))
+
+
 class DuplicateReferral(SQLModel, table=True):
     """Two files that may be one child, or a file not opened because its child may have one already.
 
@@ -350,39 +354,17 @@ class DuplicateReferral(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint("reason IN ('resident_id', 'id', 'name_and_birth_date')", name="reason"),
         Index("ix_duplicate_referrals_region_code", "region_code", "created_at"),
-        Index(
-            "ix_duplicate_referrals_sent",
-            "submitted_id",
-            postgresql_where=text("submitted_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_duplicate_referrals_waiting_child",
-            "child_id",
-            postgresql_where=text("settled_at IS NULL"),
-        ),
-        Index(
-            "ix_duplicate_referrals_waiting_other",
-            "other_child_id",
-            postgresql_where=text("settled_at IS NULL"),
-        ),
+        _referrals("sent", "submitted_id IS NOT NULL", "submitted_id"),
+        _referrals("waiting_child", "settled_at IS NULL", "child_id"),
+        _referrals("waiting_other", "settled_at IS NULL", "other_child_id"),
+        _referrals("numbered", "reason = 'resident_id'", "child_id", "other_child_id"),
+        _referrals("tried", "reason = 'resident_id'", "submitted_by", "created_at"),
         Index(
             "uq_duplicate_referrals_pair",
             "child_id",
             "other_child_id",
             unique=True,
             postgresql_where=text("reason = 'name_and_birth_date'"),
-        ),
-        Index(
-            "ix_duplicate_referrals_numbered",
-            "child_id",
-            "other_child_id",
-            postgresql_where=text("reason = 'resident_id'"),
-        ),
-        Index(
-            "ix_duplicate_referrals_tried",
-            "submitted_by",
-            "created_at",
-            postgresql_where=text("reason = 'resident_id'"),
         ),
     )
 

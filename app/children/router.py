@@ -19,6 +19,7 @@ from app.children import (
     exact_trials,
     history,
     listing,
+    numbers,
     opening,
     operations,
     queries,
@@ -61,6 +62,7 @@ _WRITES = (
     operations.OutsideRemit,
     duplicates.DuplicateChild,
     duplicates.AnsweredAlready,
+    numbers.TooManyNumbers,
     operations.ChildInvalid,
 )
 _WRITE_PROBLEMS = documented(*_WRITES)

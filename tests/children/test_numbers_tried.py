@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from app.children import alike
+from app.children import alike, numbers
 from app.core.data.db import SYSTEM
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_file, with_check_digit
@@ -129,8 +129,8 @@ async def test_who_names_many_is_told_of(client, database, settings, director, m
     monkeypatch.setattr(alike, "MANY", 2)
     other = await a_caller(database, settings, "village_director", OTHER_VILLAGE)
     office = await a_caller(database, settings, "civil_affairs", COUNTY)
-    numbers = [with_check_digit(f"1200002016030190{last}") for last in (2, 4, 6)]
-    for place, number in enumerate(numbers):
+    theirs = [with_check_digit(f"1200002016030190{last}") for last in (2, 4, 6)]
+    for place, number in enumerate(theirs):
         for caller, name, region in ((other, "童", OTHER_VILLAGE), (director, "试", VILLAGE)):
             body = named(f"样小{name}{'甲乙丙'[place]}", number, region)
             answer = await client.post("/v1/children", json=body, headers=caller.headers)
@@ -146,3 +146,29 @@ async def test_who_names_many_is_told_of(client, database, settings, director, m
         (director.agency_id, "3"),
     ]
     assert all(str(office.agency_id) in each["told_to"] for each in told)
+
+
+async def test_who_named_too_many_names_none_until_tomorrow(
+    client, database, director, stranger, monkeypatch
+) -> None:
+    """Whether anybody has it or not; without a number they go on."""
+    monkeypatch.setattr(numbers, "MOST_TRIED", 1)
+    had = with_check_digit("12000020160301906")
+    theirs = named("样小己", had, OTHER_VILLAGE)
+    answer = await client.post("/v1/children", json=theirs, headers=stranger.headers)
+    assert answer.status_code == 201, answer.text
+    answer = await client.post("/v1/children", json=named("样小乙", HAD), headers=director.headers)
+    assert answer.status_code == 201, answer.text
+    await run_jobs(database)
+    opened = await client.post("/v1/children", json=named("样小丙", None), headers=director.headers)
+    assert opened.status_code == 201, opened.text
+    path, headers = f"/v1/children/{opened.json()['id']}", {**director.headers, "if-match": '"1"'}
+    for number in (had, FREE):
+        sent = named("样小丁", number)
+        made = await client.post("/v1/children", json=sent, headers=director.headers)
+        changed = await client.patch(
+            path, json={"identity": {"resident_id": number}}, headers=headers
+        )
+        for refused in (made, changed):
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "86400")
+            assert refused.json()["type"] == "/problems/too-many-numbers"
