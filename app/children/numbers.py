@@ -18,9 +18,7 @@ class TooManyNumbers(Problem, status=429):
     that is a day ago a file is opened and changed without its number only.
     """
 
-    title = (
-        "Too many numbers were those of other files; leave the number out until tomorrow"
-    )
+    title = "Too many numbers were those of other files; leave the number out until tomorrow"
     title_zh = "所填身份证件号码多次与其他档案重复;请于明日再填写号码"
 
 
