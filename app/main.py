@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from app import wiring
 from app.access import sign_in
 from app.access.tokens import TokenKeys, token_keys
+from app.access.traces import Traces
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
 from app.core import logs, startup
@@ -36,6 +37,7 @@ class SharedLimits(NamedTuple):
 
     callers: RateLimits
     sign_in: sign_in.Limits
+    traces: Traces
 
 
 class State(TypedDict):
@@ -46,6 +48,7 @@ class State(TypedDict):
     token_keys: TokenKeys
     rate_limits: RateLimits
     sign_in_limits: sign_in.Limits
+    traces: Traces
     settings: Settings
 
 
@@ -68,6 +71,7 @@ async def state(
         "token_keys": keys,
         "rate_limits": limits.callers,
         "sign_in_limits": limits.sign_in,
+        "traces": limits.traces,
         "settings": settings,
     }
 
@@ -75,7 +79,7 @@ async def state(
 def shared_limits(settings: Settings) -> SharedLimits:
     allowed = settings.rate_limit
     callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
-    return SharedLimits(callers, sign_in.limits())
+    return SharedLimits(callers, sign_in.limits(), Traces())
 
 
 def spare_the_collector() -> None:
@@ -179,4 +183,5 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         Exchange,
         figures=figures,
         https_only=settings.environment is Environment.production,
+        trusted_proxies=settings.trusted_proxies,
     )

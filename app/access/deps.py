@@ -15,14 +15,14 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries, tokens
+from app.access import queries, tokens, traces
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
 from app.core import areas
 from app.core.areas import Scope
-from app.core.data.db import Tx
-from app.core.http import idempotency
+from app.core.data.db import Database, Tx
+from app.core.http import idempotency, routing
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
@@ -74,21 +74,36 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
     title_zh = "您的角色不得为此目的使用个人信息"
 
 
+async def verified(request: Request) -> None:
+    """Verify the token that is shown, before a transaction is begun for it: who forges tokens costs
+    no more. Raises Unauthenticated.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthenticated
+    keys: tokens.TokenKeys = request.state.token_keys
+    database: Database = request.state.database
+    try:
+        request.scope["claims"] = tokens.verify(keys, token, now=database.clock())
+    except tokens.TokenRefused as refused:
+        if refused.reason != tokens.EXPIRED:  # else it was ours
+            operation = request.scope["route"].unique_id
+            await traces.leave(request, operation, f"token-{refused.reason.lower()}")
+        raise Unauthenticated(presented=True) from None
+
+
 @raises(Unauthenticated)
+@routing.before(verified)
 async def authenticated(request: Request) -> Principal:
     """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
     known: Principal | None = request.scope.get("caller")
     if known is not None:
         return known
     tx: Tx = request.scope["tx"]
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthenticated
-    keys: tokens.TokenKeys = request.state.token_keys
+    claims: tokens.Claims = request.scope["claims"]
     try:
-        claims = tokens.verify(keys, token, now=tx.now)
         granted = role(claims.role)
-    except (tokens.TokenRefused, UnknownRole):
+    except UnknownRole:
         raise Unauthenticated(presented=True) from None
     row = await queries.open_reach(tx, claims, relation=granted.relation)
     if row is None:
@@ -166,6 +181,7 @@ _Key = Annotated[
 
 
 @raises(Unauthenticated, ScopeMissing, RateLimited)
+@routing.before(verified)
 async def _admitted(request: Request, required: SecurityScopes, token: _Token) -> Principal:
     principal = await authenticated(request)
     if not principal.scopes.issuperset(required.scopes):
@@ -179,6 +195,7 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
 
 
 @raises(Unauthenticated, ScopeMissing, RateLimited)
+@routing.before(verified)
 async def authorized(
     request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
 ) -> Principal:

@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, grants
+from app.access import assertions, credentials, grants, traces
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -127,8 +127,10 @@ async def _answered(
         keys, origin = request.state.token_keys, origin_of(request)
         return await answer(TokenRequest(client, form, origin, keys, settings.tokens))
     except Refused as refused:
-        seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
-        await audit.record(tx, origin_of(request).actor(client), operation, seen)
+        # Of who proved to be nobody one trace is left, however often they try (`traces`).
+        if client or refused.sign_in_id or traces.is_due(request, refused.reason):
+            seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
+            await audit.record(tx, origin_of(request).actor(client), operation, seen)
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)

@@ -12,7 +12,6 @@ from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
-from app.core.data_files import unknown
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 
@@ -191,7 +190,7 @@ def fitting_role(
         role = roles.role(code)
         level = "nation" if region_code == regions.NATION else str(regions.level_of(region_code))
     except roles.UnknownRole:
-        raise _misfit(unknown("role", code, roles.roles())) from None
+        raise _misfit(f"There is no such role. There are: {', '.join(roles.roles())}.") from None
     except regions.BadRegionCode:
         raise _misfit("The post's place is no division.") from None
     for said, known in (

@@ -21,6 +21,8 @@ from jose.backends.base import Key
 from app.core.ids import new_id
 
 ALGORITHM = "ES256"
+EXPIRED = "expired"
+"""Of a token that was ours, and is not any more, or not yet."""
 _MAX_BYTES = 4096
 _LONGEST_SECONDS = 600
 _SKEW_SECONDS = 30
@@ -184,7 +186,7 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
         and not_before <= instant + _SKEW_SECONDS
         and 0 < expires - issued <= _LONGEST_SECONDS
     ):
-        raise TokenRefused("expired")
+        raise TokenRefused(EXPIRED)
     if any(not isinstance(claims.get(name), str) for name in _STRINGS):
         raise TokenRefused("claims")
     if claims["iss"] != keys.issuer or claims["aud"] != keys.audience:

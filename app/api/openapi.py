@@ -22,10 +22,10 @@ from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
 from app.core.data.recording import RecordAway
 from app.core.http.admission import TooManyAtOnce
 from app.core.http.bodies import MalformedRequest, UnsupportedMediaType
+from app.core.http.cursors import CursorInvalid
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import AnswerOutOfSight, IdempotencyKeyInvalid, IdempotencyKeyReused
-from app.core.http.paging import CursorInvalid
 from app.core.http.routing import raised_by
 from app.core.problems import MEDIA_TYPE, Problem, ProblemDocument, documented
 

@@ -5,10 +5,11 @@ import pytest
 
 from app.access.roles import Purpose
 from app.core.data.db import SYSTEM
-from app.core.http import paging
+from app.core.http.cursors import Cursors
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
+from tests.children.factories import a_child
 from tests.regions.factories import some_regions
 
 VILLAGE, TOWNSHIP, COUNTY, OTHER = 120119101200, 120119101000, 120119000000, 120118101000
@@ -57,10 +58,24 @@ class TestListAgencies:
         assert len(queries) == 2, queries.statements
         assert answer.status_code == 200
 
-    async def test_refuses_a_strange_cursor(self, client, county) -> None:
-        for cursor in ("abc", paging.encode([2**63, new_id()])):
+    async def test_refuses_a_strange_cursor(self, client, database, county) -> None:
+        whose = f"list_agencies {county.claims['subject']}"
+        beyond = Cursors(database.keyring, lambda: whose).seal([2**63, new_id()])
+        for cursor in ("abc", beyond):
             answer = await client.get(f"/v1/agencies?cursor={cursor}", headers=county.headers)
             assert answer.json()["type"] == "/problems/cursor-invalid"
+
+    async def test_refuses_a_cursor_of_children(self, client, database, county) -> None:
+        """It holds the same: a place and an id."""
+        for _ in range(2):
+            await a_child(database, TOWNSHIP)
+        children = await client.get("/v1/children?limit=1", headers=county.headers)
+        cursor = children.json()["next_cursor"]
+        assert (
+            await client.get(f"/v1/children?cursor={cursor}", headers=county.headers)
+        ).status_code == 200
+        answer = await client.get(f"/v1/agencies?cursor={cursor}", headers=county.headers)
+        assert answer.json()["type"] == "/problems/cursor-invalid"
 
 
 class TestReadAgency:

@@ -172,7 +172,43 @@ async def test_broken_rule(world: World, name: str, place: str, value: Any, code
     document = await world.refused(name, body, status=422)
     errors = {error["code"]: error["pointer"] for error in document["errors"]}
     assert code in errors
-    assert errors[code].startswith(f"#/{place}") or code == "envelope_invalid"
+    told = place.replace("shoe_size", "?")  # a name that is none of ours is the sender's own word
+    assert errors[code].startswith(f"#/{told}") or code == "envelope_invalid"
+
+
+STRANGE = ("张三", "13812345678", "12011920000101123X", "zhang/../san", CANARY)
+
+
+@pytest.mark.parametrize("name", ["createChild", "changeChild", "correctVisit"])
+async def test_the_name_of_an_unknown_field_is_not_repeated(world: World, name: str) -> None:
+    """It may be a child's, in the place of a field's; which one is wrong is told by its number."""
+    body = {**world.writes[name].body, **dict.fromkeys(STRANGE, 1)}
+    first = len(world.writes[name].body) + 1
+    document = await world.refused(name, body, status=422)
+    assert [(each["pointer"], each["detail"]) for each in document["errors"]] == [
+        ("#/?", f"This field does not exist here; it is number {number} of its object.")
+        for number in range(first, first + len(STRANGE))
+    ]
+    said = json.dumps(document, ensure_ascii=False)
+    assert not any(each in said for each in STRANGE)
+
+
+@pytest.mark.parametrize("name", ["createChild", "changeChild", "correctVisit"])
+async def test_nor_that_of_what_json_does_not_allow(world: World, name: str) -> None:
+    inner = '{"' + STRANGE[0] + '": {"' + STRANGE[1] + '": [NaN]}}'
+    document = await world.refused(name, inner.encode(), status=400)
+    assert [each["pointer"] for each in document["errors"]] == ["#/?/?/0"]
+
+
+async def test_nor_that_of_an_unknown_parameter_or_header_value(world: World) -> None:
+    reader = world.writes["createChild"].caller.headers
+    for query in (f"?{STRANGE[1]}=1", f"?limit={STRANGE[1]}", f"?cursor={STRANGE[0]}"):
+        answer = await world.client.get(f"/v1/children{query}", headers=reader)
+        assert (answer.status_code, STRANGE[1] in answer.text) == (400, False)
+        assert STRANGE[0] not in answer.text
+    headers = {**reader, "purpose-of-use": STRANGE[1]}
+    answer = await world.client.get("/v1/children", headers=headers)
+    assert (answer.status_code, STRANGE[1] in answer.text) == (400, False)
 
 
 async def test_one_bad_event_among_good_ones_stores_the_good(world: World) -> None:

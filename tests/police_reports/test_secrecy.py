@@ -111,6 +111,22 @@ class TestSuspect:
         assert len(named) == 2
         assert not any(str(own) in row["told_to"] for row in named)
 
+    async def test_a_repeated_report_is_answered_whoever_is_suspected(
+        self, client, offices
+    ) -> None:
+        """Its sender's line was cut: that it was taken in is theirs to hear, and no more."""
+        body = a_report()
+        headers = {**offices.school.headers, "idempotency-key": "cut-off"}
+        first = await client.post(URL, json=body, headers=headers)
+        named = {**a_report(), "supersedes": first.json()["id"]}
+        named["suspect_agency_id"] = str(offices.school.agency_id)
+        corrected = await client.post(URL, json=named, headers=offices.village.headers)
+        assert corrected.status_code in {201, 404}, corrected.text
+        await step(client, offices.police, first.json()["id"], *BY_POLICE[0][:2])
+        again = await client.post(URL, json=body, headers=headers)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+
     async def test_no_event_reaches_the_agency_reported(self, client, database, offices) -> None:
         suspect = offices.township.agency_id
         for caller, region in ((offices.township, TOWNSHIP), (offices.county, COUNTY)):

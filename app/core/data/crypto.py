@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -24,6 +25,7 @@ _NONCE_BYTES = 12
 _KID_BYTES = 4
 _VERSION = b"\x01"
 _TO_PUBLIC = b"\x02"
+_ALIKE = b"\x03"
 _POINT_BYTES = 32
 _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
@@ -129,6 +131,24 @@ class Keyring:
     def unseal(self, place: str, row: UUID | str, envelope: bytes) -> str:
         return self.unseal_bytes(place, row, envelope).decode()
 
+    def seal_alike(self, context: str, plaintext: bytes) -> bytes:
+        """Encrypt what goes out and comes back, alike each time (AES-SIV): as often as one likes,
+        under a key of its own. `context` is authenticated.
+        """
+        kid, key = next(iter(self.data.items()))
+        return _ALIKE + kid.encode() + _siv(key).encrypt(plaintext, [context.encode()])
+
+    def unseal_alike(self, context: str, envelope: bytes) -> bytes:
+        """Decrypt what `seal_alike` made in the same context; else DecryptionRefused."""
+        start = 1 + _KID_BYTES
+        key = self.data.get(envelope[1:start].decode(errors="replace"))
+        if envelope[:1] != _ALIKE or key is None:
+            raise DecryptionRefused(context)
+        try:
+            return _siv(key).decrypt(envelope[start:], [context.encode()])
+        except (InvalidTag, ValueError):  # ValueError: cut short
+            raise DecryptionRefused(context) from None
+
     def seal_away(self, place: str, row: UUID | str, plaintext: bytes) -> bytes:
         """Encrypt what whoever wrote it cannot read again: to the newest public key, with a key
         used once (X25519, HKDF-SHA256, AES-256-GCM).
@@ -160,12 +180,21 @@ class Keyring:
         """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
         return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
 
+    def mark(self, kind: str, normalised: str) -> str:
+        """Keyed hash by which it is seen that two sought the same (32 hexadecimal digits)."""
+        return self.blind_index(f"mark {kind}", normalised)[:16].hex()
+
     def tokens(self, kind: str, place: int, texts: Iterable[str]) -> list[int]:
         """Keyed hashes of texts, 8 bytes each as a bigint, under a key of their own for each kind
         and place: how often one occurs is seen within a place only.
         """
         keyed = hmac.new(self.blind_index(kind, str(place)), digestmod=hashlib.sha256)
         return [_token(keyed.copy(), text.encode()) for text in texts]
+
+
+@cache
+def _siv(key: bytes) -> AESSIV:
+    return AESSIV(HKDF(hashes.SHA256(), 64, salt=None, info=b"tonghu sealed alike").derive(key))
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:
