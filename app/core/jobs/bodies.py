@@ -68,7 +68,7 @@ def _faults(said: Any, limits: Sequence[Any]) -> Iterator[str]:
         yield from _faults(within[0], [*limits, *chain.from_iterable(told)])
     elif origin in {Union, UnionType}:
         yield from chain.from_iterable(_faults(each, limits) for each in within)
-    elif origin in {list, tuple}:
+    elif origin in {list, tuple, dict}:
         yield from chain.from_iterable(_faults(each, ()) for each in within)
     elif said is str:
         yield from _of_text(limits)
