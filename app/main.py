@@ -11,7 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from app import wiring
-from app.access import sign_in
+from app.access import dpop, sign_in
+from app.access.presenting import Proofs
 from app.access.tokens import TokenKeys, token_keys
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
@@ -23,6 +24,7 @@ from app.core.http import admission
 from app.core.http.corners import by_corner
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
+from app.core.http.once import Once
 from app.core.http.rate_limits import RateLimits
 from app.core.metrics import OTHER, Figures
 from app.core.settings import Environment, Settings
@@ -36,6 +38,7 @@ class SharedLimits(NamedTuple):
 
     callers: RateLimits
     sign_in: sign_in.Limits
+    proofs: Once
 
 
 class State(TypedDict):
@@ -44,6 +47,7 @@ class State(TypedDict):
     database: Database
     replica: Replica | None
     token_keys: TokenKeys
+    proofs: Proofs
     rate_limits: RateLimits
     sign_in_limits: sign_in.Limits
     settings: Settings
@@ -66,6 +70,7 @@ async def state(
         "database": database,
         "replica": replica,
         "token_keys": keys,
+        "proofs": Proofs(dpop.Nonces(database.keyring), limits.proofs),
         "rate_limits": limits.callers,
         "sign_in_limits": limits.sign_in,
         "settings": settings,
@@ -75,7 +80,7 @@ async def state(
 def shared_limits(settings: Settings) -> SharedLimits:
     allowed = settings.rate_limit
     callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
-    return SharedLimits(callers, sign_in.limits())
+    return SharedLimits(callers, sign_in.limits(), Once())
 
 
 def spare_the_collector() -> None:
@@ -160,18 +165,21 @@ def _surround(app: FastAPI, settings: Settings) -> None:
             allow_headers=(
                 "authorization",
                 "content-type",
+                "dpop",
                 "idempotency-key",
                 "if-match",
                 "purpose-of-use",
                 "x-request-id",
             ),
             expose_headers=(
+                "dpop-nonce",
                 "etag",
                 "idempotency-replayed",
                 "location",
                 "ratelimit",
                 "ratelimit-policy",
                 "retry-after",
+                "www-authenticate",
                 "x-request-id",
             ),
         )

@@ -15,7 +15,8 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries, tokens
+from app.access import queries
+from app.access.presenting import Unauthenticated, invalid, presented
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
@@ -49,17 +50,6 @@ oauth2 = OAuth2(
 )
 
 
-class Unauthenticated(Problem, status=401):
-    """No valid access token (RFC 6750)."""
-
-    title = "A valid access token is required"
-    title_zh = "需要有效的访问令牌"
-
-    def __init__(self, detail: str | None = None, *, presented: bool = False) -> None:
-        error = ', error="invalid_token"' if presented else ""
-        super().__init__(detail, headers={"www-authenticate": f'Bearer realm="tonghu"{error}'})
-
-
 class ScopeMissing(Problem, status=403, denies=True):
     """The token or the role behind it does not grant this operation."""
 
@@ -81,18 +71,14 @@ async def authenticated(request: Request) -> Principal:
     if known is not None:
         return known
     tx: Tx = request.scope["tx"]
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthenticated
-    keys: tokens.TokenKeys = request.state.token_keys
+    claims = await presented(request, tx)
     try:
-        claims = tokens.verify(keys, token, now=tx.now)
         granted = role(claims.role)
-    except (tokens.TokenRefused, UnknownRole):
-        raise Unauthenticated(presented=True) from None
+    except UnknownRole:
+        raise invalid(claims) from None
     row = await queries.open_reach(tx, claims, relation=granted.relation)
     if row is None:
-        raise Unauthenticated(presented=True)
+        raise invalid(claims)
     owner, _, identity = claims.subject.partition(":")
     principal = Principal(
         subject=claims.subject,
@@ -108,6 +94,7 @@ async def authenticated(request: Request) -> Principal:
         served=tuple(row["served"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
+        key=claims.key,
     )
     request.scope["caller"] = principal
     request.scope["reach"] = partial(queries.reach_of, principal)
@@ -174,7 +161,8 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
         kind = "read" if request.method == "GET" else "write"
         limits: RateLimits = request.state.rate_limits
         tx: Tx = request.scope["tx"]
-        request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
+        spent = limits.spend(f"{principal.subject} {kind}", tx.now)
+        request.scope["answer_headers"] = (*request.scope.get("answer_headers", ()), *spent)
     return principal
 
 

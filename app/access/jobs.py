@@ -10,6 +10,8 @@ from app.regions.events import RegionReplaced
 
 _KEPT = timedelta(days=1)
 """Longer than any of it counts, so that a clock a little off forgets nothing too early."""
+_APART = timedelta(minutes=5)
+"""So much more than any two clocks of ours differ."""
 
 
 @queue.every("access.forget_expired", "17 3 * * *")
@@ -21,9 +23,16 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         "DELETE FROM used_assertions WHERE expires_at < $1",
         "DELETE FROM revocations WHERE expires_at < $1",
         "DELETE FROM authorization_codes WHERE expires_at < $1",
+        "DELETE FROM pushed_requests WHERE expires_at < $1",
         f"DELETE FROM refresh_tokens r USING {over}",
     ):
         await tx.connection.execute(statement, before)
+
+
+@queue.every("access.forget_proofs", "*/10 * * * *")
+async def forget_proofs(tx: Tx, payload: dict[str, Any]) -> None:
+    """Delete proofs whose nonces count no more: there is one of every change that is made."""
+    await tx.connection.execute("DELETE FROM used_proofs WHERE expires_at < $1", tx.now - _APART)
 
 
 @following.follows

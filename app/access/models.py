@@ -12,12 +12,15 @@ from app.core.data import distribution, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
+_NO: Any = {"server_default": text("false")}
+
 
 class Client(SQLModel, table=True):
     """An application known to the service.
 
-    `kind`: `machine` acts for its agency with its own key (client_credentials); `app` is a public
-    client (phone or web app) through which staff sign in with PKCE and has no authority itself.
+    `kind`: `machine` acts for its agency with its own key (client_credentials); `app` is what staff
+    sign in through with PKCE and has no authority itself: a public client, on phones or in
+    browsers, unless it has keys to prove itself with.
     """
 
     __tablename__ = "clients"
@@ -46,6 +49,10 @@ class Client(SQLModel, table=True):
     secret_hash: str | None = None
     """Only outside production; production knows private_key_jwt alone (TOK-5)."""
     redirect_uris: list[str] = Field(sa_column=code_list(), default_factory=list)
+    dpop_bound_access_tokens: bool = Field(default=False, sa_column_kwargs=_NO)
+    """It gets tokens bound to a key only (RFC 9449 §5.2)."""
+    require_pushed_authorization_requests: bool = Field(default=False, sa_column_kwargs=_NO)
+    """Apps: people are sent to sign in with a request that was pushed only (RFC 9126 §6)."""
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)
 
@@ -85,12 +92,16 @@ class AuthorizationCode(SQLModel, table=True):
     sign_in_id: UUID = Field(foreign_key="sign_ins.id")
     redirect_uri: str
     code_challenge: str
+    key_thumbprint: str | None = None
+    """Exchanged with a proof by this key only (RFC 9449 §10)."""
     expires_at: datetime = Field(sa_type=Instant)
     used_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class RefreshToken(SQLModel, table=True):
-    """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7)."""
+    """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7). With a
+    `key_thumbprint` it counts together with a proof by that key only.
+    """
 
     __tablename__ = "refresh_tokens"
     token_hash: bytes = Field(primary_key=True)
@@ -98,6 +109,7 @@ class RefreshToken(SQLModel, table=True):
     issued_at: datetime = Field(sa_type=Instant)
     used_at: datetime | None = Field(default=None, sa_type=Instant)
     successor_sealed: bytes | None = None
+    key_thumbprint: str | None = None
 
 
 class Revocation(SQLModel, table=True):
@@ -118,10 +130,32 @@ class UsedAssertion(SQLModel, table=True):
     expires_at: datetime = Field(index=True, sa_type=Instant)
 
 
+class UsedProof(SQLModel, table=True):
+    """A DPoP proof that asked for a token or changed something, kept until its nonce counts no
+    more: single use (TOK-8). `mark`: a hash of its key and jti.
+    """
+
+    __tablename__ = "used_proofs"
+    mark: bytes = Field(primary_key=True)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+class PushedRequest(SQLModel, table=True):
+    """What an app asks for when it sends a person to sign in, told beforehand by itself and not by
+    the person's browser: hashed reference, single use (RFC 9126).
+    """
+
+    __tablename__ = "pushed_requests"
+    reference_hash: bytes = Field(primary_key=True)
+    client_id: UUID = Field(foreign_key="clients.id")
+    asked: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
 distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
-    *("revocations", "used_assertions"),
+    *("revocations", "used_assertions", "used_proofs", "pushed_requests"),
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -134,3 +168,5 @@ rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("revocations", "SELECT, INSERT, DELETE")
 rls.allow("used_assertions", "SELECT, INSERT, DELETE")
+rls.allow("used_proofs", "SELECT, INSERT, DELETE")
+rls.allow("pushed_requests", "SELECT, INSERT, DELETE")

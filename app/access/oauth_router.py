@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, grants
+from app.access import assertions, credentials, dpop, grants, presenting
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -43,6 +43,9 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
         if grant is None:
             kind = "unsupported_grant_type" if wanted.form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
+        if wanted.key is None and wanted.client.dpop_bound_access_tokens:
+            said = "This client's tokens are bound to a key: send a DPoP header with a proof of it."
+            raise Refused("invalid_dpop_proof", said)
         return _json(await grant(tx, wanted))
 
     return await _answered(request, tx, "issueToken", answer)
@@ -95,6 +98,7 @@ async def read_oauth_metadata(request: Request) -> Response:
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt", *shared],
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": [dpop.ALGORITHM],
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": ["zh-CN", "en"],
     }
@@ -121,17 +125,28 @@ async def _answered(
         form = await read_form(request)
         shown = credentials.presented(form, authorization)
         _limit(request, shown, tx)
+        # Before the client's own proof is spent: who is only given a nonce may send that again.
+        proof = presenting.read_proof(request, tx)
         client = await credentials.client_of(
             tx, shown, issuer=settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
         )
+        await _spend(request, tx, proof)
         keys, origin = request.state.token_keys, origin_of(request)
-        return await answer(TokenRequest(client, form, origin, keys, settings.tokens))
+        return await answer(TokenRequest(client, proof, form, origin, keys, settings.tokens))
     except Refused as refused:
-        seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
-        await audit.record(tx, origin_of(request).actor(client), operation, seen)
+        if refused.error != "use_dpop_nonce":  # that denies nothing
+            seen = Seen(subject=refused.subject, decision="denied", rule=refused.reason)
+            await audit.record(tx, origin_of(request).actor(client), operation, seen)
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)
+
+
+async def _spend(request: Request, tx: Tx, proof: dpop.Proof | None) -> None:
+    """Have a proof count once. Raises Refused."""
+    proofs: presenting.Proofs = request.state.proofs
+    if proof is not None and not await proofs.is_first(tx, proof, reads=False):
+        raise Refused("invalid_dpop_proof", presenting.SENT_BEFORE, reason="dpop: replayed")
 
 
 def _limit(request: Request, shown: credentials.Presented, tx: Tx) -> None:

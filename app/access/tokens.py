@@ -42,7 +42,8 @@ class Claims:
     """What a verified access token says. A ceiling: authority is read from the database.
 
     `grant_id`: the post holding (staff) or the client (machine) the authority comes from.
-    `session_id`: the sign-in it belongs to, to revoke it by.
+    `session_id`: the sign-in it belongs to, to revoke it by. `key`: the thumbprint of the key it is
+    bound to (RFC 9449 §6.1); None: whoever has it may use it.
     """
 
     subject: str
@@ -55,6 +56,7 @@ class Claims:
     session_id: UUID
     issued_at: int
     expires_at: int
+    key: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,8 +101,11 @@ def issue(
     session_id: UUID,
     now: datetime,
     seconds: int,
+    key: str | None = None,
 ) -> str:
-    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`."""
+    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`, bound
+    to the `key` of a thumbprint if one is given.
+    """
     issued = int(now.timestamp())
     claims = {
         "iss": keys.issuer,
@@ -116,6 +121,7 @@ def issue(
         "region": f"{region_code:012d}",
         "grant": str(grant_id),
         "sid": str(session_id),
+        **({} if key is None else {"cnf": {"jkt": key}}),
     }
     kid = keys.signing_kid
     token: str = jwt.encode(
@@ -192,6 +198,9 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
     if not re.fullmatch(r"(staff|client):[0-9a-f-]{36}", claims["sub"]):
         raise TokenRefused("sub")
     UUID(claims["sub"].partition(":")[2])
+    key = claims["cnf"]["jkt"] if "cnf" in claims else None
+    if "cnf" in claims and not isinstance(key, str):
+        raise TokenRefused("cnf")
     return Claims(
         subject=claims["sub"],
         grant_id=UUID(claims["grant"]),
@@ -203,6 +212,7 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
         session_id=UUID(claims["sid"]),
         issued_at=issued,
         expires_at=expires,
+        key=key,
     )
 
 

@@ -54,7 +54,7 @@ class Exchange:
         started = time.perf_counter()
         inner = dict(scope) if scope["method"] == "HEAD" else scope
         if inner is not scope:
-            inner["method"] = "GET"
+            inner["method"], inner["asked_as"] = "GET", "HEAD"
         request_id = inner["request_id"] = _request_id(scope)
         inner["figures"] = self.figures
         status = 0
