@@ -125,7 +125,9 @@ async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
         raise _other_key("code", None)
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], "authorization_code")
     first = opaque()
-    await _keep_refresh_token(tx, first, row["sign_in_id"], wanted.key)
+    # Who proves itself at each refresh may change the key its tokens are bound to (RFC 9449 §5).
+    bound = None if wanted.client.is_confidential else wanted.key
+    await _keep_refresh_token(tx, first, row["sign_in_id"], bound)
     return {**issued, "refresh_token": first}
 
 
@@ -159,7 +161,9 @@ async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
         await end_sign_in(tx, row["sign_in_id"])
         raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], f"refresh_{outcome}")
-    if outcome is rules.Refresh.rotate or successor is None:
+    if wanted.client.is_confidential:
+        successor = shown  # nobody else can use it (FAPI 2.0 §5.3.2.1)
+    elif outcome is rules.Refresh.rotate or successor is None:
         successor = await _rotate(tx, shown, row["sign_in_id"], bound)
     return {**issued, "refresh_token": successor}
 

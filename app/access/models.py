@@ -56,6 +56,18 @@ class Client(SQLModel, table=True):
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)
 
+    @property
+    def is_confidential(self) -> bool:
+        """Whether it has something to prove itself with. An app on a phone has not."""
+        return self.jwks is not None or self.secret_hash is not None
+
+    @property
+    def must_push(self) -> bool:
+        """Whether people are sent to sign in with a pushed request only; a confidential app's are,
+        as FAPI 2.0 has it.
+        """
+        return self.is_confidential or self.require_pushed_authorization_requests
+
 
 class StaffAccount(SQLModel, table=True):
     """How a person signs in. The name and phone live in `agencies.Staff`."""

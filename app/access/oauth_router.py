@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, dpop, grants, presenting
+from app.access import assertions, credentials, dpop, grants, presenting, pushed, sign_in
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -17,7 +17,7 @@ from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Tx
 from app.core.http import routing
-from app.core.http.rate_limits import RateLimits
+from app.core.http.rate_limits import RateLimits, network_of
 from app.core.http.routing import Transaction
 from app.core.http.shown import Seen
 from app.core.settings import Environment, Settings
@@ -51,6 +51,19 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
     return await _answered(request, tx, "issueToken", answer)
 
 
+@router.post("/oauth/par", status_code=201)
+async def push_authorization_request(request: Request, tx: Transaction) -> Response:
+    """Keep what an app asks for; its browser then names it by `request_uri` (RFC 9126)."""
+
+    async def answer(wanted: TokenRequest) -> Response:
+        if not wanted.client.is_confidential:  # anybody may know its id
+            limits: sign_in.Limits = request.state.sign_in_limits
+            limits.address.spend(f"push {network_of(wanted.origin.ip or '')}", tx.now)
+        return _json(await pushed.push(tx, wanted), status=201)
+
+    return await _answered(request, tx, "pushAuthorizationRequest", answer)
+
+
 @router.post("/oauth/revoke")
 async def revoke_token(request: Request, tx: Transaction) -> Response:
     """Revoke a token of the calling client; a refresh token ends its whole sign-in (RFC 7009)."""
@@ -81,11 +94,14 @@ async def read_oauth_metadata(request: Request) -> Response:
     """
     settings: Settings = request.state.settings
     issuer = settings.tokens.issuer
-    shared = ["client_secret_basic", "client_secret_post"] if _secrets_allowed(settings) else []
+    production = _in_production(settings)
+    shared = [] if production else ["client_secret_basic", "client_secret_post"]
+    algorithms = assertions.IN_PRODUCTION if production else assertions.ALGORITHMS
     described = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
+        "pushed_authorization_request_endpoint": f"{issuer}/oauth/par",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
@@ -94,9 +110,11 @@ async def read_oauth_metadata(request: Request) -> Response:
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
-        "token_endpoint_auth_signing_alg_values_supported": list(assertions.ALGORITHMS),
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt", *shared],
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": [dpop.ALGORITHM],
         "authorization_response_iss_parameter_supported": True,
@@ -128,7 +146,7 @@ async def _answered(
         # Before the client's own proof is spent: who is only given a nonce may send that again.
         proof = presenting.read_proof(request, tx)
         client = await credentials.client_of(
-            tx, shown, issuer=settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
+            tx, shown, issuer=settings.tokens.issuer, production=_in_production(settings)
         )
         await _spend(request, tx, proof)
         keys, origin = request.state.token_keys, origin_of(request)
@@ -168,8 +186,8 @@ def _refusal(refused: Refused, *, basic: bool) -> Response:
     )
 
 
-def _secrets_allowed(settings: Settings) -> bool:
-    return settings.environment is not Environment.production
+def _in_production(settings: Settings) -> bool:
+    return settings.environment is Environment.production
 
 
 def _json(body: Any, *, status: int = 200, headers: Mapping[str, str] = _NO_STORE) -> Response:

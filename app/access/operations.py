@@ -93,9 +93,10 @@ async def create_machine(
     region_code: int,
     jwks: Mapping[str, Any] | None,
     secrets_allowed: bool,
+    bound: bool = False,
 ) -> Registered:
     """Register a machine client of an agency: with its public keys, or with a generated secret
-    where `secrets_allowed` (never in production).
+    where `secrets_allowed` (never in production). `bound`: it gets tokens bound to a key only.
 
     Raises RoleDoesNotFit, agencies.PostOutsideAgency, agencies.RegionUnknown, KeysUnusable or
     SecretsNotAccepted.
@@ -113,25 +114,48 @@ async def create_machine(
         region_code=place.region_code,
         remit_lo=place.lo,
         remit_hi=place.hi,
-        jwks=None if jwks is None else _public_keys(jwks),
+        jwks=None if jwks is None else _public_keys(jwks, production=not secrets_allowed),
+        dpop_bound_access_tokens=bound,
         secret_hash=None if secret is None else credentials.secret_hash(secret),
         created_at=tx.now,
     )
     return Registered(await tx.add(client), secret)
 
 
-async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
-    """Register an app, which has no authority of its own. Raises RedirectUriUnsafe."""
+async def create_app(
+    tx: Tx,
+    *,
+    name: str,
+    redirect_uris: Sequence[str],
+    jwks: Mapping[str, Any] | None = None,
+    bound: bool = False,
+    pushed: bool = False,
+    production: bool = False,
+) -> Client:
+    """Register an app, which has no authority of its own: a confidential one with its public keys.
+    `bound`, `pushed`: it asks for tokens bound to a key only, with pushed requests only. Raises
+    RedirectUriUnsafe, KeysUnusable.
+    """
     if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
         raise RedirectUriUnsafe
     return await tx.add(
-        Client(kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now)
+        Client(
+            kind="app",
+            name=name,
+            redirect_uris=list(redirect_uris),
+            jwks=None if jwks is None else _public_keys(jwks, production=production),
+            dpop_bound_access_tokens=bound,
+            require_pushed_authorization_requests=pushed,
+            created_at=tx.now,
+        )
     )
 
 
-async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
-    """Give a machine new keys; the old ones, and a secret, count no more. Raises KeysUnusable."""
-    client.jwks = _public_keys(jwks)
+async def replace_keys(
+    tx: Tx, client: Client, jwks: Mapping[str, Any], *, production: bool = False
+) -> None:
+    """Give a client new keys; the old ones, and a secret, count no more. Raises KeysUnusable."""
+    client.jwks = _public_keys(jwks, production=production)
     client.secret_hash = None
     await tx.flush()
 
@@ -208,8 +232,9 @@ def _misfit(detail: str) -> RoleDoesNotFit:
     return RoleDoesNotFit.at("#/role", "role_does_not_fit", detail)
 
 
-def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
+def _public_keys(jwks: Mapping[str, Any], *, production: bool) -> dict[str, Any]:
+    algorithms = assertions.IN_PRODUCTION if production else assertions.ALGORITHMS
     try:
-        return assertions.public_keys(jwks)
+        return assertions.public_keys(jwks, algorithms=algorithms)
     except assertions.KeyRefused as refused:
         raise KeysUnusable.at("#/jwks", "keys_unusable", str(refused)) from None

@@ -21,7 +21,7 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
-from app.core.settings import Environment
+from app.core.settings import Environment, Settings
 from app.regions import queries as regions
 
 router = routing.v1(AREA.tag)
@@ -123,7 +123,8 @@ async def register_client(
         role=new.role,
         region_code=int(new.region_code),
         jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
-        secrets_allowed=request.state.settings.environment is not Environment.production,
+        secrets_allowed=not _in_production(request),
+        bound=new.dpop_bound_access_tokens,
     )
     shown = _client_of(tx, principal, made.client.model_dump()).model_dump()
     registered = schemas.ClientRegistered(**shown, client_secret=made.secret)
@@ -133,26 +134,39 @@ async def register_client(
 @router.post(
     "/clients/apps",
     status_code=201,
-    responses=documented(NotYoursToRegister, operations.RedirectUriUnsafe),
+    responses=documented(NotYoursToRegister, operations.RedirectUriUnsafe, operations.KeysUnusable),
 )
 async def register_app(
-    principal: WritesClients, new: schemas.AppCreate, tx: Transaction
+    request: Request, principal: WritesClients, new: schemas.AppCreate, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Register an app through which people sign in, as the operator."""
     if principal.agency_kind != "operator":
         raise NotYoursToRegister
-    app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
+    app = await operations.create_app(
+        tx,
+        name=new.name,
+        redirect_uris=new.redirect_uris,
+        jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
+        bound=new.dpop_bound_access_tokens,
+        pushed=new.require_pushed_authorization_requests,
+        production=_in_production(request),
+    )
     made = _client_of(tx, principal, app.model_dump())
     return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
 
 
 @router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
 async def replace_client_keys(
-    principal: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
+    request: Request,
+    principal: WritesClients,
+    client: ClientInPath,
+    new: schemas.PublicKeys,
+    tx: Transaction,
 ) -> Shown[schemas.Client]:
     """Replace a machine's keys; those left out count no more."""
     ACTS["replaceClientKeys"].require(principal, client.model_dump(), tx.today)
-    await operations.replace_keys(tx, client, new.model_dump(exclude_none=True))
+    given = new.model_dump(exclude_none=True)
+    await operations.replace_keys(tx, client, given, production=_in_production(request))
     return Shown(_client_of(tx, principal, client.model_dump()))
 
 
@@ -172,6 +186,11 @@ async def resume_client(
     """Let a suspended client work again."""
     await operations.set_active(tx, client, active=True)
     return Shown(_client_of(tx, principal, client.model_dump()))
+
+
+def _in_production(request: Request) -> bool:
+    settings: Settings = request.state.settings
+    return settings.environment is Environment.production
 
 
 async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> Agency:

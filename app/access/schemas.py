@@ -49,7 +49,9 @@ _RoleCode = Annotated[
 
 
 class PublicKey(Input):
-    """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for RS256."""
+    """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for PS256. RS256
+    outside production only.
+    """
 
     kty: Literal["EC", "RSA"] = Field(description="Key type.")
     kid: str = Field(
@@ -64,7 +66,9 @@ class PublicKey(Input):
     y: _Base64Url | None = Field(default=None, description="EC: coordinate.")
     n: _Base64Url | None = Field(default=None, description="RSA: modulus.")
     e: _Base64Url | None = Field(default=None, description="RSA: exponent.")
-    alg: Literal["ES256", "RS256"] | None = Field(default=None, description="Its algorithm.")
+    alg: Literal["ES256", "PS256", "RS256"] | None = Field(
+        default=None, description="The one algorithm it signs with: ES256, or of RSA keys PS256."
+    )
     use: Literal["sig"] | None = Field(default=None, description="Signatures only.")
 
 
@@ -86,6 +90,10 @@ class ClientCreate(Input):
     jwks: PublicKeys | None = Field(
         default=None, description="Its public keys. Without, a sandbox generates a secret."
     )
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="It gets no token but such as are bound to a key (RFC 9449 §5.2).",
+    )
 
 
 class AppCreate(Input):
@@ -94,6 +102,19 @@ class AppCreate(Input):
     name: Line = Field(description="Shown on the sign-in page.")
     redirect_uris: list[_RedirectUri] = Field(
         min_length=1, max_length=10, description="Where sign-in may lead back to, compared exactly."
+    )
+    jwks: PublicKeys | None = Field(
+        default=None,
+        description="Public keys of an app that runs on a server and can keep its own. It proves"
+        " itself and pushes its requests.",
+    )
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="It gets no token but such as are bound to a key (RFC 9449 §5.2).",
+    )
+    require_pushed_authorization_requests: bool = Field(
+        default=False,
+        description="Its people are sent to sign in with pushed requests only (RFC 9126 §6).",
     )
 
 
@@ -111,6 +132,10 @@ class Client(BaseModel, title="RegisteredClient"):
     )
     redirect_uris: list[_RedirectUri] = Field(
         max_length=10, description="Apps: where sign-in may lead."
+    )
+    dpop_bound_access_tokens: bool = Field(description="It gets tokens bound to a key only.")
+    require_pushed_authorization_requests: bool = Field(
+        description="Apps: sign-in begins with a pushed request only."
     )
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")

@@ -146,16 +146,28 @@ def create_client(
         Path | None, typer.Option(help="Its public keys, a JWK set.", exists=True, dir_okay=False)
     ] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help="For an app.")] = None,
+    bound: Annotated[bool, typer.Option(help="No tokens but such as are bound to a key.")] = False,
+    pushed: Annotated[bool, typer.Option(help="An app: pushed requests only.")] = False,
 ) -> None:
     """Register a system (with --agency, --role, --region) or an app (with --redirect-uri).
 
-    A system without --jwks gets a secret, shown this once; production knows keys only.
+    A system without --jwks gets a secret, shown this once; production knows keys only. An app with
+    --jwks runs on a server: it proves itself and pushes its requests.
     """
-    settings = Settings()
+    production = Settings().environment is Environment.production
+    keys = json.loads(jwks.read_text()) if jwks else None
 
     async def run(tx: Tx) -> dict[str, object]:
         if redirect_uri:
-            made = await access.create_app(tx, name=name, redirect_uris=redirect_uri)
+            made = await access.create_app(
+                tx,
+                name=name,
+                redirect_uris=redirect_uri,
+                jwks=keys,
+                bound=bound,
+                pushed=pushed,
+                production=production,
+            )
             return {"client_id": made.id}
         if agency is None or role is None or region is None:
             fail("A system needs --agency, --role and --region; an app needs --redirect-uri.")
@@ -165,8 +177,9 @@ def create_client(
             name=name,
             role=role,
             region_code=region_code(region),
-            jwks=json.loads(jwks.read_text()) if jwks else None,
-            secrets_allowed=settings.environment is not Environment.production,
+            jwks=keys,
+            secrets_allowed=not production,
+            bound=bound,
         )
         return {"client_id": done.client.id, "client_secret": done.secret}
 

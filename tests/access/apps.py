@@ -41,7 +41,7 @@ def a_key(kind: str = "EC", kid: str = "one") -> tuple[str, dict[str, Any]]:
     algorithm = "ES256" if kind == "EC" else "RS256"
     described = jwk.construct(pem, algorithm).public_key().to_dict()
     text = {k: v.decode() if isinstance(v, bytes) else v for k, v in described.items()}
-    return pem, {**text, "kid": kid}
+    return pem, {**text, "kid": kid, "alg": algorithm}
 
 
 class Holder:
@@ -209,9 +209,9 @@ async def a_person(
     return Person(made.staff_id, agency_id, username, made.id, made.post_id)
 
 
-async def an_app(database: Database, callback: str = CALLBACK) -> UUID:
+async def an_app(database: Database, callback: str = CALLBACK, **more: Any) -> UUID:
     async with database.begin(SYSTEM) as tx:
-        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[callback])
+        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[callback], **more)
     return made.id
 
 
