@@ -21,6 +21,8 @@ IN_PRODUCTION = ("ES256", "PS256")
 _COUNTS_SECONDS = 300
 _LONGEST_SECONDS = 3600
 _SKEW_SECONDS = 60
+KEYS_TYPE = "client-keys+jwt"
+"""The `typ` of a statement by which a client replaces its keys."""
 _TYPES = frozenset({"jwt", "client-authentication+jwt", "application/client-authentication+jwt"})
 _MEMBERS = {"EC": ("crv", "x", "y"), "RSA": ("n", "e")}
 _SIGNS = {"EC": ("ES256",), "RSA": ("PS256", "RS256")}
@@ -121,7 +123,7 @@ def verify(
     unknown client) the same work is done and refused (TOK-10).
     """
     try:
-        claims = _signed(assertion, jwks, algorithms)
+        claims = _signed(assertion, jwks, algorithms, _TYPES)
         return _checked(claims, client_id, issuer, int(now.timestamp()))
     except AssertionRefused:
         raise
@@ -129,11 +131,44 @@ def verify(
         raise AssertionRefused(type(error).__name__) from None
 
 
+def verify_statement(
+    statement: str,
+    jwks: Mapping[str, Any],
+    *,
+    replaced_by: Mapping[str, Any],
+    client_id: str,
+    issuer: str,
+    now: datetime,
+) -> Assertion:
+    """Verify that whoever has one of the keys of now (`jwks`) wants those of `replaced_by` in their
+    place: a JWT like an assertion, with its own `typ` and the new set in `jwks`. Raises
+    AssertionRefused; never anything else.
+    """
+    try:
+        claims = _signed(statement, jwks, ALGORITHMS, frozenset({KEYS_TYPE}))
+        return _replacing(claims, replaced_by, client_id, issuer, int(now.timestamp()))
+    except AssertionRefused:
+        raise
+    except Exception as error:  # noqa: BLE001  anything may be in there (F2)
+        raise AssertionRefused(type(error).__name__) from None
+
+
+def _replacing(
+    claims: dict[str, Any], kept: Mapping[str, Any], client_id: str, issuer: str, instant: int
+) -> Assertion:
+    if public_keys(claims["jwks"]) != kept:
+        raise AssertionRefused("jwks", "jwks must be the key set that is sent.")
+    return _checked(claims, client_id, issuer, instant)
+
+
 def _signed(
-    assertion: str, jwks: Mapping[str, Any] | None, algorithms: Sequence[str]
+    assertion: str,
+    jwks: Mapping[str, Any] | None,
+    algorithms: Sequence[str],
+    types: frozenset[str],
 ) -> dict[str, Any]:
     header = tokens.header_of(assertion)
-    if header.keys() & tokens.FORBIDDEN or str(header.get("typ", "JWT")).lower() not in _TYPES:
+    if header.keys() & tokens.FORBIDDEN or str(header.get("typ", "JWT")).lower() not in types:
         raise AssertionRefused("header")
     key = _chosen(jwks, header) if jwks is not None else _nobodys()
     algorithm = key["alg"]

@@ -95,6 +95,9 @@ async def _by_assertion(
         raise _unproven(f"assertion: {refused.reason}", refused.mend) from None
     if client is None:  # pragma: no cover  verify() refuses without keys
         raise _unproven("unknown client")
+    if client.keys_until is not None and client.keys_until <= tx.now:
+        said = f"Its keys ended at {client.keys_until.isoformat()}: register others."
+        raise _unproven("keys ended", said)
     use = {"client_id": client.id, "token_id": proof.token_id, "expires_at": proof.expires_at}
     if not await insert(tx.connection, "used_assertions", use, unless_taken=True):
         raise _unproven("assertion: replayed", "jti was used before: sign each assertion anew.")

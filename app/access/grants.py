@@ -38,6 +38,8 @@ class TokenRequest:
     origin: Origin
     keys: tokens.TokenKeys
     lifetimes: Lifetimes
+    withheld: frozenset[str] = frozenset()
+    """Scopes that it does not get, whoever it is."""
 
     @property
     def key(self) -> str | None:
@@ -72,7 +74,7 @@ async def client_credentials(tx: Tx, wanted: TokenRequest) -> Issued:
     client = wanted.client
     if client.kind != "machine" or client.agency_id is None or client.region_code is None:
         raise Refused("unauthorized_client", "This client signs people in; it has no authority.")
-    granted = roles.role(client.role or "").scopes
+    granted = roles.role(client.role or "").scopes - wanted.withheld
     asked = asked_scopes(wanted.form.get("scope", ""))
     if not asked <= granted:
         raise Refused("invalid_scope", "The client's role does not grant a scope asked for.")
@@ -199,7 +201,7 @@ async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str
     if holding is None:
         raise Refused("invalid_grant", "The sign-in has ended.", reason="sign_in_over")
     allowed = asked_scopes(sign_in["scope"])
-    granted = roles.role(holding.role).scopes
+    granted = roles.role(holding.role).scopes - wanted.withheld
     asked = asked_scopes(wanted.form.get("scope", ""))
     scopes = granted & (allowed or granted) & (asked or granted)
     if not scopes:

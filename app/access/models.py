@@ -46,6 +46,13 @@ class Client(SQLModel, table=True):
     remit_lo: int | None = Field(default=None, sa_type=BigInteger)
     remit_hi: int | None = Field(default=None, sa_type=BigInteger)
     jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    keys_until: datetime | None = Field(default=None, sa_type=Instant)
+    """When its keys end; None for those registered before keys had an end."""
+    jwks_uri: str | None = None
+    """Where it publishes its keys; `jwks` has what was read there."""
+    keys_read_at: datetime | None = Field(default=None, sa_type=Instant)
+    keys_noticed: datetime | None = Field(default=None, sa_type=Instant)
+    """When its agency was told last that they end."""
     secret_hash: str | None = None
     """Only outside production; production knows private_key_jwt alone (TOK-5)."""
     redirect_uris: list[str] = Field(sa_column=code_list(), default_factory=list)
@@ -59,7 +66,8 @@ class Client(SQLModel, table=True):
     @property
     def is_confidential(self) -> bool:
         """Whether it has something to prove itself with. An app on a phone has not."""
-        return self.jwks is not None or self.secret_hash is not None
+        proofs = (self.jwks, self.jwks_uri, self.secret_hash)
+        return any(each is not None for each in proofs)
 
     @property
     def must_push(self) -> bool:
@@ -164,10 +172,35 @@ class PushedRequest(SQLModel, table=True):
     expires_at: datetime = Field(index=True, sa_type=Instant)
 
 
+class BearerException(SQLModel, table=True):
+    """That a client may have tokens bound to no key in production: who gave it (`staff:…`), why and
+    until when. One at a time; `ended_at`: that it was taken back or replaced before.
+    """
+
+    __tablename__ = "bearer_exceptions"
+    __table_args__: Any = (
+        Index(
+            "ix_bearer_exceptions_open",
+            "client_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    client_id: UUID = Field(foreign_key="clients.id")
+    reason: str
+    given_by: str
+    given_at: datetime = Field(sa_type=Instant)
+    until: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_by: str | None = None
+
+
 distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
     *("revocations", "used_assertions", "used_proofs", "pushed_requests"),
+    "bearer_exceptions",
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -182,3 +215,4 @@ rls.allow("revocations", "SELECT, INSERT, DELETE")
 rls.allow("used_assertions", "SELECT, INSERT, DELETE")
 rls.allow("used_proofs", "SELECT, INSERT, DELETE")
 rls.allow("pushed_requests", "SELECT, INSERT, DELETE")
+rls.allow("bearer_exceptions", "SELECT, INSERT, UPDATE")

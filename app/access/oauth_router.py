@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, dpop, grants, presenting, pushed, sign_in
+from app.access import assertions, bearers, credentials, dpop, grants, presenting, pushed, sign_in
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -43,10 +43,9 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
         if grant is None:
             kind = "unsupported_grant_type" if wanted.form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
-        if wanted.key is None and wanted.client.dpop_bound_access_tokens:
-            said = "This client's tokens are bound to a key: send a DPoP header with a proof of it."
-            raise Refused("invalid_dpop_proof", said)
-        return _json(await grant(tx, wanted))
+        production = _in_production(request.state.settings)
+        allowed = await bearers.within_bounds(tx, wanted, production=production)
+        return _json(await grant(tx, allowed))
 
     return await _answered(request, tx, "issueToken", answer)
 

@@ -146,6 +146,7 @@ def create_client(
         Path | None, typer.Option(help="Its public keys, a JWK set.", exists=True, dir_okay=False)
     ] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help="For an app.")] = None,
+    *,
     bound: Annotated[bool, typer.Option(help="No tokens but such as are bound to a key.")] = False,
     pushed: Annotated[bool, typer.Option(help="An app: pushed requests only.")] = False,
 ) -> None:
