@@ -1,5 +1,6 @@
 """The web app, put together in one place. Run it with `tonghu serve` or uvicorn's factory mode."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from starlette.types import Lifespan
 from app import wiring
 from app.access import dpop, sign_in
 from app.access.presenting import Proofs
+from app.access.rotation import KeyFile
 from app.access.tokens import TokenKeys, token_keys
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
@@ -63,9 +65,9 @@ async def state(
 ) -> AsyncIterator[State]:
     """Build what requests share around an open database. `shared`: with other processes."""
     limits = shared or shared_limits(settings)
-    keys = token_keys(
-        database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
-    )
+    ring, told = database.keyring, settings.tokens
+    keys = token_keys(ring.signing, ring.coming, issuer=told.issuer, audience=told.audience)
+    following = settings.keys_file and asyncio.create_task(KeyFile(settings.keys_file).follow(keys))
     yield {
         "database": database,
         "replica": replica,
@@ -75,6 +77,8 @@ async def state(
         "sign_in_limits": limits.sign_in,
         "settings": settings,
     }
+    if following:
+        following.cancel()
 
 
 def shared_limits(settings: Settings) -> SharedLimits:

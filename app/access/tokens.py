@@ -61,7 +61,7 @@ class Claims:
 
 @dataclass(slots=True)
 class TokenKeys:
-    """The signing keys of this service: the first signs, all verify."""
+    """The signing keys of this service: the first that is private signs, all public verify."""
 
     issuer: str
     audience: str
@@ -74,11 +74,25 @@ class TokenKeys:
     def signing_kid(self) -> str:
         return next(iter(self.private))
 
+    def renew(self, signing: Mapping[str, str], coming: Mapping[str, str]) -> None:
+        """Take other keys in the place of these; what was verified by those is verified anew.
+        Raises ValueError for what is no key.
+        """
+        other = token_keys(signing, coming, issuer=self.issuer, audience=self.audience)
+        self.private, self.public, self.jwks = other.private, other.public, other.jwks
+        self._verified.clear()
 
-def token_keys(signing: Mapping[str, str], *, issuer: str, audience: str) -> TokenKeys:
-    """Build the keys from kid → PEM private key (P-256), newest first."""
+
+def token_keys(
+    signing: Mapping[str, str],
+    coming: Mapping[str, str] | None = None,
+    *,
+    issuer: str,
+    audience: str,
+) -> TokenKeys:
+    """Build the keys from kid → PEM private key (P-256): the first signs, those `coming` verify."""
     private, public, published = {}, {}, []
-    for kid, pem in signing.items():
+    for kid, pem in {**signing, **(coming or {})}.items():
         loaded = load_pem_private_key(pem.encode(), None).public_key()
         public_pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         private[kid] = jwk.construct(pem, ALGORITHM)
