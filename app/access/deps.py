@@ -33,7 +33,8 @@ oauth2 = OAuth2(
     description=(
         "OAuth 2.0 access tokens (RFC 9068), handled after RFC8725: one pinned algorithm per key,"
         " explicit typ, issuer and audience checked. Ten minutes at most; authority is read from"
-        " the database on every request."
+        " the database on every request. Bound to a key (DPoP, RFC 9449) they are sent as `DPoP`"
+        " with a proof; in production all are, but for dated exceptions."
     ),
     auto_error=False,
     flows=OAuthFlows(
