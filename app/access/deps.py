@@ -15,13 +15,14 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries, tokens, traces
+from app.access import queries
+from app.access.presenting import Unauthenticated, invalid, prove, verified
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
 from app.core import areas
 from app.core.areas import Scope
-from app.core.data.db import Database, Tx
+from app.core.data.db import Tx
 from app.core.http import idempotency, routing
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
@@ -32,7 +33,8 @@ oauth2 = OAuth2(
     description=(
         "OAuth 2.0 access tokens (RFC 9068), handled after RFC8725: one pinned algorithm per key,"
         " explicit typ, issuer and audience checked. Ten minutes at most; authority is read from"
-        " the database on every request."
+        " the database on every request. Bound to a key (DPoP, RFC 9449) they are sent as `DPoP`"
+        " with a proof; in production all are, but for dated exceptions."
     ),
     auto_error=False,
     flows=OAuthFlows(
@@ -49,17 +51,6 @@ oauth2 = OAuth2(
 )
 
 
-class Unauthenticated(Problem, status=401):
-    """No valid access token (RFC 6750)."""
-
-    title = "A valid access token is required"
-    title_zh = "需要有效的访问令牌"
-
-    def __init__(self, detail: str | None = None, *, presented: bool = False) -> None:
-        error = ', error="invalid_token"' if presented else ""
-        super().__init__(detail, headers={"www-authenticate": f'Bearer realm="tonghu"{error}'})
-
-
 class ScopeMissing(Problem, status=403, denies=True):
     """The token or the role behind it does not grant this operation."""
 
@@ -74,24 +65,6 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
     title_zh = "您的角色不得为此目的使用个人信息"
 
 
-async def verified(request: Request) -> None:
-    """Verify the token that is shown, before a transaction is begun for it: who forges tokens costs
-    no more. Raises Unauthenticated.
-    """
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthenticated
-    keys: tokens.TokenKeys = request.state.token_keys
-    database: Database = request.state.database
-    try:
-        request.scope["claims"] = tokens.verify(keys, token, now=database.clock())
-    except tokens.TokenRefused as refused:
-        if refused.reason != tokens.EXPIRED:  # else it was ours
-            operation = request.scope["route"].unique_id
-            await traces.leave(request, operation, f"token-{refused.reason.lower()}")
-        raise Unauthenticated(presented=True) from None
-
-
 @raises(Unauthenticated)
 @routing.before(verified)
 async def authenticated(request: Request) -> Principal:
@@ -100,14 +73,14 @@ async def authenticated(request: Request) -> Principal:
     if known is not None:
         return known
     tx: Tx = request.scope["tx"]
-    claims: tokens.Claims = request.scope["claims"]
+    claims = await prove(request, tx)
     try:
         granted = role(claims.role)
     except UnknownRole:
-        raise Unauthenticated(presented=True) from None
+        raise invalid(claims) from None
     row = await queries.open_reach(tx, claims, relation=granted.relation)
     if row is None:
-        raise Unauthenticated(presented=True)
+        raise invalid(claims)
     owner, _, identity = claims.subject.partition(":")
     principal = Principal(
         subject=claims.subject,
@@ -123,6 +96,7 @@ async def authenticated(request: Request) -> Principal:
         served=tuple(row["served"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
+        key=claims.key,
     )
     request.scope["caller"] = principal
     request.scope["reach"] = partial(queries.reach_of, principal)
@@ -190,7 +164,8 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
         kind = "read" if request.method == "GET" else "write"
         limits: RateLimits = request.state.rate_limits
         tx: Tx = request.scope["tx"]
-        request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
+        spent = limits.spend(f"{principal.subject} {kind}", tx.now)
+        request.scope["answer_headers"] = (*request.scope.get("answer_headers", ()), *spent)
     return principal
 
 

@@ -4,7 +4,11 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import orjson
 
 from app.access import assertions, credentials, passwords, roles, rules
 from app.access.models import Client, StaffAccount
@@ -12,6 +16,7 @@ from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, PostHolding
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 from app.core.problems import FieldError, Problem
 from app.regions import rules as regions
 
@@ -30,6 +35,13 @@ class KeysUnusable(Problem, status=422):
     title = "The keys cannot be used"
     title_zh = "密钥无法使用"
     errors = (FieldError("#/jwks", "keys_unusable", "Give public P-256 or RSA keys."),)
+
+
+class OldKeyUnproven(Problem, status=403, denies=True):
+    """Whoever replaces the keys of a client proves to have one of them."""
+
+    title = "New keys need a statement signed with one of the keys of now"
+    title_zh = "更换密钥须附用现有密钥签署的声明"
 
 
 class SecretsNotAccepted(Problem, status=422):
@@ -75,6 +87,14 @@ class PasswordTooWeak(Problem, status=422):
     title_zh = "密码须为 10 至 128 个字符,且不得包含用户名"
 
 
+KEYS_LIVE: Final = timedelta(days=365)
+"""How long keys of clients count at most: whoever took one in secret has it no longer than this."""
+
+
+KEYS_READ_COUNT: Final = timedelta(days=1)
+"""How long keys that are read under a URL count without being read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A new client. `secret` is shown this once; only its hash is kept."""
@@ -91,19 +111,27 @@ async def create_machine(
     role: str,
     region_code: int,
     jwks: Mapping[str, Any] | None,
+    jwks_uri: str | None = None,
+    until: datetime | None = None,
     secrets_allowed: bool,
+    bound: bool = False,
 ) -> Registered:
-    """Register a machine client of an agency: with its public keys, or with a generated secret
-    where `secrets_allowed` (never in production).
+    """Register a machine client of an agency: with its public keys, or where it publishes them,
+    which are read within minutes; or with a generated secret where `secrets_allowed` (never in
+    production). Keys that are given end as `until` says, or in a year. `bound`: it gets tokens
+    bound to a key only.
 
     Raises RoleDoesNotFit, agencies.PostOutsideAgency, agencies.RegionUnknown, KeysUnusable or
     SecretsNotAccepted.
     """
     fitting_role(role, agency.kind, region_code, holder="machine")
     place = await agencies.remit(tx, agency, region_code)
-    if jwks is None and not secrets_allowed:
+    if jwks is not None and jwks_uri is not None:
+        raise KeysUnusable.at("#/jwks_uri", "keys_twice", "Give `jwks` or `jwks_uri`.")
+    keyless = jwks is None and jwks_uri is None
+    if keyless and not secrets_allowed:
         raise SecretsNotAccepted
-    secret = secrets.token_urlsafe(32) if jwks is None else None
+    secret = secrets.token_urlsafe(32) if keyless else None
     client = Client(
         kind="machine",
         name=name,
@@ -112,27 +140,119 @@ async def create_machine(
         region_code=place.region_code,
         remit_lo=place.lo,
         remit_hi=place.hi,
-        jwks=None if jwks is None else _public_keys(jwks),
+        jwks=None if jwks is None else _public_keys(jwks, production=not secrets_allowed),
+        jwks_uri=jwks_uri,
+        keys_until=None if jwks is None else keys_end(tx.now, until),
+        dpop_bound_access_tokens=bound,
         secret_hash=None if secret is None else credentials.secret_hash(secret),
         created_at=tx.now,
     )
     return Registered(await tx.add(client), secret)
 
 
-async def create_app(tx: Tx, *, name: str, redirect_uris: Sequence[str]) -> Client:
-    """Register an app, which has no authority of its own. Raises RedirectUriUnsafe."""
+async def create_app(
+    tx: Tx,
+    *,
+    name: str,
+    redirect_uris: Sequence[str],
+    jwks: Mapping[str, Any] | None = None,
+    until: datetime | None = None,
+    bound: bool = False,
+    pushed: bool = False,
+    production: bool = False,
+) -> Client:
+    """Register an app, which has no authority of its own: a confidential one with its public keys.
+    `bound`, `pushed`: it asks for tokens bound to a key only, with pushed requests only. Raises
+    RedirectUriUnsafe, KeysUnusable.
+    """
     if not redirect_uris or not all(map(rules.redirect_uri_is_safe, redirect_uris)):
         raise RedirectUriUnsafe
     return await tx.add(
-        Client(kind="app", name=name, redirect_uris=list(redirect_uris), created_at=tx.now)
+        Client(
+            kind="app",
+            name=name,
+            redirect_uris=list(redirect_uris),
+            jwks=None if jwks is None else _public_keys(jwks, production=production),
+            keys_until=None if jwks is None else keys_end(tx.now, until),
+            dpop_bound_access_tokens=bound,
+            require_pushed_authorization_requests=pushed,
+            created_at=tx.now,
+        )
     )
 
 
-async def replace_keys(tx: Tx, client: Client, jwks: Mapping[str, Any]) -> None:
-    """Give a machine new keys; the old ones, and a secret, count no more. Raises KeysUnusable."""
-    client.jwks = _public_keys(jwks)
+async def replace_keys(
+    tx: Tx,
+    client: Client,
+    jwks: Mapping[str, Any],
+    *,
+    until: datetime | None,
+    statement: str | None,
+    issuer: str,
+    production: bool,
+) -> None:
+    """Give a client new keys, which end as `until` says, or in a year; the old ones, and a secret,
+    count no more. Who has keys says so by a `statement` signed with one of them: whoever else may
+    write clients replaces none. Raises KeysUnusable, OldKeyUnproven.
+    """
+    kept = _public_keys(jwks, production=production)
+    end = keys_end(tx.now, until)
+    if client.jwks is not None:
+        await _proven(tx, client, kept, statement, issuer)
+    client.jwks, client.keys_until, client.jwks_uri = kept, end, None
     client.secret_hash = None
     await tx.flush()
+
+
+async def take_key_set(tx: Tx, client_id: UUID, url: str, said: bytes | None) -> str | None:
+    """Give a client the keys that were read where it publishes them: those left out count no more,
+    all count for a day unless they are read again. Return why not, where nothing usable was said:
+    then those of before stay, for that day.
+    """
+    client = await tx.session.get(Client, client_id)
+    if client is None or client.jwks_uri != url:
+        return "registered otherwise meanwhile"
+    client.keys_read_at = tx.now
+    why = None
+    try:
+        client.jwks = assertions.public_keys(orjson.loads(said or b""))
+        client.keys_until = tx.now + KEYS_READ_COUNT
+    except (ValueError, AttributeError) as error:
+        why = str(error) if isinstance(error, assertions.KeyRefused) else "no key set"
+    await tx.flush()
+    return why
+
+
+async def _proven(
+    tx: Tx, client: Client, kept: Mapping[str, Any], statement: str | None, issuer: str
+) -> None:
+    """Raise OldKeyUnproven unless who has a key of now says that these replace it, once."""
+    if statement is None:
+        raise OldKeyUnproven("Send `statement`.")
+    try:
+        proof = assertions.verify_statement(
+            statement,
+            client.jwks or {},
+            replaced_by=kept,
+            client_id=str(client.id),
+            issuer=issuer,
+            now=tx.now,
+        )
+    except assertions.AssertionRefused as refused:
+        raise OldKeyUnproven(refused.mend) from None
+    use = {"client_id": client.id, "token_id": proof.token_id, "expires_at": proof.expires_at}
+    if not await insert(tx.connection, "used_assertions", use, unless_taken=True):
+        raise OldKeyUnproven("The statement was used before.")
+
+
+def keys_end(now: datetime, until: datetime | None) -> datetime:
+    """Return when new keys end. Raises KeysUnusable for what is past or more than a year away."""
+    latest = now + KEYS_LIVE
+    if until is None:
+        return latest
+    if not now < until <= latest:
+        raise KeysUnusable.at("#/until", "keys_end", "Keys end within a year, and not at once.")
+    return until
 
 
 async def set_active(tx: Tx, client: Client, *, active: bool) -> None:
@@ -207,8 +327,9 @@ def _misfit(detail: str) -> RoleDoesNotFit:
     return RoleDoesNotFit.at("#/role", "role_does_not_fit", detail)
 
 
-def _public_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
+def _public_keys(jwks: Mapping[str, Any], *, production: bool) -> dict[str, Any]:
+    algorithms = assertions.IN_PRODUCTION if production else assertions.ALGORITHMS
     try:
-        return assertions.public_keys(jwks)
+        return assertions.public_keys(jwks, algorithms=algorithms)
     except assertions.KeyRefused as refused:
         raise KeysUnusable.at("#/jwks", "keys_unusable", str(refused)) from None

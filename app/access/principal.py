@@ -18,7 +18,8 @@ class Principal:
 
     `region_lo`/`region_hi`: half-open range of region codes of the remit. `scopes`: what the token
     carries and the role still grants. `served`: the agencies in which the same person ever held a
-    post: what an agency must learn nothing of, nobody learns who served it.
+    post: what an agency must learn nothing of, nobody learns who served it. `key`: the
+    thumbprint of the key that proved this request (RFC 9449), None of a bearer's.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Principal:
     ip: str | None
     purpose: Purpose | None = None
     served: tuple[UUID, ...] = ()
+    key: str | None = None
 
     @property
     def agencies(self) -> list[UUID]:

@@ -1,7 +1,7 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -180,6 +180,10 @@ async def served(tx: Tx, principal: Principal) -> list[UUID]:
     return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
 
 
+_CLIENTS: Final = """
+SELECT c.*, to_jsonb(e) AS bearer_exception
+FROM clients c LEFT JOIN bearer_exceptions e ON e.client_id = c.id AND e.ended_at IS NULL
+"""
 _BY_REGISTRATION: Final = paging.Order({"c.id": UUID})
 
 
@@ -197,7 +201,25 @@ async def clients(
     where = administered(principal)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="c")
-    return await paging.fetch(tx, "SELECT c.* FROM clients c", where, _BY_REGISTRATION, window)
+    return await paging.fetch(tx, _CLIENTS, where, _BY_REGISTRATION, window)
+
+
+async def bearer_exception(tx: Tx, client_id: UUID) -> Any:
+    """Return the exception by which a client may have tokens bound to no key, None without one."""
+    return await tx.connection.fetchval(
+        "SELECT to_jsonb(e) FROM bearer_exceptions e WHERE client_id = $1 AND ended_at IS NULL",
+        client_id,
+    )
+
+
+async def key_sets_due(tx: Tx, every: timedelta) -> list[tuple[UUID, str]]:
+    """List the clients whose published keys were not read for so long, and where they are."""
+    rows = await tx.connection.fetch(
+        "SELECT id, jwks_uri FROM clients WHERE jwks_uri IS NOT NULL AND active"
+        " AND (keys_read_at IS NULL OR keys_read_at <= $1) ORDER BY keys_read_at NULLS FIRST, id",
+        tx.now - every,
+    )
+    return [(row["id"], row["jwks_uri"]) for row in rows]
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:

@@ -24,6 +24,7 @@ PUBLIC: Mapping[str, Lane | None] = {
     "/metrics": None,
     "/oauth/authorize": Lane.sign_in,
     "/oauth/introspect": Lane.tokens,
+    "/oauth/par": Lane.tokens,
     "/oauth/revoke": Lane.tokens,
     "/oauth/sign-in.css": Lane.sign_in,
     "/oauth/token": Lane.tokens,

@@ -36,7 +36,8 @@ Tonghu 童护 keeps one file per child in need of care, gives every duty an owne
 and delivers every mandatory report with proof.
 
 **Sign in** with OAuth 2.0 (`/.well-known/oauth-authorization-server`): machine clients by \
-`client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. \
+`client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. In \
+production tokens are bound to a key (DPoP, RFC 9449): each request brings a proof of it. \
 **Say why**: operations on personal data need a `Purpose-Of-Use` header, but evidence is taken \
 without one. **Retry safely**: send an `Idempotency-Key` with every write; its answer is kept for \
 30 days. \

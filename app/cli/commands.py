@@ -18,13 +18,12 @@ from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
 from app.children import rederiving
-from app.cli import duties, regions, retention
+from app.cli import duties, keys, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
 from app.core import startup
 from app.core.clock import CHINA
 from app.core.data import migrations, revisions, versions
-from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.jobs import queue
 from app.core.settings import Environment, Settings
@@ -40,7 +39,6 @@ app = typer.Typer(
 agencies_app = typer.Typer(help="Agencies that have duties.", no_args_is_help=True)
 clients_app = typer.Typer(help="Systems and apps that call the API.", no_args_is_help=True)
 staff_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
-keys_app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 jobs_app = typer.Typer(
     help="Background jobs: what is held, and when periodic ones last succeeded.",
     no_args_is_help=True,
@@ -52,7 +50,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(agencies_app, name="agencies")
 app.add_typer(clients_app, name="clients")
 app.add_typer(staff_app, name="staff")
-app.add_typer(keys_app, name="keys")
+app.add_typer(keys.app, name="keys")
 app.add_typer(jobs_app, name="jobs")
 
 
@@ -146,16 +144,29 @@ def create_client(
         Path | None, typer.Option(help="Its public keys, a JWK set.", exists=True, dir_okay=False)
     ] = None,
     redirect_uri: Annotated[list[str] | None, typer.Option(help="For an app.")] = None,
+    *,
+    bound: Annotated[bool, typer.Option(help="No tokens but such as are bound to a key.")] = False,
+    pushed: Annotated[bool, typer.Option(help="An app: pushed requests only.")] = False,
 ) -> None:
     """Register a system (with --agency, --role, --region) or an app (with --redirect-uri).
 
-    A system without --jwks gets a secret, shown this once; production knows keys only.
+    A system without --jwks gets a secret, shown this once; production knows keys only. An app with
+    --jwks runs on a server: it proves itself and pushes its requests.
     """
-    settings = Settings()
+    production = Settings().environment is Environment.production
+    public = json.loads(jwks.read_text()) if jwks else None
 
     async def run(tx: Tx) -> dict[str, object]:
         if redirect_uri:
-            made = await access.create_app(tx, name=name, redirect_uris=redirect_uri)
+            made = await access.create_app(
+                tx,
+                name=name,
+                redirect_uris=redirect_uri,
+                jwks=public,
+                bound=bound,
+                pushed=pushed,
+                production=production,
+            )
             return {"client_id": made.id}
         if agency is None or role is None or region is None:
             fail("A system needs --agency, --role and --region; an app needs --redirect-uri.")
@@ -165,8 +176,9 @@ def create_client(
             name=name,
             role=role,
             region_code=region_code(region),
-            jwks=json.loads(jwks.read_text()) if jwks else None,
-            secrets_allowed=settings.environment is not Environment.production,
+            jwks=public,
+            secrets_allowed=not production,
+            bound=bound,
         )
         return {"client_id": done.client.id, "client_secret": done.secret}
 
@@ -204,20 +216,6 @@ async def _agency(tx: Tx, agency_id: UUID) -> Agency:
     if found is None:
         fail("There is no such agency.")
     return found
-
-
-@keys_app.command("generate")
-def generate_keys(
-    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
-) -> None:
-    """Make a key file for TONGHU_KEYS_FILE. Whoever has it can read every child's file."""
-    try:
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(Keyring.generate().to_json())
-    except FileExistsError:
-        fail(f"{path} exists already; keys are never overwritten.")
-    out.print(f"Keys written to {path}. Keep a copy apart from the database's backups.")
 
 
 @jobs_app.command("held")

@@ -192,7 +192,10 @@ async def test_keys_are_replaced(client, database, operator, now) -> None:
     for school, old in ((keyed, keyed.proof(now)), (secret, shared)):
         pem, public = a_key()
         place = f"/v1/clients/{school.client_id}/jwks"
-        answer = await client.put(place, json={"keys": [public]}, headers=operator.headers)
+        header = {"typ": "client-keys+jwt"}
+        said = school.assertion(now, header=header, jwks={"keys": [public]})
+        body = {"keys": [public], "statement": said}  # which a secret cannot sign, nor needs to
+        answer = await client.put(place, json=body, headers=operator.headers)
         assert answer.status_code == 200
         new = Machine(school.client_id, school.agency_id, pem).proof(now)
         for proof, status in ((old, 401), (new, 200)):

@@ -206,6 +206,8 @@ OTHERWISE = {
     "spooled_reports": "goes when it is filed",
     "revocations": "goes when the token would have expired",
     "used_assertions": "goes when it could not be used again anyway",
+    "used_proofs": "goes when it could not be used again anyway",
+    "pushed_requests": "goes when it is used, or when it counts no more",
     "resident_ids": "one row a child and number, deleted with either",
     "child_external_ids": "one row a child and number, deleted with either",
     "child_names": "what belongs to a name, written anew with it",

@@ -73,6 +73,8 @@ _ACCESS = (
     Ask("replaceClientKeys", always(_KEYS)),
     Ask("suspendClient"),
     Ask("resumeClient"),
+    Ask("allowBearerTokens", always({"reason": "x" * 20, "until": "2026-12-01T00:00:00Z"})),
+    Ask("endBearerTokens"),
 )
 
 _REFERENCE = (

@@ -364,7 +364,10 @@ REFUSED: Mapping[str, Refusal] = {
     "addPost": _no_post_of_ours,
     **dict.fromkeys(("holdPost", "leavePost"), lambda who, _, gives: not _may_give(who, gives)),
     "registerClient": _more_than_own,
-    "registerApp": lambda who, _, __: who.role != "operator",
+    **dict.fromkeys(
+        ("registerApp", "allowBearerTokens", "endBearerTokens"),
+        lambda who, _, __: who.role != "operator",
+    ),
     "closeWebhookDelivery": lambda who, _, __: who.holder == "machine",
 }
 """When a visible thing is still not the caller's to do: parts in a case, sections, remits."""

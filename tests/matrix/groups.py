@@ -79,6 +79,7 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (
             *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),
             *("listClients", "registerApp", "replaceClientKeys", "suspendClient", "resumeClient"),
+            *("allowBearerTokens", "endBearerTokens"),
             "listAuditEntries",
         ),
         (_by_name,),

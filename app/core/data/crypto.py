@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -39,7 +39,8 @@ class DecryptionRefused(Exception):
 class Keyring:
     """The service's secret keys.
 
-    `signing`: kid → PEM private key (P-256) for access tokens, newest first.
+    `signing`: kid → PEM private key (P-256) for access tokens: the first signs, the others did.
+    `coming`: those that sign next, and verify already.
     `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: the HMAC key of blind
     indexes; whoever has it can test guesses of identity numbers, so it lives outside the database.
     `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
@@ -51,16 +52,14 @@ class Keyring:
     index: bytes = field(repr=False)
     spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    coming: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def generate(cls) -> Self:
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        kid = base64.urlsafe_b64encode(os.urandom(6)).decode()
         unspool = {os.urandom(2).hex(): os.urandom(32)}
         return cls(
-            signing={kid: pem.decode()},
+            signing=_signing_key(),
+            coming=_signing_key(),
             data={os.urandom(2).hex(): os.urandom(32)},
             index=os.urandom(32),
             spool=_public(unspool),
@@ -78,6 +77,7 @@ class Keyring:
         unspool = _bytes_of(raw.get("unspool", {})) if "spool" in raw else _derived(data)
         ring = cls(
             signing=raw["signing"],
+            coming=raw.get("coming", {}),
             data=data,
             index=base64.b64decode(raw["index"]),
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
@@ -99,6 +99,7 @@ class Keyring:
         return json.dumps(
             {
                 "signing": dict(self.signing),
+                "coming": dict(self.coming),
                 "data": _text_of(self.data),
                 "index": base64.b64encode(self.index).decode(),
                 "spool": _text_of(self.spool),
@@ -106,6 +107,20 @@ class Keyring:
             },
             indent=1,
         )
+
+    def rotated(self) -> Self:
+        """Let the key that was coming sign; the one that signed goes on to verify."""
+        signed = dict([next(iter(self.signing.items()))])
+        come = dict(self.coming) or _signing_key()
+        return replace(self, signing={**come, **signed}, coming=_signing_key())
+
+    def without(self, kid: str) -> Self:
+        """Drop a key of access tokens."""
+        left = [
+            {name: pem for name, pem in keys.items() if name != kid}
+            for keys in (self.signing, self.coming)
+        ]
+        return replace(self, signing=left[0], coming=left[1])
 
     def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
         """Encrypt for one column of one row. `place` is `table.column`; it is authenticated."""
@@ -195,6 +210,13 @@ class Keyring:
 @cache
 def _siv(key: bytes) -> AESSIV:
     return AESSIV(HKDF(hashes.SHA256(), 64, salt=None, info=b"tonghu sealed alike").derive(key))
+
+
+def _signing_key() -> dict[str, str]:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    return {base64.urlsafe_b64encode(os.urandom(6)).decode(): pem.decode()}
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:

@@ -61,7 +61,7 @@ class Exchange:
         started = time.perf_counter()
         inner = dict(scope) if scope["method"] == "HEAD" else scope
         if inner is not scope:
-            inner["method"] = "GET"
+            inner["method"], inner["asked_as"] = "GET", "HEAD"
         request_id = inner["request_id"] = unwrap(inner, self.trusted) or str(new_id())
         inner["figures"] = self.figures
         status = 0
