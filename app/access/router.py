@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final
 from fastapi import Request
 
 from app.access import operations, queries, schemas
-from app.access.acts import Act, asked, permitted, stands
+from app.access.acts import Act, asked, permitted, permitted_by_two, stands
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
 from app.access.deps import named_in_path, needs
+from app.access.guards import CLIENT_OF_POWER, POWER_TAKEN
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.roles import UnknownRole, role
@@ -27,7 +28,8 @@ from app.regions import queries as regions
 router = routing.v1(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
-WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]
+WritesClients = Annotated[Principal, needs(WRITE_CLIENTS, approval=CLIENT_OF_POWER)]
+SuspendsClients = Annotated[Principal, needs(WRITE_CLIENTS, review=POWER_TAKEN)]
 
 
 class ClientNotFound(Problem, status=404, denies=True):
@@ -39,10 +41,12 @@ class ClientNotFound(Problem, status=404, denies=True):
 
 ACTS: Final[Mapping[str, Act]] = {
     "replaceClientKeys": Act(
-        WRITE_CLIENTS.code, (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),)
+        WRITE_CLIENTS.code,
+        (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
+        guard=CLIENT_OF_POWER,
     ),
     "suspendClient": Act(WRITE_CLIENTS.code),
-    "resumeClient": Act(WRITE_CLIENTS.code),
+    "resumeClient": Act(WRITE_CLIENTS.code, guard=CLIENT_OF_POWER),
 }
 """What may be done with a client, by operationId."""
 
@@ -97,7 +101,7 @@ async def read_client(
     principal: ReadsClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Read a client of your agency; the operator reads any."""
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return Shown(_client_of(tx, principal, await _described(tx, client)))
 
 
 @router.post(
@@ -116,18 +120,20 @@ async def register_client(
     request: Request, principal: WritesClients, new: schemas.ClientCreate, tx: Transaction
 ) -> Shown[schemas.ClientRegistered]:
     """Register a machine client of your agency, or, as the operator, of any."""
+    agency = await _agency_for(tx, principal, new)
     made = await operations.create_machine(
         tx,
-        await _agency_for(tx, principal, new),
+        agency,
         name=new.name,
         role=new.role,
         region_code=int(new.region_code),
         jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
         secrets_allowed=request.state.settings.environment is not Environment.production,
     )
-    shown = _client_of(tx, principal, made.client.model_dump()).model_dump()
+    row = {**made.client.model_dump(), **_about(agency)}
+    shown = _client_of(tx, principal, row).model_dump()
     registered = schemas.ClientRegistered(**shown, client_secret=made.secret)
-    return Shown(registered, subject=registered.id)
+    return Shown(registered, subject=registered.id, about=row)
 
 
 @router.post(
@@ -142,8 +148,10 @@ async def register_app(
     if principal.agency_kind != "operator":
         raise NotYoursToRegister
     app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
-    made = _client_of(tx, principal, app.model_dump())
-    return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
+    row = {**app.model_dump(), **_about(None)}
+    made = _client_of(tx, principal, row)
+    headers = {"location": f"/v1/clients/{made.id}"}
+    return Shown(made, subject=made.id, headers=headers, about=row)
 
 
 @router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
@@ -153,16 +161,16 @@ async def replace_client_keys(
     """Replace a machine's keys; those left out count no more."""
     ACTS["replaceClientKeys"].require(principal, client.model_dump(), tx.today)
     await operations.replace_keys(tx, client, new.model_dump(exclude_none=True))
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
 
 
 @router.post("/clients/{client_id}/suspension")
 async def suspend_client(
-    principal: WritesClients, client: ClientInPath, tx: Transaction
+    principal: SuspendsClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
-    """Suspend a client: its tokens stop counting at once."""
+    """Suspend a client: its tokens stop counting at once. Another person reviews it."""
     await operations.set_active(tx, client, active=False)
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
 
 
 @router.delete("/clients/{client_id}/suspension")
@@ -171,7 +179,7 @@ async def resume_client(
 ) -> Shown[schemas.Client]:
     """Let a suspended client work again."""
     await operations.set_active(tx, client, active=True)
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
 
 
 async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> Agency:
@@ -195,6 +203,24 @@ def _scopes_of(code: str) -> frozenset[str]:
         raise operations.RoleDoesNotFit from None
 
 
+def _about(agency: Agency | None) -> dict[str, Any]:
+    """Return what of a client's agency decides whether it takes two people; an app has none."""
+    if agency is None:
+        return {"agency_id": None, "agency_kind": None, "agency_region": None}
+    region = agency.region_code
+    return {"agency_id": agency.id, "agency_kind": agency.kind, "agency_region": region}
+
+
+async def _described(tx: Tx, client: Client) -> dict[str, Any]:
+    agency = client.agency_id and await agency_queries.find(tx, client.agency_id)
+    return {**client.model_dump(), **_about(agency or None)}
+
+
+async def _shown(tx: Tx, principal: Principal, client: Client) -> Shown[schemas.Client]:
+    row = await _described(tx, client)
+    return Shown(_client_of(tx, principal, row), about=row)
+
+
 def _client_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Client:
     keys = (row["jwks"] or {}).get("keys", [])
     return schemas.Client.model_validate(
@@ -202,5 +228,6 @@ def _client_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.
             **row,
             "key_ids": [key["kid"] for key in keys],
             "permitted": permitted(ACTS, principal, row, tx.today),
+            "permitted_by_two": permitted_by_two(ACTS, principal, row, tx.today),
         }
     )

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import GivenRegion, Input, Line, Moment, Permitted, ShownRegion
+from app.core.http.wire import (
+    GivenRegion,
+    Input,
+    Line,
+    Moment,
+    Permitted,
+    PermittedByTwo,
+    ShownRegion,
+)
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 Words = Annotated[list[Word], Field(max_length=20)]
@@ -115,6 +123,7 @@ class Client(BaseModel, title="RegisteredClient"):
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class ClientRegistered(Client, title="ClientRegistered"):

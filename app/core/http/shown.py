@@ -50,6 +50,7 @@ class Shown(Generic[Value]):
     the request was done before, which is answered 200. `status`: one that is not the route's own.
     `refused_by`: the rule that refused some of what was asked for. `receipt`: it tells only what
     its asker said and what became of that, so it is given again whoever may see the child by then.
+    `about`: what is asked of it before it is committed (`routing.settle_with`).
     """
 
     value: Value | Mapping[str, Any] | bytes
@@ -63,6 +64,7 @@ class Shown(Generic[Value]):
     refused_by: str | None = None
     receipt: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> int | None:
