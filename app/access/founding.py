@@ -6,27 +6,19 @@ from uuid import UUID
 
 from app.access import operations
 from app.access.models import Client
-from app.access.operations import UsernameTaken
+from app.access.operations import FoundedAlready, UsernameTaken
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import AgencyKind
 from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
-from app.core.problems import Problem
 from app.regions.rules import NATION
 
 COMMAND: Final = "tonghu"
 """The app in whose name a command acts. It has no address, so no browser signs in through it."""
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('founding', 53))"
 _FOUNDED: Final = "SELECT true FROM agencies WHERE kind = 'operator' LIMIT 1"
-
-
-class FoundedAlready(Problem, status=409):
-    """There are operators: whoever joins them is appointed by two of them."""
-
-    title = "Operators were named before; two of them appoint others"
-    title_zh = "运营人员已指定;新的运营人员须由其中两人任命"
 
 
 class Named(NamedTuple):

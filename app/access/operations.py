@@ -77,6 +77,13 @@ class StaffUnknown(Problem, status=422):
     title_zh = "这不是两条人员记录"
 
 
+class FoundedAlready(Problem, status=409):
+    """There are operators: whoever joins them is appointed by two of them."""
+
+    title = "Operators were named before; two of them appoint others"
+    title_zh = "运营人员已指定;新的运营人员须由其中两人任命"
+
+
 class PasswordTooWeak(Problem, status=422):
     """The password is short or says nothing but the username."""
 

@@ -107,8 +107,7 @@ def _matched(route: Route, path: str) -> dict[str, Any] | None:
 
 def method_of(route: Route) -> str:
     """Return the one method of an operation."""
-    (method,) = route.methods or ()
-    return method
+    return next(iter(route.methods or ()))
 
 
 def _request(
