@@ -57,9 +57,15 @@ POST_OF_POWER: Final = Guard(
 CLIENT_OF_POWER: Final = Guard(
     _OF_POWER_OR_ANOTHERS,
     "公安、运营、监督、教育机构的系统,其他机构的系统,以及供人登录的应用",
-    "clients of agencies of kind police, operator, supervision or education, of another agency than"
-    " yours, and apps through which people sign in",
+    "clients of agencies of kind police, operator, supervision or education, or of another agency"
+    " than yours, and apps",
 )
+NEW_KEYS: Final = Guard(
+    _ANY,
+    "任何新密钥:登记系统或供人登录的应用,更换系统密钥",
+    "every new key: systems and apps registered, keys replaced",
+)
+"""A token stolen for five minutes would be a key for ever."""
 ALWAYS: Final = Guard(_ANY, "任何情形", "always")
 
 POWER_TAKEN: Final = Afterwards(

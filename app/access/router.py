@@ -9,7 +9,7 @@ from app.access import operations, queries, schemas
 from app.access.acts import Act, asked, permitted, permitted_by_two, stands
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
 from app.access.deps import named_in_path, needs
-from app.access.guards import CLIENT_OF_POWER, POWER_TAKEN
+from app.access.guards import CLIENT_OF_POWER, NEW_KEYS, POWER_TAKEN
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.roles import UnknownRole, role
@@ -28,7 +28,8 @@ from app.regions import queries as regions
 router = routing.v1(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
-WritesClients = Annotated[Principal, needs(WRITE_CLIENTS, approval=CLIENT_OF_POWER)]
+GivesKeys = Annotated[Principal, needs(WRITE_CLIENTS, approval=NEW_KEYS)]
+ResumesClients = Annotated[Principal, needs(WRITE_CLIENTS, approval=CLIENT_OF_POWER)]
 SuspendsClients = Annotated[Principal, needs(WRITE_CLIENTS, review=POWER_TAKEN)]
 
 
@@ -43,7 +44,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "replaceClientKeys": Act(
         WRITE_CLIENTS.code,
         (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
-        guard=CLIENT_OF_POWER,
+        guard=NEW_KEYS,
     ),
     "suspendClient": Act(WRITE_CLIENTS.code),
     "resumeClient": Act(WRITE_CLIENTS.code, guard=CLIENT_OF_POWER),
@@ -117,7 +118,7 @@ async def read_client(
     ),
 )
 async def register_client(
-    request: Request, principal: WritesClients, new: schemas.ClientCreate, tx: Transaction
+    request: Request, principal: GivesKeys, new: schemas.ClientCreate, tx: Transaction
 ) -> Shown[schemas.ClientRegistered]:
     """Register a machine client of your agency, or, as the operator, of any."""
     agency = await _agency_for(tx, principal, new)
@@ -142,7 +143,7 @@ async def register_client(
     responses=documented(NotYoursToRegister, operations.RedirectUriUnsafe),
 )
 async def register_app(
-    principal: WritesClients, new: schemas.AppCreate, tx: Transaction
+    principal: GivesKeys, new: schemas.AppCreate, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Register an app through which people sign in, as the operator."""
     if principal.agency_kind != "operator":
@@ -156,7 +157,7 @@ async def register_app(
 
 @router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
 async def replace_client_keys(
-    principal: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
+    principal: GivesKeys, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Replace a machine's keys; those left out count no more."""
     ACTS["replaceClientKeys"].require(principal, client.model_dump(), tx.today)
@@ -175,7 +176,7 @@ async def suspend_client(
 
 @router.delete("/clients/{client_id}/suspension")
 async def resume_client(
-    principal: WritesClients, client: ClientInPath, tx: Transaction
+    principal: ResumesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Let a suspended client work again."""
     await operations.set_active(tx, client, active=True)

@@ -42,11 +42,22 @@ def machine(**changed):
     }
 
 
-async def test_a_bureau_registers_its_own_machine(client, database, bureau, now) -> None:
+@pytest.fixture
+async def clerk(client, database, settings, bureau):
+    """The second person of the bureau."""
+    return await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=bureau.agency_id)
+
+
+async def test_two_of_a_bureau_register_its_own_machine(
+    client, database, bureau, clerk, now
+) -> None:
+    """A token stolen for five minutes is no key for ever."""
     pem, public = a_key()
-    answer = await client.post(
-        "/v1/clients", json=machine(jwks={"keys": [public]}), headers=bureau.headers
-    )
+    body = machine(jwks={"keys": [public]})
+    alone = await client.post("/v1/clients", json=body, headers=bureau.headers)
+    assert alone.json()["type"] == "/problems/approval-required"
+    how = ("registerClient", "POST", "/v1/clients", body)
+    answer = await send_by_two(client, bureau, clerk, *how)
     assert answer.status_code == 201, answer.text
     made = answer.json()
     assert (made["key_ids"], made["client_secret"]) == (["one"], None)
@@ -133,8 +144,9 @@ async def test_production_makes_no_secret(client, app, settings, database, burea
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/secrets-not-accepted")
 
 
-async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau) -> None:
-    made = await client.post("/v1/clients", json=machine(), headers=bureau.headers)
+async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau, clerk) -> None:
+    how = ("registerClient", "POST", "/v1/clients", machine())
+    made = await send_by_two(client, bureau, clerk, *how)
     keys = {"keys": [{**a_key()[1], "x": "AA"}]}
     path = f"/v1/clients/{made.json()['id']}/jwks"
     answer = await client.put(path, json=keys, headers=bureau.headers)

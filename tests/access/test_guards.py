@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from app import main
 from app.access import guards
 from app.access.acts import Act, Afterwards, BadGuard, Guard, declared
-from app.access.approvals.trying import guarded
+from app.access.approvals.trying import guarded, refusal
 from app.access.area import WRITE_CLIENTS
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.api import doors, v1
+from app.core.data.db import TemporarilyUnavailable
 from app.core.http import routing
 from app.core.http.routing import ReadTransaction
 from app.core.http.shown import Shown
@@ -47,6 +48,11 @@ def test_what_takes_two_is_this(app) -> None:
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
         "readReporter",
     }
+
+
+def test_what_will_pass_is_no_fault_of_the_proposal() -> None:
+    away = TemporarilyUnavailable()
+    assert refusal(away) is away
 
 
 def _started(monkeypatch: pytest.MonkeyPatch, router: APIRouter) -> None:

@@ -16,8 +16,10 @@ from tests.access.approving import (
     propose,
     send_by_two,
 )
+from tests.access.apps import a_key
 from tests.access.factories import a_caller, an_agency
 from tests.agencies.factories import a_person
+from tests.regions.factories import some_regions
 
 
 class TestReviews:
@@ -160,6 +162,25 @@ class TestGuarded:
             "/v1/clients", params={"permitted": "replaceClientKeys"}, headers=one.headers
         )
         assert listed.json()["items"] == []
+
+    async def test_new_keys_of_ones_own(self, client, database, settings) -> None:
+        await some_regions(database, COUNTY)
+        one = await a_caller(database, settings, "civil_affairs", COUNTY)
+        two = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=one.agency_id)
+        body = {"name": "系统", "role": "civil_affairs", "region_code": str(COUNTY)}
+        answer = await client.post("/v1/clients", json=body, headers=one.headers)
+        assert problem(answer) == (403, "approval-required")
+        how = ("registerClient", "POST", "/v1/clients", body)
+        made = (await send_by_two(client, one, two, *how)).json()
+        assert made["permitted_by_two"] == ["replaceClientKeys"]
+        assert set(made["permitted"]) == {"suspendClient", "resumeClient"}
+        place = f"/v1/clients/{made['id']}"
+        keys = {"keys": [a_key()[1]]}
+        answer = await client.put(f"{place}/jwks", json=keys, headers=one.headers)
+        assert problem(answer) == (403, "approval-required")
+        await client.post(f"{place}/suspension", headers=one.headers)
+        back = await client.delete(f"{place}/suspension", headers=one.headers)
+        assert back.status_code == 200, back.text
 
     async def test_apps_through_which_people_sign_in(self, client, operators) -> None:
         one, two = operators

@@ -275,7 +275,7 @@ def _not_written_to(who: Who, target: Target, gives: str | None) -> bool:
 def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
     """Nobody gives a machine more than they have (AZ-11)."""
     if who.role == "operator":
-        return False  # neither role fits an operator's agency; tests of its own see to two people
+        return False  # neither role fits an operator's agency
     granted = set(ROLES[gives or ""]["scopes"])
     return (
         target.owner != who.agency
@@ -386,9 +386,8 @@ REFUSED: Mapping[str, Refusal] = {
     "leavePost": lambda who, _, gives: not _may_give(who, gives),
     "registerClient": _more_than_own,
     "registerApp": lambda *_: True,  # by nobody alone
-    **dict.fromkeys(
-        ("replaceClientKeys", "resumeClient"), lambda who, _, __: who.role == "operator"
-    ),
+    "replaceClientKeys": lambda *_: True,  # likewise
+    "resumeClient": lambda who, _, __: who.role == "operator",
     "proposeApproval": lambda who, target, _: not _could("operator", who, target),
     **dict.fromkeys(
         ("decideApproval", "finishReview"),

@@ -6,7 +6,7 @@ model, and what cannot be done is not approved.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 from fastapi import FastAPI, Request
@@ -53,11 +53,12 @@ def guard_of(dependant: Dependant) -> Guard | Afterwards | None:
 
 
 @cache
-def guarded(app: FastAPI) -> Mapping[str, Route]:
+def guarded(app: FastAPI) -> Mapping[str, tuple[Route, Guard]]:
     """Collect the routes of an app that may take two people, by operationId."""
     routes = (route for route in app.routes if isinstance(route, Route))
+    declared = ((route, guard_of(route.dependant)) for route in routes)
     return {
-        route.unique_id: route for route in routes if isinstance(guard_of(route.dependant), Guard)
+        route.unique_id: (route, guard) for route, guard in declared if isinstance(guard, Guard)
     }
 
 
@@ -77,23 +78,20 @@ async def tried(tx: Tx, request: Request, principal: Principal, said: Said) -> S
     it takes two people. Raises NotGuarded, NotYoursToPropose, ProposalUnsound, and
     RequestValidationError of the `body`.
     """
-    route = guarded(request.app).get(said.operation)
-    if route is None:
+    if said.operation not in guarded(request.app):
         raise NotGuarded.at("#/operation", "not_guarded", "docs/roles.md says what takes two.")
+    route, guard = guarded(request.app)[said.operation]
     found = _matched(route, said.path)
     if found is None:
         raise NotGuarded.at("#/path", "path_of_another_operation", "It is not this operation's.")
-    guard = guard_of(route.dependant)
     try:
         async with tx.taken_back():
             answer = await route.solved(_request(request, principal, route, found, said))
     except RequestValidationError as wrong:
         raise RequestValidationError([_inside(error) for error in wrong.errors()]) from None
     except Problem as refused:
-        raise _refusal(refused) from None
-    shown = answer.shown if isinstance(answer, Answered) else None
-    if shown is None or not isinstance(guard, Guard):
-        raise TypeError(f"{said.operation}: what takes two people returns Shown")
+        raise refusal(refused) from None
+    shown = cast("Answered", answer).shown  # as all of /v1 does
     if not guard.asks(principal, shown.about, tx.today):
         raise NotGuarded.at("#/operation", "one_person_may", guard.en)
     return shown
@@ -140,7 +138,8 @@ def _inside(error: Mapping[str, Any]) -> dict[str, Any]:
     return {**error, "loc": ("body", "body", *path) if place == "body" else (place, *path)}
 
 
-def _refusal(refused: Problem) -> Problem:
+def refusal(refused: Problem) -> Problem:
+    """Say of a proposal what the operation says of the request; what passes is told as it is."""
     if refused.status >= _OF_THE_MOMENT:
         return refused
     kind = NotYoursToPropose if refused.status in _DENIED else ProposalUnsound
