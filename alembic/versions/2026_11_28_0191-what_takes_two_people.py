@@ -83,6 +83,12 @@ def upgrade() -> None:
         ["concerns_id", "proposed_at", "id"],
         unique=False,
     )
+    op.create_index(
+        "ix_approvals_proposed_by",
+        "approvals",
+        ["proposed_by", "proposed_at", "id"],
+        unique=False,
+    )
     op.create_index("ix_approvals_region_code", "approvals", ["region_code"], unique=False)
     op.create_index(
         "ix_approvals_role_proposed_at", "approvals", ["role", "proposed_at", "id"], unique=False
@@ -175,6 +181,7 @@ def downgrade() -> None:
     op.drop_index("ix_reviews_agency_id_done_at", table_name="reviews")
     op.drop_table("reviews")
     op.drop_index("ix_approvals_role_proposed_at", table_name="approvals")
+    op.drop_index("ix_approvals_proposed_by", table_name="approvals")
     op.drop_index("ix_approvals_region_code", table_name="approvals")
     op.drop_index("ix_approvals_concerns_id_proposed_at", table_name="approvals")
     op.drop_index("ix_approvals_agency_id_proposed_at", table_name="approvals")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.access.acts import Act, Condition, another_person, personally, stands
-from app.access.approvals.models import ApprovalState, ReviewState
+from app.access.acts import Act, Condition, another_person, personally, unset
+from app.access.approvals.models import ApprovalState
 from app.access.area import WRITE_APPROVALS
 from app.core.problems import Problem
 
@@ -112,11 +112,24 @@ _PROPOSER: Final = Condition(
     "{0} = ANY ({wanted}::uuid[])",
     lambda *_: NotProposedByYou(),
 )
-_OPEN: Final = stands(lambda *_: (ApprovalState.proposed,), lambda *_: ApprovalClosed())
-_UNUSED: Final = stands(
-    lambda *_: (ApprovalState.proposed, ApprovalState.approved), lambda *_: ApprovalClosed()
+# In a list by the columns themselves, of which the planner knows how many rows they let through.
+_OPEN: Final = Condition(
+    ("state", "verdict", "withdrawn_at", "expires_at"),
+    lambda *_: [ApprovalState.proposed],
+    lambda state, _, __, ___, wanted: state in wanted,
+    "({wanted}::text[] IS NOT NULL AND {1} IS NULL AND {2} IS NULL"
+    " AND {3} > statement_timestamp())",
+    lambda *_: ApprovalClosed(),
 )
-_OWED: Final = stands(lambda *_: (ReviewState.owed, ReviewState.late), lambda *_: ReviewDone())
+_UNUSED: Final = Condition(
+    ("state", "verdict", "withdrawn_at", "expires_at", "used_at"),
+    lambda *_: [ApprovalState.proposed, ApprovalState.approved],
+    lambda state, _, __, ___, ____, wanted: state in wanted,
+    "({wanted}::text[] IS NOT NULL AND {1} IS DISTINCT FROM 'refused' AND {2} IS NULL"
+    " AND {3} > statement_timestamp() AND {4} IS NULL)",
+    lambda *_: ApprovalClosed(),
+)
+_OWED: Final = unset("finding", ReviewDone)
 _COULD_DO_IT: Final = (personally("id"), _SAME_ROLE, _OVER_IT)
 
 ACTS: Final[Mapping[str, Act]] = {

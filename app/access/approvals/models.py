@@ -1,9 +1,10 @@
 """What takes two people, and what one did alone and another looks at afterwards.
 
 Neither says where it stands in a column: an approval expires by itself, a review is late by itself,
-both by the clock of the database. `STATE` and `REVIEW_STATE` read it off the times.
+both by the clock of the database. `IN_STATE` and `IN_REVIEW_STATE` read it off the times.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -52,17 +53,29 @@ class ReviewResult(StrEnum):
     improper = "improper"
 
 
-STATE: Final = """CASE
-    WHEN {0}.used_at IS NOT NULL THEN 'used'
-    WHEN {0}.withdrawn_at IS NOT NULL THEN 'withdrawn'
-    WHEN {0}.verdict = 'refused' THEN 'refused'
-    WHEN {0}.expires_at <= statement_timestamp() THEN 'expired'
-    WHEN {0}.verdict = 'approved' THEN 'approved'
-    ELSE 'proposed' END"""
-REVIEW_STATE: Final = """CASE
-    WHEN {0}.finding IS NOT NULL THEN 'done'
-    WHEN {0}.due_at <= statement_timestamp() THEN 'late'
-    ELSE 'owed' END"""
+IN_STATE: Final = {
+    ApprovalState.used: "{0}.used_at IS NOT NULL",
+    ApprovalState.withdrawn: "{0}.withdrawn_at IS NOT NULL",
+    ApprovalState.refused: "{0}.verdict = 'refused' AND {0}.withdrawn_at IS NULL",
+    ApprovalState.expired: "{0}.expires_at <= statement_timestamp() AND {0}.used_at IS NULL"
+    " AND {0}.withdrawn_at IS NULL AND {0}.verdict IS DISTINCT FROM 'refused'",
+    ApprovalState.approved: "{0}.verdict = 'approved' AND {0}.expires_at > statement_timestamp()"
+    " AND {0}.used_at IS NULL AND {0}.withdrawn_at IS NULL",
+    ApprovalState.proposed: "{0}.verdict IS NULL AND {0}.expires_at > statement_timestamp()"
+    " AND {0}.withdrawn_at IS NULL",
+}
+"""What holds, in SQL, of an approval in each state, and of no other."""
+IN_REVIEW_STATE: Final = {
+    ReviewState.done: "{0}.finding IS NOT NULL",
+    ReviewState.late: "{0}.finding IS NULL AND {0}.due_at <= statement_timestamp()",
+    ReviewState.owed: "{0}.finding IS NULL AND {0}.due_at > statement_timestamp()",
+}
+
+
+def state_in_sql(states: Mapping[Any, str], alias: str) -> str:
+    """Write, in SQL, the state of a row."""
+    cases = (f"WHEN {said.format(alias)} THEN '{state}'" for state, said in states.items())
+    return f"CASE {' '.join(cases)} END"
 
 
 class Approval(SQLModel, table=True):
@@ -86,6 +99,7 @@ class Approval(SQLModel, table=True):
         Index("ix_approvals_agency_id_proposed_at", "agency_id", "proposed_at", "id"),
         Index("ix_approvals_concerns_id_proposed_at", "concerns_id", "proposed_at", "id"),
         Index("ix_approvals_role_proposed_at", "role", "proposed_at", "id"),
+        Index("ix_approvals_proposed_by", "proposed_by", "proposed_at", "id"),
         Index("ix_approvals_region_code", "region_code"),
     )
 

@@ -7,17 +7,22 @@ from uuid import UUID
 import asyncpg
 
 from app.access.acts import Act
-from app.access.approvals.models import REVIEW_STATE, STATE
+from app.access.approvals.models import (
+    IN_REVIEW_STATE,
+    IN_STATE,
+    ApprovalState,
+    ReviewState,
+    state_in_sql,
+)
 from app.access.principal import Principal
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 
-_APPROVALS: Final = f"SELECT a.* FROM (SELECT t.*, {STATE.format('t')} AS state FROM approvals t) a"
-_REVIEWS: Final = (
-    f"SELECT a.* FROM (SELECT t.*, {REVIEW_STATE.format('t')} AS state FROM reviews t) a"
-)
+_ALL: Final = "SELECT a.* FROM (SELECT t.*, {state} AS state FROM {table} t) a"
+_APPROVALS: Final = _ALL.format(state=state_in_sql(IN_STATE, "t"), table="approvals")
+_REVIEWS: Final = _ALL.format(state=state_in_sql(IN_REVIEW_STATE, "t"), table="reviews")
 _LATEST: Final = paging.Order({"a.proposed_at": datetime, "a.id": UUID}, descending=True)
 _DONE_LAST: Final = paging.Order({"a.done_at": datetime, "a.id": UUID}, descending=True)
 
@@ -43,17 +48,29 @@ def _arms(where: Where, principal: Principal) -> list[str]:
 
 
 async def approvals(
-    tx: Tx, principal: Principal, window: paging.Window, *, state: str | None, act: Act | None
+    tx: Tx,
+    principal: Principal,
+    window: paging.Window,
+    *,
+    state: ApprovalState | None,
+    act: Act | None,
 ) -> paging.Rows:
     """Return a page of the approvals somebody has a part in, latest first."""
-    return await _page(tx, principal, window, _APPROVALS, _LATEST, state=state, act=act)
+    stands = state and IN_STATE[state]
+    return await _page(tx, principal, window, _APPROVALS, _LATEST, stands=stands, act=act)
 
 
 async def reviews(
-    tx: Tx, principal: Principal, window: paging.Window, *, state: str | None, act: Act | None
+    tx: Tx,
+    principal: Principal,
+    window: paging.Window,
+    *,
+    state: ReviewState | None,
+    act: Act | None,
 ) -> paging.Rows:
     """Return a page of the reviews somebody has a part in, latest first."""
-    return await _page(tx, principal, window, _REVIEWS, _DONE_LAST, state=state, act=act)
+    stands = state and IN_REVIEW_STATE[state]
+    return await _page(tx, principal, window, _REVIEWS, _DONE_LAST, stands=stands, act=act)
 
 
 async def _page(
@@ -63,12 +80,13 @@ async def _page(
     select: str,
     order: paging.Order,
     *,
-    state: str | None,
+    stands: str | None,
     act: Act | None,
 ) -> paging.Rows:
     where = _shown(principal)
     arms = _arms(where, principal)
-    where.add_given({"a.state = {}": state})
+    if stands is not None:
+        where.add(stands.format("a"))
     if act is not None:
         act.narrow(where, principal, tx.today, alias="a")
     return await paging.fetch(tx, select, where, order, window, arms)
