@@ -135,6 +135,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
     )
     op.create_index(
+        "ix_approvals_unused",
+        "approvals",
+        ["role", "expires_at"],
+        unique=False,
+        postgresql_where=sa.text("used_at IS NULL AND withdrawn_at IS NULL"),
+    )
+    op.create_index(
+        "ix_reviews_owed",
+        "reviews",
+        ["role", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("finding IS NULL"),
+    )
+    op.create_index(
         "ix_reviews_agency_id_done_at", "reviews", ["agency_id", "done_at", "id"], unique=False
     )
     op.create_index(
@@ -175,6 +189,14 @@ def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON reviews")
     op.drop_index(op.f("ix_same_persons_person_id"), table_name="same_persons")
     op.drop_table("same_persons")
+    op.drop_index(
+        "ix_reviews_owed", table_name="reviews", postgresql_where=sa.text("finding IS NULL")
+    )
+    op.drop_index(
+        "ix_approvals_unused",
+        table_name="approvals",
+        postgresql_where=sa.text("used_at IS NULL AND withdrawn_at IS NULL"),
+    )
     op.drop_index("ix_reviews_role_done_at", table_name="reviews")
     op.drop_index("ix_reviews_region_code", table_name="reviews")
     op.drop_index("ix_reviews_concerns_id_done_at", table_name="reviews")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.access.acts import Act, Condition, another_person, personally, unset
+from app.access.acts import Act, Condition, another_person, own, personally, unset
 from app.access.approvals.models import ApprovalState
 from app.access.area import WRITE_APPROVALS
 from app.core.problems import Problem
@@ -137,7 +137,9 @@ ACTS: Final[Mapping[str, Act]] = {
         WRITE_APPROVALS.code,
         (*_COULD_DO_IT, another_person("proposed_by", AnotherPersonNeeded), _OPEN),
     ),
-    "withdrawApproval": Act(WRITE_APPROVALS.code, (_PROPOSER, _UNUSED)),
+    "withdrawApproval": Act(
+        WRITE_APPROVALS.code, (own("agency_id", NotProposedByYou), _PROPOSER, _UNUSED)
+    ),
 }
 """What may be done with an approval, by operationId."""
 

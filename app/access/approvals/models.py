@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.access.events import Verdict
@@ -101,6 +101,12 @@ class Approval(SQLModel, table=True):
         Index("ix_approvals_role_proposed_at", "role", "proposed_at", "id"),
         Index("ix_approvals_proposed_by", "proposed_by", "proposed_at", "id"),
         Index("ix_approvals_region_code", "region_code"),
+        Index(
+            "ix_approvals_unused",
+            "role",
+            "expires_at",
+            postgresql_where=text("used_at IS NULL AND withdrawn_at IS NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -146,6 +152,7 @@ class Review(SQLModel, table=True):
         Index("ix_reviews_concerns_id_done_at", "concerns_id", "done_at", "id"),
         Index("ix_reviews_role_done_at", "role", "done_at", "id"),
         Index("ix_reviews_region_code", "region_code"),
+        Index("ix_reviews_owed", "role", "due_at", postgresql_where=text("finding IS NULL")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
