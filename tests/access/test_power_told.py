@@ -15,6 +15,7 @@ from tests.access.approving import (
     states,
 )
 from tests.access.factories import a_caller
+from tests.jobs import hand_out
 
 
 class TestTold:
@@ -54,6 +55,32 @@ class TestTold:
         assert read.json()["body"] == STATION
         answer = await decide(client, bureau, seen["id"])
         assert problem(answer) == (403, "not-yours-to-decide")
+
+    async def test_their_systems_are_told_by_webhook(
+        self, client, database, settings, operators
+    ) -> None:
+        one, _ = operators
+        bureau, other = [
+            await a_caller(database, settings, "police", place) for place in (COUNTY, OTHER)
+        ]
+        for caller, place in ((bureau, COUNTY), (other, OTHER)):
+            endpoint = {
+                "url": "https://police.example/hook",
+                "description": "接警平台",
+                "event_types": ["approvals.*"],
+                "region_code": str(place),
+            }
+            answer = await client.post(
+                "/v1/webhook-endpoints", json=endpoint, headers=caller.headers
+            )
+            assert answer.status_code == 201, answer.text
+        proposed = await propose(client, one, "createAgency", PATH, STATION)
+        await hand_out(database)
+        async with database.begin(SYSTEM) as tx:
+            [sent] = await tx.connection.fetch("SELECT * FROM webhook_deliveries")
+        assert (sent["agency_id"], sent["wire_name"]) == (bureau.agency_id, "approvals.proposed")
+        assert proposed.json()["id"] in sent["body"].decode()
+        assert STATION["name"] not in sent["body"].decode()
 
     async def test_others_learn_nothing(self, client, database, settings, operators) -> None:
         one, _ = operators
