@@ -133,7 +133,8 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     """Put routers, problem handlers and middleware around a lifespan.
 
     Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1), and
-    UnusedScope if no route needs one that is declared, BadAct if an act is no operation.
+    UnusedScope if no route needs one that is declared, BadAct if an act is no operation, BadGuard
+    if what takes two people could be done otherwise.
     """
     app = FastAPI(
         lifespan=lifespan,
@@ -149,6 +150,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
     doors.refuse_unknown_acts(app)
+    doors.refuse_bad_guards(app)
     _surround(app, settings)
     return app
 
@@ -171,6 +173,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=(
+                "approval",
                 "authorization",
                 "content-type",
                 "dpop",

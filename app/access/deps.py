@@ -16,6 +16,9 @@ from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
 from app.access import queries
+from app.access.acts import Afterwards, ApprovalRequired, Guard
+from app.access.approvals import operations as approvals
+from app.access.approvals.acts import ApprovalUnusable
 from app.access.presenting import Unauthenticated, invalid, prove, verified
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
@@ -94,6 +97,7 @@ async def authenticated(request: Request) -> Principal:
         region_hi=row["remit_hi"],
         scopes=claims.scopes & granted.scopes,
         served=tuple(row["served"]),
+        also=tuple(row["also"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
         key=claims.key,
@@ -239,14 +243,62 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-def needs(scope: Scope, *, personal: bool | None = None, evidence: bool = False) -> Any:
+_Approval = Annotated[
+    UUID | None,
+    Header(description="The approval by which this takes effect, where it takes two people."),
+]
+
+
+def _by_two(authorised: Callable[..., Awaitable[Principal]], guard: Guard) -> Any:
+    """Let what the route does stand only if one person may do it, or another has approved it."""
+
+    @raises(ApprovalRequired, ApprovalUnusable)
+    async def by_two(
+        request: Request,
+        principal: Annotated[Principal, Depends(authorised)],
+        approval: _Approval = None,
+    ) -> Principal:
+        routing.settle_with(request, partial(approvals.use, request, guard, principal, approval))
+        return principal
+
+    vars(by_two)["guard"] = guard
+    return by_two
+
+
+def _alone(authorised: Callable[..., Awaitable[Principal]], afterwards: Afterwards) -> Any:
+    """Leave a review of what the route does, which another person owes."""
+
+    async def alone(
+        request: Request, principal: Annotated[Principal, Depends(authorised)]
+    ) -> Principal:
+        routing.settle_with(request, partial(approvals.done_alone, request, afterwards, principal))
+        return principal
+
+    vars(alone)["guard"] = afterwards
+    return alone
+
+
+def needs(
+    scope: Scope,
+    *,
+    personal: bool | None = None,
+    evidence: bool = False,
+    approval: Guard | None = None,
+    review: Afterwards | None = None,
+) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
-    nothing beside it refuses.
+    nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
+    and another looks at. Either reads the `about` of what the operation shows.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
-    return Security(authorized_for_purpose if reaches_people else authorized, scopes=[scope.code])
+    authorised: Any = authorized_for_purpose if reaches_people else authorized
+    if approval is not None:
+        authorised = _by_two(authorised, approval)
+    if review is not None:
+        authorised = _alone(authorised, review)
+    return Security(authorised, scopes=[scope.code])

@@ -67,5 +67,9 @@ async def tell_of_ending_keys(tx: Tx, payload: dict[str, Any]) -> None:
 
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let systems keep their authority when their place gets another code."""
+    """Let systems keep their authority when their place gets another code, and what waits for a
+    second person stay with those of the place.
+    """
     await following.shift(tx, event, "clients", "region_code", "remit_lo", "remit_hi")
+    for table in ("approvals", "reviews"):
+        await following.shift(tx, event, table, "region_code")

@@ -80,6 +80,20 @@ class UsernameInvalid(Problem, status=422):
     title_zh = "用户名须为 3 至 64 个字符:a-z、0-9 及 . _ @ -"
 
 
+class StaffUnknown(Problem, status=422):
+    """Nobody is entered under the id, or both are one."""
+
+    title = "These are not two entries of the staff"
+    title_zh = "这不是两条人员记录"
+
+
+class FoundedAlready(Problem, status=409):
+    """There are operators: whoever joins them is appointed by two of them."""
+
+    title = "Operators were named before; two of them appoint others"
+    title_zh = "运营人员已指定;新的运营人员须由其中两人任命"
+
+
 class PasswordTooWeak(Problem, status=422):
     """The password is short or says nothing but the username."""
 
@@ -190,18 +204,19 @@ async def replace_keys(
     statement: str | None,
     issuer: str,
     production: bool,
-) -> None:
+) -> bool:
     """Give a client new keys, which end as `until` says, or in a year; the old ones, and a secret,
-    count no more. Who has keys says so by a `statement` signed with one of them: whoever else may
-    write clients replaces none. Raises KeysUnusable, OldKeyUnproven.
+    count no more. Who has one of the old ones says so by a `statement` signed with it; return
+    whether it was said: else it takes two people. Raises KeysUnusable, OldKeyUnproven.
     """
     kept = _public_keys(jwks, production=production)
     end = keys_end(tx.now, until)
-    if client.jwks is not None:
-        await _proven(tx, client, kept, statement, issuer)
+    if statement is not None:
+        await _prove(tx, client, kept, statement, issuer)
     client.jwks, client.keys_until, client.jwks_uri = kept, end, None
     client.secret_hash = None
     await tx.flush()
+    return statement is not None
 
 
 async def take_key_set(tx: Tx, client_id: UUID, url: str, said: bytes | None) -> str | None:
@@ -223,12 +238,10 @@ async def take_key_set(tx: Tx, client_id: UUID, url: str, said: bytes | None) ->
     return why
 
 
-async def _proven(
-    tx: Tx, client: Client, kept: Mapping[str, Any], statement: str | None, issuer: str
+async def _prove(
+    tx: Tx, client: Client, kept: Mapping[str, Any], statement: str, issuer: str
 ) -> None:
     """Raise OldKeyUnproven unless who has a key of now says that these replace it, once."""
-    if statement is None:
-        raise OldKeyUnproven("Send `statement`.")
     try:
         proof = assertions.verify_statement(
             statement,
@@ -275,6 +288,25 @@ async def create_staff(
     in from today. Needs the SYSTEM reach. Raises UsernameInvalid, UsernameTaken, PasswordTooWeak,
     RoleDoesNotFit, and what agencies.add_post raises.
     """
+    fitting = fitting_role(role, agency.kind, region_code, holder="staff")
+    staff_id = await create_account(tx, agency, name=name, username=username, password=password)
+    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
+    return await agencies.hold_post(tx, post, staff_id, tx.today)
+
+
+async def create_account(
+    tx: Tx,
+    agency: Agency,
+    *,
+    name: str,
+    username: str,
+    password: str,
+    same_as: UUID | None = None,
+) -> UUID:
+    """Hire a person and let them sign in, to nothing as yet: what they may do comes with a post.
+    `same_as`: under which id the same person is entered already. Needs the SYSTEM reach. Raises
+    UsernameInvalid, UsernameTaken, PasswordTooWeak, StaffUnknown.
+    """
     account_name = normal_username(username)
     if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
         raise UsernameInvalid
@@ -283,14 +315,13 @@ async def create_staff(
         or account_name in password.lower()
     ):
         raise PasswordTooWeak
-    fitting = fitting_role(role, agency.kind, region_code, holder="staff")
     if await tx.connection.fetchval(
         "SELECT true FROM staff_accounts WHERE username = $1", account_name
     ):
         raise UsernameTaken
-    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
     person = await agencies.hire(tx, agency.id, name)
-    holding = await agencies.hold_post(tx, post, person.id, tx.today)
+    if same_as is not None:
+        await note_same_person(tx, same_as, person.id)
     await tx.add(
         StaffAccount(
             staff_id=person.id,
@@ -299,7 +330,30 @@ async def create_staff(
             created_at=tx.now,
         )
     )
-    return holding
+    return person.id
+
+
+_SAME: Final = """
+WITH known AS (
+    SELECT coalesce((SELECT s.person_id FROM same_persons s WHERE s.staff_id = $1), $1) AS person
+), other AS (
+    SELECT coalesce((SELECT s.person_id FROM same_persons s WHERE s.staff_id = $2), $2) AS person
+), joined AS (
+    UPDATE same_persons s SET person_id = known.person FROM known, other
+    WHERE s.person_id = other.person AND s.staff_id <> ALL (ARRAY[$1, $2]::uuid[])
+)
+INSERT INTO same_persons (staff_id, person_id)
+SELECT staff.id, known.person FROM staff, known WHERE staff.id IN ($1, $2)
+ON CONFLICT (staff_id) DO UPDATE SET person_id = excluded.person_id
+"""
+
+
+async def note_same_person(tx: Tx, one: UUID, other: UUID) -> None:
+    """Say that two entries of `staff` are one human being, who counts as one person from now on
+    wherever it takes two. Needs the SYSTEM reach. Raises StaffUnknown.
+    """
+    if await tx.connection.execute(_SAME, one, other) != "INSERT 0 2":
+        raise StaffUnknown
 
 
 def fitting_role(

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import GivenRegion, Input, Line, Moment, Permitted, ShownRegion
+from app.core.http.wire import (
+    GivenRegion,
+    Input,
+    Line,
+    Moment,
+    Permitted,
+    PermittedByTwo,
+    ShownRegion,
+)
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 Words = Annotated[list[Word], Field(max_length=20)]
@@ -88,8 +96,8 @@ class PublicKeysReplaced(PublicKeys):
         default=None,
         max_length=4096,
         pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$",
-        description="A JWT signed with one of the keys of now, if there are any: `typ`"
-        " `client-keys+jwt`, claims as of an assertion, and `jwks`: the new set.",
+        description="A JWT signed with one of the keys of now: `typ` `client-keys+jwt`, claims as of"
+        " an assertion, and `jwks`: the new set. Without one it takes two people.",
     )
 
 
@@ -203,6 +211,7 @@ class Client(BaseModel, title="RegisteredClient"):
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class ClientRegistered(Client, title="ClientRegistered"):

@@ -27,6 +27,7 @@ BESIDE_OPERATIONS = {
     *("NotFound", "MethodNotAllowed", "BadRequest"),  # of no operation
     "NotReady",  # of /readyz
     *("UsernameTaken", "UsernameInvalid", "PasswordTooWeak"),  # of a command
+    *("FoundedAlready", "StaffUnknown"),  # likewise
 }
 """Problems that no operation of the document answers."""
 
@@ -34,6 +35,7 @@ CODES_OF_EVENTS = {
     *("added", "bearer_role", "categories", "decision", "escalates_to", "fetch", "found", "left"),
     *("needs", "priority_flags", "reason", "refer_to", "rule", "sections", "source_wire_name"),
     *("stands_in_for", "state", "to_kind", "types", "undecided", "removed", "as_role"),
+    "operation",  # an operationId
 }
 """Fields of events that are text: codes, all of them. One more is a decision, no oversight."""
 

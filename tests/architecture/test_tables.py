@@ -58,6 +58,8 @@ KEPT_PLAIN = {
         "opened_by",
         "operation",
         "order_number",
+        "path",
+        "scope",
     ),
     *("ordered_by", "outcome", "owner_role", "password_hash", "period", "police_reference"),
     *("purpose", "reason", "received_by", "recorded_by", "reference", "replaced_by"),
@@ -119,7 +121,7 @@ ASKS_ANOTHER_TABLE = {
     "police_report_steps": "visible when the report is, whose parties are a set",
     "police_reporters": "visible to the agency in charge of the report",
     **dict.fromkeys(
-        (*("audit_entries", "unresolved", "webhook_deliveries"),),
+        ("approvals", "audit_entries", "reviews", "unresolved", "webhook_deliveries"),
         "whom a report speaks against may be known long after the row was written",
     ),
 }

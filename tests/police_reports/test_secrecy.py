@@ -21,6 +21,7 @@ from tests.police_reports.factories import (
     police_at,
     rows,
     the_offices,
+    who_reported,
 )
 from tests.police_reports.test_chain import (
     ASSESS,
@@ -173,7 +174,7 @@ class TestReporter:
         self, client, database, offices
     ) -> None:
         report_id = await filed(client, offices.school)
-        answer = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+        answer = await who_reported(client, offices.police, report_id)
         assert answer.json() == {
             "as_sent": None,
             "anonymous": False,
@@ -184,7 +185,7 @@ class TestReporter:
         }
         async with database.begin(SYSTEM) as tx:
             row = await tx.connection.fetchrow(
-                "SELECT * FROM audit_entries WHERE operation = 'readReporter'"
+                "SELECT * FROM audit_entries WHERE operation = 'readReporterAlone'"
             )
         assert (row["field_groups"], str(row["subject_id"])) == (["reporter"], report_id)
         assert row["since"] == date(2026, 11, 20)
@@ -193,9 +194,7 @@ class TestReporter:
         body = a_report()
         del body["reporter"]
         made = await client.post(URL, json=body, headers=offices.school.headers)
-        answer = await client.get(
-            f"{URL}/{made.json()['id']}/reporter", headers=offices.police.headers
-        )
+        answer = await who_reported(client, offices.police, made.json()["id"])
         assert (answer.json()["anonymous"], answer.json()["name"]) == (True, None)
 
     async def test_nobody_else_may(self, client, database, settings, offices) -> None:
@@ -203,8 +202,10 @@ class TestReporter:
         path = f"{URL}/{report_id}/reporter"
         for caller in (offices.school, offices.township, offices.county):
             assert (await client.get(path, headers=caller.headers)).status_code == 403
+            assert (await who_reported(client, caller, report_id)).status_code == 403
         other = await a_caller(database, settings, "police", TOWNSHIP)
         assert (await client.get(path, headers=other.headers)).status_code == 404
+        assert (await who_reported(client, other, report_id)).status_code == 404
         target = await police_at(database, COUNTY)
         await step(
             client,
@@ -213,8 +214,11 @@ class TestReporter:
             "forwarding",
             {"forwarded_at": "2026-11-20T09:55:00+08:00", "police_agency_id": str(target)},
         )
-        answer = await client.get(path, headers=offices.police.headers)
-        assert answer.json()["type"] == "/problems/not-your-part"
+        for answer in (
+            await client.get(path, headers=offices.police.headers),
+            await who_reported(client, offices.police, report_id),
+        ):
+            assert answer.json()["type"] == "/problems/not-your-part"
 
     async def test_row_level_security_keeps_it_even_from_jobs(
         self, client, database, offices

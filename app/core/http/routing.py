@@ -6,6 +6,7 @@ and stores the answer of an Idempotency-Key. What an endpoint must do besides it
 """
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import cache, wraps
 from inspect import get_annotations, iscoroutinefunction
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -43,7 +44,7 @@ class Route(APIRoute):
         self.app = _asgi(self.run)
 
     def get_route_handler(self) -> Handler:
-        handler = _solved(self)
+        self.solved = handler = _solved(self)
         # A page for browsers is in no document; it ignores parameters it does not know, as OAuth
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
@@ -72,7 +73,16 @@ class Route(APIRoute):
         return run
 
 
+Settle = Callable[[Tx, Shown[Any], UUID | None], Coroutine[Any, Any, tuple[UUID, ...]]]
+"""Judges what was done, and about what, before it is committed and answered: it may refuse it.
+Returns what else the audit is to name.
+"""
 Step = Callable[[Request], Coroutine[Any, Any, None]]
+
+
+def settle_with(request: Request, settle: Settle) -> None:
+    """Have a request's answer settled. Said by a dependency, so that the route declares it."""
+    request.scope["settle"] = settle
 
 
 def before(step: Step) -> Callable[[Endpoint], Endpoint]:
@@ -307,6 +317,9 @@ async def _in_transaction(
             if isinstance(response, Answered):
                 shown, receipt = response.shown, response.shown.receipt
                 seen = shown.seen(shown.subject or _named(request))
+                if (settle := request.scope.get("settle")) is not None:
+                    beside = await settle(tx, shown, seen.subject)
+                    seen = replace(seen, beside=(*seen.beside, *beside))
                 if recorded:
                     await tx.witnessed(seen)
                 response = _response(request, shown, seen.subject, status)

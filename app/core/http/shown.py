@@ -52,6 +52,7 @@ class Shown(Generic[Value]):
     `refused_by`: the rule that refused some of what was asked for. `receipt`: it tells only what
     its asker said and what became of that, so it is given again whoever may see the child by then.
     `sought`: marks of what was searched for, which is itself nowhere written down.
+    `about`: what is asked of it before it is committed (`routing.settle_with`).
     """
 
     value: Value | Mapping[str, Any] | bytes
@@ -66,6 +67,7 @@ class Shown(Generic[Value]):
     receipt: bool = False
     sought: Collection[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> int | None:

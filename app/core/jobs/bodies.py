@@ -41,6 +41,7 @@ _WORD: Final = r"^[a-z]+([_.]([a-z]+|[0-9]{1,3}))*$"
 _FORMS: Final = {
     _WORD: "a code of a list",
     r"^[a-z_]+\.[a-z_]+$": "what an event is called",
+    r"^[a-z]+([A-Z][a-z]+)+$": "what an operation is called",
     r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]{1,32})?$": "a rule",
     r"^/v1/police-reports/[0-9a-f-]{36}$": "a path that ends in an id",
 }
@@ -50,6 +51,8 @@ Code = Annotated[str, Field(max_length=40, pattern=_WORD)]
 """A code of a list, a role: a word on the wire, since a receiver must take one that came later."""
 WireName = Annotated[str, Field(max_length=_LONGEST, pattern=r"^[a-z_]+\.[a-z_]+$")]
 """What an event is called."""
+OperationId = Annotated[str, Field(max_length=_LONGEST, pattern=r"^[a-z]+([A-Z][a-z]+)+$")]
+"""What an operation is called."""
 
 
 def says_too_much(kind: type[BaseModel]) -> list[str]:
