@@ -96,8 +96,8 @@ class PublicKeysReplaced(PublicKeys):
         default=None,
         max_length=4096,
         pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$",
-        description="A JWT signed with one of the keys of now: `typ` `client-keys+jwt`, claims as of"
-        " an assertion, and `jwks`: the new set. Without one it takes two people.",
+        description="A JWT signed with one of the keys of now: `typ` `client-keys+jwt`, claims as"
+        " of an assertion, and `jwks`: the new set. Without one it takes two people.",
     )
 
 

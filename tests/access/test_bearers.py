@@ -7,6 +7,7 @@ import pytest
 from app.core import areas
 from app.core.data.db import SYSTEM
 from app.core.settings import Environment
+from tests.access.approving import problem, send_by_two
 from tests.access.apps import (
     Holder,
     a_machine,
@@ -40,6 +41,18 @@ async def operator(database, settings):
     return await a_caller(database, settings, "operator", 120119000000)
 
 
+@pytest.fixture
+async def colleague(database, settings, operator):
+    """The second operator."""
+    agency = operator.agency_id
+    return await a_caller(database, settings, "operator", 120119000000, agency_id=agency)
+
+
+async def allow(client, operator, colleague, place, body):
+    how = ("allowBearerTokens", "PUT", place, body)
+    return await send_by_two(client, operator, colleague, *how)
+
+
 def until(now, **after: float) -> dict[str, str]:
     return {"reason": REASON, "until": (now + timedelta(**after)).isoformat()}
 
@@ -63,11 +76,13 @@ async def test_in_production_nobody_gets_one(production, database, now) -> None:
 
 
 async def test_an_exception_is_short_and_tells_of_no_case(
-    production, client, database, operator, now
+    production, client, database, operator, colleague, now
 ) -> None:
     machine = await the_police(database)
     place = f"/v1/clients/{machine.client_id}/bearer-exception"
-    given = await client.put(place, json=until(now, days=30), headers=operator.headers)
+    alone = await client.put(place, json=until(now, days=30), headers=operator.headers)
+    assert problem(alone) == (403, "approval-required")
+    given = await allow(client, operator, colleague, place, until(now, days=30))
     assert given.status_code == 200, given.text
     told = given.json()["bearer_exception"]
     assert (told["reason"], told["given_by"]) == (REASON, operator.claims["subject"])
@@ -90,11 +105,14 @@ async def test_an_exception_is_short_and_tells_of_no_case(
     assert read.status_code == 401  # that token is long over
 
 
-async def test_ends_by_its_time_and_by_a_word(production, client, database, operator, now) -> None:
+async def test_ends_by_its_time_and_by_a_word(
+    production, client, database, operator, colleague, now
+) -> None:
+    """By one person, at once: another reviews it."""
     machine = await the_police(database)
     place = f"/v1/clients/{machine.client_id}/bearer-exception"
-    await client.put(place, json=until(now, days=1), headers=operator.headers)
-    again = await client.put(place, json=until(now, minutes=2), headers=operator.headers)
+    await allow(client, operator, colleague, place, until(now, days=1))
+    again = await allow(client, operator, colleague, place, until(now, minutes=2))
     assert again.json()["bearer_exception"]["until"].startswith("2026-11-20T02:02")
     database.clock = lambda: now + timedelta(minutes=2)
     late = await ask(production, machine, now + timedelta(minutes=2))
@@ -108,6 +126,8 @@ async def test_ends_by_its_time_and_by_a_word(production, client, database, oper
     assert (await ask(production, machine, now)).json()["error"] == "invalid_dpop_proof"
     async with database.begin(SYSTEM) as tx:
         rows = await tx.connection.fetch("SELECT ended_by FROM bearer_exceptions")
+        owed = await tx.connection.fetch("SELECT operation, subject_id FROM reviews")
+    assert [tuple(row) for row in owed] == [("endBearerTokens", machine.client_id)]
     assert {row["ended_by"] for row in rows} == {operator.claims["subject"]}
     assert len(rows) == 2
 
@@ -133,18 +153,21 @@ async def test_only_the_operator_gives_one(client, database, settings, now, meth
 
 
 async def test_registered_as_bound_has_no_exception(
-    production, client, database, operator, now
+    production, client, database, operator, colleague, now
 ) -> None:
     machine = await the_police(database)
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("UPDATE clients SET dpop_bound_access_tokens = true")
     place = f"/v1/clients/{machine.client_id}/bearer-exception"
-    await client.put(place, json=until(now, days=1), headers=operator.headers)
+    given = await allow(client, operator, colleague, place, until(now, days=1))
+    assert given.status_code == 200, given.text
     for where in (production, client):
         assert (await ask(where, machine, now)).json()["error"] == "invalid_dpop_proof"
 
 
-async def test_app_by_exception(production, client, database, operator, now, unique) -> None:
+async def test_app_by_exception(
+    production, client, database, operator, colleague, now, unique
+) -> None:
     """An app whose library signs no proofs: its people get in, and refresh, and see no case."""
     await a_person(database, unique)
     app, (verifier, challenge) = await an_app(database), pkce()
@@ -152,7 +175,8 @@ async def test_app_by_exception(production, client, database, operator, now, uni
     refused = await exchange(production, app, code, verifier)
     assert refused.json()["error"] == "invalid_dpop_proof"
     place = f"/v1/clients/{app}/bearer-exception"
-    await client.put(place, json=until(now, days=1), headers=operator.headers)
+    given = await allow(client, operator, colleague, place, until(now, days=1))
+    assert given.status_code == 200, given.text
     issued = (await exchange(production, app, code, verifier)).json()  # it was not spent
     assert (issued["token_type"], issued["expires_in"]) == ("Bearer", 120)
     assert "police_reports:file" in issued["scope"].split()

@@ -9,6 +9,7 @@ import pytest
 from app.access import assertions, jobs, operations, queries
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from tests.access.approving import problem, propose, send_by_two
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
@@ -49,7 +50,6 @@ async def test_are_replaced_by_who_has_one(client, database, operator, now) -> N
 
 
 WRONG = {
-    "nothing said": (lambda *_: None, "Send"),
     "another key set": (lambda m, now, _: statement(m, now, [a_key()[1]]), "that is sent"),
     "no key set": (lambda m, now, _: statement(m, now, [], jwks=...), None),
     "for another issuer": (lambda m, now, k: statement(m, now, k, aud="x"), "issuer"),
@@ -70,8 +70,7 @@ async def test_who_may_write_clients_and_has_no_key_replaces_none(
     machine, (_, public) = await a_machine(database), a_key()
     make, told = WRONG[case]
     said = make(machine, now, [public])
-    more = {} if said is None else {"statement": said}
-    answer = await replace(client, operator, machine, [public], **more)
+    answer = await replace(client, operator, machine, [public], statement=said)
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/old-key-unproven")
     assert (told or "") in answer.json().get("detail", "")
     kept = await client.post("/oauth/token", data={**GRANT, **machine.proof(now)})
@@ -79,6 +78,35 @@ async def test_who_may_write_clients_and_has_no_key_replaces_none(
     async with database.begin(SYSTEM) as tx:
         rows = await tx.connection.fetch("SELECT operation, decision FROM audit_entries")
     assert ("replaceClientKeys", "denied") in {tuple(row) for row in rows}
+
+
+async def test_without_a_word_of_the_old_key_it_takes_two(
+    client, database, settings, operator, now
+) -> None:
+    machine, (pem, public) = await a_machine(database), a_key()
+    alone = await replace(client, operator, machine, [public])
+    assert problem(alone) == (403, "approval-required")
+    kept = await client.post("/oauth/token", data={**GRANT, **machine.proof(now)})
+    assert kept.status_code == 200
+    agency = operator.agency_id
+    colleague = await a_caller(database, settings, "operator", 120119000000, agency_id=agency)
+    how = ("replaceClientKeys", "PUT", f"/v1/clients/{machine.client_id}/jwks")
+    answer = await send_by_two(client, operator, colleague, *how, {"keys": [public]})
+    assert answer.status_code == 200, answer.text
+    new = Machine(machine.client_id, machine.agency_id, pem).proof(now)
+    told = await client.post("/oauth/token", data={**GRANT, **new})
+    assert told.status_code == 200
+
+
+async def test_with_a_word_of_the_old_key_none_is_asked(client, database, operator, now) -> None:
+    """Nor can one be: nothing is approved that one person may do."""
+    machine, (_, public) = await a_machine(database), a_key()
+    body = {"keys": [public], "statement": statement(machine, now, [public])}
+    path = f"/v1/clients/{machine.client_id}/jwks"
+    refused = await propose(client, operator, "replaceClientKeys", path, body)
+    assert problem(refused) == (422, "not-guarded")
+    answer = await client.put(path, json=body, headers=operator.headers)
+    assert answer.status_code == 200, answer.text  # the word was not spent
 
 
 async def test_statement_used_twice_is_told(client, database, operator, now) -> None:

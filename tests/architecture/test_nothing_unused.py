@@ -36,13 +36,14 @@ CODES_OF_EVENTS = {
     *("needs", "priority_flags", "reason", "refer_to", "rule", "sections", "source_wire_name"),
     *("stands_in_for", "state", "to_kind", "types", "undecided", "removed", "as_role"),
     "operation",  # an operationId
+    "held_since",  # days by category
 }
 """Fields of events that are text: codes, all of them. One more is a decision, no oversight."""
 
 LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
     *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
-    *("exc_info", "shown_to", "standing"),
+    *("exc_info", "shown_to", "signing", "standing"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

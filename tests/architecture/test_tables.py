@@ -66,6 +66,7 @@ KEPT_PLAIN = {
     *("request_id", "return_kind", "role", "rule", "section", "sender", "sender_ref", "sent_by"),
     *(
         "settled_by",
+        "sought",  # marks by a key, nothing that was searched for
         "source",
         "stand_in",
         "stands_in_for",
