@@ -19,7 +19,7 @@ from app.embedded.postgres import EmbeddedDatabaseError
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError),
     *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
-    *(processes.ProcessesDie, SettingsError),
+    processes.ProcessesDie,
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (

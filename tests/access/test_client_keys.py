@@ -23,6 +23,13 @@ async def operator(database, settings):
     return await a_caller(database, settings, "operator", 120119000000)
 
 
+@pytest.fixture
+async def colleague(database, settings, operator):
+    """The second operator."""
+    agency = operator.agency_id
+    return await a_caller(database, settings, "operator", 120119000000, agency_id=agency)
+
+
 def statement(
     machine: Machine, now, keys: list[dict[str, Any]], *, typ: str | None = None, **changed: Any
 ) -> str:
@@ -81,15 +88,13 @@ async def test_who_may_write_clients_and_has_no_key_replaces_none(
 
 
 async def test_without_a_word_of_the_old_key_it_takes_two(
-    client, database, settings, operator, now
+    client, database, operator, colleague, now
 ) -> None:
     machine, (pem, public) = await a_machine(database), a_key()
     alone = await replace(client, operator, machine, [public])
     assert problem(alone) == (403, "approval-required")
     kept = await client.post("/oauth/token", data={**GRANT, **machine.proof(now)})
     assert kept.status_code == 200
-    agency = operator.agency_id
-    colleague = await a_caller(database, settings, "operator", 120119000000, agency_id=agency)
     how = ("replaceClientKeys", "PUT", f"/v1/clients/{machine.client_id}/jwks")
     answer = await send_by_two(client, operator, colleague, *how, {"keys": [public]})
     assert answer.status_code == 200, answer.text
@@ -176,8 +181,8 @@ class TestPublished:
 
     URL = "https://cases.example/keys.json"
 
-    async def registered(self, client, operator, **more: Any):
-        body = {
+    def asked(self, operator, **more: Any) -> dict[str, Any]:
+        return {
             "name": "Case system",
             "agency_id": str(operator.agency_id),
             "role": "operator",
@@ -185,12 +190,16 @@ class TestPublished:
             "jwks_uri": self.URL,
             **more,
         }
+
+    async def registered(self, client, operator, **more: Any):
+        body = self.asked(operator, **more)
         return await client.post("/v1/clients", json=body, headers=operator.headers)
 
     async def test_registered_and_proven_once_they_are_read(
-        self, client, database, operator, now
+        self, client, database, operator, colleague, now
     ) -> None:
-        made = (await self.registered(client, operator)).json()
+        how = ("registerClient", "POST", "/v1/clients", self.asked(operator))
+        made = (await send_by_two(client, operator, colleague, *how)).json()
         assert (made["jwks_uri"], made["client_secret"], made["key_ids"]) == (self.URL, None, [])
         pem, public = a_key()
         machine = Machine(made["id"], operator.agency_id, pem)

@@ -46,7 +46,7 @@ def test_what_takes_two_is_this(app) -> None:
     assert set(guarded(app)) == {
         *("createAgency", "addPost", "holdPost"),
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
-        "readReporter",
+        *("allowBearerTokens", "readReporter"),
     }
 
 

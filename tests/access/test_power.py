@@ -156,8 +156,10 @@ class TestGuarded:
         answer = await client.post("/v1/clients", json=body, headers=one.headers)
         assert problem(answer) == (403, "approval-required")
         made = await send_by_two(client, one, two, "registerClient", "POST", "/v1/clients", body)
-        assert set(made.json()["permitted_by_two"]) == {"replaceClientKeys", "resumeClient"}
-        assert made.json()["permitted"] == ["suspendClient"]
+        assert set(made.json()["permitted_by_two"]) == {
+            *("allowBearerTokens", "replaceClientKeys", "resumeClient")
+        }
+        assert set(made.json()["permitted"]) == {"suspendClient", "endBearerTokens"}
         listed = await client.get(
             "/v1/clients", params={"permitted": "replaceClientKeys"}, headers=one.headers
         )

@@ -88,7 +88,8 @@ async def tried(tx: Tx, request: Request, principal: Principal, said: Said) -> S
         async with tx.taken_back():
             answer = await route.solved(_request(request, principal, route, found, said))
     except RequestValidationError as wrong:
-        raise RequestValidationError([_inside(error) for error in wrong.errors()]) from None
+        inside = [_inside(error) for error in wrong.errors()]
+        raise RequestValidationError(inside, body={"body": said.body}) from None
     except Problem as refused:
         raise refusal(refused) from None
     shown = cast("Answered", answer).shown  # as all of /v1 does
