@@ -385,10 +385,8 @@ REFUSED: Mapping[str, Refusal] = {
     "holdPost": lambda who, _, gives: not _may_give(who, gives) or who.role == "operator",
     "leavePost": lambda who, _, gives: not _may_give(who, gives),
     "registerClient": _more_than_own,
-    **dict.fromkeys(
-        ("registerApp", "allowBearerTokens", "replaceClientKeys"),
-        lambda *_: True,  # by nobody alone
-    ),
+    # By nobody alone.
+    **dict.fromkeys(("registerApp", "allowBearerTokens", "replaceClientKeys"), lambda *_: True),
     "endBearerTokens": lambda who, _, __: who.role != "operator",
     "resumeClient": lambda who, _, __: who.role == "operator",
     "proposeApproval": lambda who, target, _: not _could("operator", who, target),
