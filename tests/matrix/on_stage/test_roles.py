@@ -63,13 +63,14 @@ async def test_lists(theatre, described) -> None:
 
 
 async def test_counts(theatre, described) -> None:
-    """A count counts what its list would show of the caller's own region."""
+    """A count counts what its list would show of the caller's own region, in time or late."""
     client, database, stage, _ = theatre
     if not _granted(stage, described["summariseDuties"]):
         return
     async with undone(database):
         answer = await client.get("/v1/duties/summary", headers=stage.headers())
-    counted = {rule["rule"]: rule["open"] for rule in answer.json()["rules"]}
+    rules = answer.json()["rules"]
+    counted = {rule["rule"]: rule["open"] + rule["overdue"] for rule in rules}
     expected = {
         rule: sum(
             VISIBLE[f"duty_id {rule}"](stage.who, target)
