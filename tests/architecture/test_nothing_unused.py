@@ -43,7 +43,7 @@ CODES_OF_EVENTS = {
 LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
     *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
-    *("exc_info", "shown_to", "signing", "standing"),
+    *("by", "exc_info", "shown_to", "signing", "standing", "times"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 
