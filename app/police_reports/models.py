@@ -321,7 +321,7 @@ class PoliceReportStep(SQLModel, table=True):
 
 class SpooledReport(SQLModel, table=True):
     """A report that came while nothing could be recorded, as it was sent and by whom, sealed to a
-    key that who wrote it need not have. `content_index`: as of a report. `sender_index`: its agency.
+    key that who wrote it need not have. `content_index`: as of reports; `sender_index`: its agency.
     """
 
     __tablename__ = "spooled_reports"
