@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -65,6 +65,13 @@ openapi/node_modules/.ready: openapi/package-lock.json
 lint-openapi: openapi/node_modules/.ready ## Lint openapi/v1.json with Spectral (needs npm)
 	cd openapi && node_modules/.bin/spectral lint v1.json --fail-severity=hint
 
+conformance/node_modules/.ready: conformance/package-lock.json
+	cd conformance && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+conformance: $(READY) conformance/node_modules/.ready ## Have others' OAuth libraries sign in over HTTP, rightly and wrongly (needs npm)
+	$(BIN)/pytest -q tests/conformance
+
 fuzz: $(READY) ## Run schemathesis against the running app, two districts as peers
 	$(BIN)/python -m scripts.fuzz
 
@@ -82,4 +89,5 @@ lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
 	$(UV_COMPILE) --group dev -o requirements-dev.lock
 
 clean: ## Remove what was fetched and built; keeps .data
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis openapi/node_modules
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis openapi/node_modules \
+		conformance/node_modules

@@ -1,5 +1,6 @@
 """The web app, put together in one place. Run it with `tonghu serve` or uvicorn's factory mode."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from app import wiring
-from app.access import sign_in
+from app.access import dpop, sign_in
+from app.access.presenting import Proofs
+from app.access.rotation import KeyFile
 from app.access.tokens import TokenKeys, token_keys
+from app.access.traces import Traces
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
 from app.core import logs, startup
@@ -23,6 +27,7 @@ from app.core.http import admission
 from app.core.http.corners import by_corner
 from app.core.http.exchange import Exchange
 from app.core.http.hardening import Hardening, Limits
+from app.core.http.once import Once
 from app.core.http.rate_limits import RateLimits
 from app.core.metrics import OTHER, Figures
 from app.core.settings import Environment, Settings
@@ -36,6 +41,8 @@ class SharedLimits(NamedTuple):
 
     callers: RateLimits
     sign_in: sign_in.Limits
+    traces: Traces
+    proofs: Once
 
 
 class State(TypedDict):
@@ -44,8 +51,10 @@ class State(TypedDict):
     database: Database
     replica: Replica | None
     token_keys: TokenKeys
+    proofs: Proofs
     rate_limits: RateLimits
     sign_in_limits: sign_in.Limits
+    traces: Traces
     settings: Settings
 
 
@@ -59,23 +68,27 @@ async def state(
 ) -> AsyncIterator[State]:
     """Build what requests share around an open database. `shared`: with other processes."""
     limits = shared or shared_limits(settings)
-    keys = token_keys(
-        database.keyring.signing, issuer=settings.tokens.issuer, audience=settings.tokens.audience
-    )
+    ring, told = database.keyring, settings.tokens
+    keys = token_keys(ring.signing, ring.coming, issuer=told.issuer, audience=told.audience)
+    following = settings.keys_file and asyncio.create_task(KeyFile(settings.keys_file).follow(keys))
     yield {
         "database": database,
         "replica": replica,
         "token_keys": keys,
+        "proofs": Proofs(dpop.Nonces(database.keyring), limits.proofs),
         "rate_limits": limits.callers,
         "sign_in_limits": limits.sign_in,
+        "traces": limits.traces,
         "settings": settings,
     }
+    if following:
+        following.cancel()
 
 
 def shared_limits(settings: Settings) -> SharedLimits:
     allowed = settings.rate_limit
     callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
-    return SharedLimits(callers, sign_in.limits())
+    return SharedLimits(callers, sign_in.limits(), Traces(), Once())
 
 
 def spare_the_collector() -> None:
@@ -120,7 +133,8 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     """Put routers, problem handlers and middleware around a lifespan.
 
     Raises UnguardedRoute if a route states neither a scope nor that it is public (AZ-1), and
-    UnusedScope if no route needs one that is declared, BadAct if an act is no operation.
+    UnusedScope if no route needs one that is declared, BadAct if an act is no operation, BadGuard
+    if what takes two people could be done otherwise.
     """
     app = FastAPI(
         lifespan=lifespan,
@@ -136,6 +150,7 @@ def assemble(settings: Settings, lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     doors.refuse_unguarded(app)
     doors.refuse_unused(app)
     doors.refuse_unknown_acts(app)
+    doors.refuse_bad_guards(app)
     _surround(app, settings)
     return app
 
@@ -158,20 +173,24 @@ def _surround(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=(
+                "approval",
                 "authorization",
                 "content-type",
+                "dpop",
                 "idempotency-key",
                 "if-match",
                 "purpose-of-use",
                 "x-request-id",
             ),
             expose_headers=(
+                "dpop-nonce",
                 "etag",
                 "idempotency-replayed",
                 "location",
                 "ratelimit",
                 "ratelimit-policy",
                 "retry-after",
+                "www-authenticate",
                 "x-request-id",
             ),
         )
@@ -179,4 +198,5 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         Exchange,
         figures=figures,
         https_only=settings.environment is Environment.production,
+        trusted_proxies=settings.trusted_proxies,
     )

@@ -57,7 +57,7 @@ def run(host: str, port: int, processes: int) -> NoReturn:
         loop="uvloop",
         http="httptools",
         server_header=False,
-        forwarded_allow_ips=[*map(str, settings.trusted_proxies)],
+        proxy_headers=False,  # app.core.http.proxies says whom to believe
         access_log=False,
         log_config=None,  # app.core.logs decides, for uvicorn's own lines too
         timeout_graceful_shutdown=25,

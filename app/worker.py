@@ -19,7 +19,7 @@ from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM
 from app.core.jobs import runner
 from app.core.settings import Settings
-from app.webhooks import delivery, handing
+from app.webhooks import delivery, handing, key_sets
 
 log = structlog.get_logger(__name__)
 
@@ -53,4 +53,5 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
             together.create_task(
                 delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
             )
+            together.create_task(key_sets.run(begin=begin, settings=settings.webhooks, stop=stop))
         log.info("worker.stopped")

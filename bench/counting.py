@@ -62,7 +62,7 @@ def counted(target: str, environment: dict[str, str]) -> Iterator[tuple[int, int
         process.wait(60)
 
 
-def _control(pid: int, *told: str) -> str:
+def control(pid: int, *told: str) -> str:
     done = subprocess.run(
         ["callgrind_control", *told, str(pid)],
         stdout=subprocess.PIPE,
@@ -86,11 +86,11 @@ def count(pid: int, port: int, world: World, one: Measured, requests: int) -> fl
 
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
         ask(http, requests)
-        _control(pid, "-z")
-        _control(pid, "-i", "on")
+        control(pid, "-z")
+        control(pid, "-i", "on")
         ask(http, requests)
-        told = _control(pid, "-e", "-b")
-        _control(pid, "-i", "off")
+        told = control(pid, "-e", "-b")
+        control(pid, "-i", "off")
     found = re.search(r"Totals?:?\s+([\d,]+)", told) or re.search(r"([\d,]{7,})", told)
     if found is None:
         raise RuntimeError(told)

@@ -117,7 +117,7 @@ async def build(database: Database, settings: Settings) -> World:
         )
     ids = tuple(row["id"] for row in pupils)
     for headers in (officer, province, school, police):
-        await _sign(database, settings, headers)
+        await sign(database, settings, headers)
     return World(child, ids, officer, province, school, police)
 
 
@@ -145,12 +145,14 @@ async def _caller(
             secrets_allowed=True,
         )
     headers = {"purpose-of-use": purpose, "x-client": str(registered.client.id)}
-    await _sign(database, settings, headers)
+    await sign(database, settings, headers)
     return headers, owner.id
 
 
-async def _sign(database: Database, settings: Settings, headers: dict[str, str]) -> None:
-    """Give a client a token from now on."""
+async def sign(
+    database: Database, settings: Settings, headers: dict[str, str], key: str | None = None
+) -> None:
+    """Give a client a token from now on, bound to the key of a thumbprint if one is given."""
     client = UUID(headers["x-client"])
     async with database.begin(SYSTEM) as tx:
         row = await tx.connection.fetchrow(
@@ -172,8 +174,9 @@ async def _sign(database: Database, settings: Settings, headers: dict[str, str])
         session_id=new_id(),
         now=database.clock(),
         seconds=600,
+        key=key,
     )
-    headers["authorization"] = f"Bearer {token}"
+    headers["authorization"] = f"{'DPoP' if key else 'Bearer'} {token}"
 
 
 async def _open_file(

@@ -173,6 +173,7 @@ def summary(stage: Stage, *, same: bool, seconds: float) -> None:
     out.print(f"  Docs      {stage.base}/docs")
     out.print(f"  Sign-in   {director.username}  {director.password}")
     out.print(f"  Data      {stage.data_dir} (logs, cast.json with every key)")
+    out.print("  Power     the cast was set by nobody; in a service two operators do that")
     out.print("  Token     of Jizhou civil affairs, five minutes:")
     out.print(f"  export TOKEN={token}", soft_wrap=True)
     out.print(

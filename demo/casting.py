@@ -21,7 +21,11 @@ WUQING = 120114000000
 
 
 async def assemble(tx: Tx, *, village: int) -> Cast:
-    """Load the divisions and register everybody. `village`: where the story plays, in Jizhou."""
+    """Load the divisions and register everybody. `village`: where the story plays, in Jizhou.
+
+    A stage is set, by nobody's authority: police, education and supervision, their systems and
+    people are entered here at one go. In a service two operators do that, each time (ADR 53).
+    """
     await import_divisions(tx.connection, shipped())
     await import_divisions(tx.connection, demo_villages())
     await import_replaced(tx.connection, replaced())

@@ -51,6 +51,8 @@ def text() -> str:
         *_scopes(),
         "\n## Operations\n",
         *_operations(roles, document),
+        "\n## What takes two people\n",
+        *_by_two(document),
     ]
     return "\n".join(lines) + "\n"
 
@@ -82,7 +84,8 @@ def _joined(codes: list[str]) -> str:
 
 
 def _operations(roles: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
-    yield "✎ marks operations that need a `Purpose-Of-Use`.\n"
+    yield "✎ marks operations that need a `Purpose-Of-Use`; ⚭ those that take two people, at least"
+    yield "in some cases, and ⏲ those that another person reviews afterwards: see below.\n"
     yield "| operation | scope | roles |"
     yield "|---|---|---|"
     for methods in document["paths"].values():
@@ -90,9 +93,33 @@ def _operations(roles: dict[str, Any], document: dict[str, Any]) -> Iterator[str
             ((scopes,),) = (requirement.values() for requirement in operation["security"])
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
             mark = " ✎" if "Purpose-Of-Use" in names else ""
+            mark += " ⚭" if "x-approval" in operation else ""
+            mark += " ⏲" if "x-review" in operation else ""
             granted = [code for code, role in roles.items() if scopes[0] in role["scopes"]]
             who = "everyone" if len(granted) == len(roles) else _joined(granted)
             yield f"| `{operation['operationId']}`{mark} | {scopes[0]} | {who} |"
+
+
+def _by_two(document: dict[str, Any]) -> Iterator[str]:
+    yield "A person proposes the request at `POST /v1/approvals`, another who holds the same role"
+    yield "over the same object decides, and the first sends it with the header `Approval`"
+    yield "([why and how](decisions/0053-power-is-used-by-two.md)).\n"
+    yield "| operation | takes two people for | 须由两人办理的情形 |"
+    yield "|---|---|---|"
+    for operation in _all(document):
+        if told := operation.get("x-approval"):
+            yield f"| `{operation['operationId']}` | {told['when']} | {told['when_zh']} |"
+    yield "\n| operation | reviewed by another afterwards | 事后复核 | within |"
+    yield "|---|---|---|---|"
+    for operation in _all(document):
+        if told := operation.get("x-review"):
+            cells = (told["what"], told["what_zh"], f"{told['within_hours']} h")
+            yield f"| `{operation['operationId']}` | {' | '.join(cells)} |"
+
+
+def _all(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ narrowed to what an act may be done with. All three read the same conditions.
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -44,15 +44,73 @@ class Condition:
         return self.test(*[row[each] for each in self.columns], self.expected(principal, on))
 
 
+class ApprovalRequired(Problem, status=403, denies=True):
+    """No one person uses this power alone (AZ-11): another must have approved this very request."""
+
+    title = "This takes two people: propose it, and send it again once another person has approved"
+    title_zh = "该操作须由两人办理:请先提出审批,经另一人批准后重新发送"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(
+            detail
+            or "As a person, POST /v1/approvals with operation, path, body and a reason; when"
+            " another person has approved it, send this same request with the header Approval: its"
+            " id. 请以个人身份提出审批(POST /v1/approvals),经另一人批准后,在原请求中加上"
+            " Approval 请求头。"
+        )
+
+
+class BadGuard(ValueError):
+    """A guard does not say when it stands in the way; the app does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An operation that two people do together, where `when` holds of the caller and of what the
+    operation is about (`Shown.about`). `zh`, `en`: when that is, in words. Raises BadGuard.
+    """
+
+    when: Condition
+    zh: str
+    en: str
+
+    def __post_init__(self) -> None:
+        if not self.zh.strip() or not self.en.strip():
+            raise BadGuard("a guard says in zh and en when it takes two people")
+        if not self.when.columns:
+            raise BadGuard(f"{self.en}: a guard names what of the object it looks at")
+
+    def asks(self, principal: Principal, about: Mapping[str, Any], on: date) -> bool:
+        """Tell whether this takes two people."""
+        return self.when.holds(principal, about, on)
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """An operation that one does alone and at once, and that another person reviews `within` a
+    time. `zh`, `en`: what it is, in words. Raises BadGuard.
+    """
+
+    within: timedelta
+    zh: str
+    en: str
+
+    def __post_init__(self) -> None:
+        if not self.zh.strip() or not self.en.strip() or self.within <= timedelta():
+            raise BadGuard("what is reviewed says in zh and en what it is, and within which time")
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One operation on an object: its scope, and what else must hold, in the order it is told.
-    `personal`: it takes a purpose, though the scope itself opens nobody's data.
+    `personal`: it takes a purpose, though the scope itself opens nobody's data. `guard`: when it
+    takes two people; it is the one that the route declares.
     """
 
     scope: str
     conditions: Sequence[Condition] = ()
     personal: bool = False
+    guard: Guard | None = None
 
     def require(self, principal: Principal, row: Mapping[str, Any], on: date) -> None:
         """Raise the problem of the first condition that does not hold."""
@@ -61,22 +119,39 @@ class Act:
                 raise each.refusal(principal, row, on)
 
     def admits(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
-        """Tell whether the caller may do it with the object now."""
+        """Tell whether the caller may do it with the object now, alone."""
+        return self._would(principal, row, on) and not self._takes_two(principal, row, on)
+
+    def admits_two(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
+        """Tell whether the caller, a person, may do it once another has approved."""
+        would = principal.staff_id is not None and self._would(principal, row, on)
+        return would and self._takes_two(principal, row, on)
+
+    def _would(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
         return self._may(principal) and all(
             each.holds(principal, row, on) for each in self.conditions
         )
+
+    def _takes_two(self, principal: Principal, row: Mapping[str, Any], on: date) -> bool:
+        return self.guard is not None and self.guard.asks(principal, row, on)
 
     def narrow(self, where: Where, principal: Principal, on: date, *, alias: str) -> None:
         """Narrow a list, whose rows go by `alias`, to the objects it may be done with."""
         if not self._may(principal):
             where.add("false")
         for each in self.conditions:
-            place = where.bind(each.expected(principal, on))
-            columns = [f"{alias}.{column}" for column in each.columns]
-            where.add(each.sql.format(*columns, wanted=place))
+            where.add(_said_of(each, where, principal, on, alias))
+        if self.guard is not None:
+            where.add(f"NOT ({_said_of(self.guard.when, where, principal, on, alias)})")
 
     def _may(self, principal: Principal) -> bool:
         return self.scope in principal.scopes and bool(principal.role.purposes or not self.personal)
+
+
+def _said_of(condition: Condition, where: Where, principal: Principal, on: date, alias: str) -> str:
+    place = where.bind(condition.expected(principal, on))
+    columns = [f"{alias}.{column}" for column in condition.columns]
+    return condition.sql.format(*columns, wanted=place)
 
 
 declared: list[Mapping[str, Act]] = []
@@ -86,8 +161,15 @@ declared: list[Mapping[str, Act]] = []
 def permitted(
     acts: Mapping[str, Act], principal: Principal, row: Mapping[str, Any], on: date
 ) -> list[str]:
-    """List the acts the caller may do with an object now."""
+    """List the acts the caller may do with an object now, alone."""
     return [name for name, act in acts.items() if act.admits(principal, row, on)]
+
+
+def permitted_by_two(
+    acts: Mapping[str, Act], principal: Principal, row: Mapping[str, Any], on: date
+) -> list[str]:
+    """List the acts the caller may do with an object once another person has approved."""
+    return [name for name, act in acts.items() if act.admits_two(principal, row, on)]
 
 
 def asked(acts: Mapping[str, Act]) -> Any:
@@ -197,12 +279,12 @@ def given(column: str, otherwise: type[Problem]) -> Condition:
 
 
 def another_person(column: str, otherwise: type[Problem]) -> Condition:
-    """Hold if the caller is a person, and not the one that `column` names."""
+    """Hold if the caller is a person, and not the one that `column` names, by any of their ids."""
     return Condition(
         (column,),
-        lambda principal, _: principal.staff_id,
-        lambda found, person: person is not None and person != found,
-        "({wanted}::uuid IS NOT NULL AND {0} IS DISTINCT FROM {wanted}::uuid)",
+        lambda principal, _: principal.selves,
+        lambda found, selves: bool(selves) and found not in selves,
+        "(cardinality({wanted}::uuid[]) > 0 AND ({0} = ANY ({wanted}::uuid[])) IS NOT TRUE)",
         lambda *_: otherwise(),
     )
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -60,25 +60,28 @@ def _basic(authorization: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-async def client_of(tx: Tx, shown: Presented, *, issuer: str, secrets_allowed: bool) -> Client:
-    """Find the client and check its proof: apps have none to give, machines must. Raises Refused
+async def client_of(tx: Tx, shown: Presented, *, issuer: str, production: bool) -> Client:
+    """Find the client and check its proof: public apps have none, all others must. Raises Refused
     `invalid_client`, the same for an unknown client and a bad key (TOK-10).
     """
     client = await queries.usable_client(tx, shown.client_id)
     if shown.assertion is not None:
-        return await _by_assertion(tx, client, shown, issuer)
+        algorithms = assertions.IN_PRODUCTION if production else assertions.ALGORITHMS
+        return await _by_assertion(tx, client, shown, issuer, algorithms)
     if shown.secret is not None:
-        stored = client.secret_hash if client and secrets_allowed else None
+        stored = client.secret_hash if client and not production else None
         same = hmac.compare_digest(stored or secret_hash(""), secret_hash(shown.secret))
         if client is None or stored is None or not same:
             raise _unproven("secret")
         return client
-    if client is None or client.kind != "app":
+    if client is None or client.kind != "app" or client.is_confidential:
         raise _unproven("no proof")
     return client
 
 
-async def _by_assertion(tx: Tx, client: Client | None, shown: Presented, issuer: str) -> Client:
+async def _by_assertion(
+    tx: Tx, client: Client | None, shown: Presented, issuer: str, algorithms: Sequence[str]
+) -> Client:
     try:
         proof = assertions.verify(
             shown.assertion or "",
@@ -86,16 +89,26 @@ async def _by_assertion(tx: Tx, client: Client | None, shown: Presented, issuer:
             client_id=str(client.id) if client else "",
             issuer=issuer,
             now=tx.now,
+            algorithms=algorithms,
         )
     except assertions.AssertionRefused as refused:
-        raise _unproven(f"assertion: {refused.reason}") from None
+        raise _unproven(f"assertion: {refused.reason}", refused.mend) from None
     if client is None:  # pragma: no cover  verify() refuses without keys
         raise _unproven("unknown client")
+    if client.keys_until is not None and client.keys_until <= tx.now:
+        said = f"Its keys ended at {client.keys_until.isoformat()}: register others."
+        raise _unproven("keys ended", said)
     use = {"client_id": client.id, "token_id": proof.token_id, "expires_at": proof.expires_at}
     if not await insert(tx.connection, "used_assertions", use, unless_taken=True):
-        raise _unproven("assertion: replayed")
+        raise _unproven("assertion: replayed", "jti was used before: sign each assertion anew.")
     return client
 
 
-def _unproven(reason: str) -> Refused:
-    return Refused("invalid_client", "Client authentication failed.", reason=reason)
+def _unproven(reason: str, mend: str | None = None) -> Refused:
+    """`mend`: for who proved to have the key. All others are told one thing (TOK-10)."""
+    told = mend or (
+        "See, in this order: that client_id is one of a client that is registered and active; that"
+        " the assertion's kid and alg are those of a key registered for it; that it is signed by"
+        " that key."
+    )
+    return Refused("invalid_client", f"Client authentication failed. {told}", reason=reason)

@@ -15,14 +15,18 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries, tokens
+from app.access import queries
+from app.access.acts import Afterwards, ApprovalRequired, Guard
+from app.access.approvals import operations as approvals
+from app.access.approvals.acts import ApprovalUnusable
+from app.access.presenting import Unauthenticated, invalid, prove, verified
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
 from app.core import areas
 from app.core.areas import Scope
 from app.core.data.db import Tx
-from app.core.http import idempotency
+from app.core.http import idempotency, routing
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
@@ -32,7 +36,8 @@ oauth2 = OAuth2(
     description=(
         "OAuth 2.0 access tokens (RFC 9068), handled after RFC8725: one pinned algorithm per key,"
         " explicit typ, issuer and audience checked. Ten minutes at most; authority is read from"
-        " the database on every request."
+        " the database on every request. Bound to a key (DPoP, RFC 9449) they are sent as `DPoP`"
+        " with a proof; in production all are, but for dated exceptions."
     ),
     auto_error=False,
     flows=OAuthFlows(
@@ -47,17 +52,6 @@ oauth2 = OAuth2(
         ),
     ),
 )
-
-
-class Unauthenticated(Problem, status=401):
-    """No valid access token (RFC 6750)."""
-
-    title = "A valid access token is required"
-    title_zh = "需要有效的访问令牌"
-
-    def __init__(self, detail: str | None = None, *, presented: bool = False) -> None:
-        error = ', error="invalid_token"' if presented else ""
-        super().__init__(detail, headers={"www-authenticate": f'Bearer realm="tonghu"{error}'})
 
 
 class ScopeMissing(Problem, status=403, denies=True):
@@ -75,24 +69,21 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
 
 
 @raises(Unauthenticated)
+@routing.before(verified)
 async def authenticated(request: Request) -> Principal:
     """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
     known: Principal | None = request.scope.get("caller")
     if known is not None:
         return known
     tx: Tx = request.scope["tx"]
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthenticated
-    keys: tokens.TokenKeys = request.state.token_keys
+    claims = await prove(request, tx)
     try:
-        claims = tokens.verify(keys, token, now=tx.now)
         granted = role(claims.role)
-    except (tokens.TokenRefused, UnknownRole):
-        raise Unauthenticated(presented=True) from None
+    except UnknownRole:
+        raise invalid(claims) from None
     row = await queries.open_reach(tx, claims, relation=granted.relation)
     if row is None:
-        raise Unauthenticated(presented=True)
+        raise invalid(claims)
     owner, _, identity = claims.subject.partition(":")
     principal = Principal(
         subject=claims.subject,
@@ -106,8 +97,10 @@ async def authenticated(request: Request) -> Principal:
         region_hi=row["remit_hi"],
         scopes=claims.scopes & granted.scopes,
         served=tuple(row["served"]),
+        also=tuple(row["also"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
+        key=claims.key,
     )
     request.scope["caller"] = principal
     request.scope["reach"] = partial(queries.reach_of, principal)
@@ -166,6 +159,7 @@ _Key = Annotated[
 
 
 @raises(Unauthenticated, ScopeMissing, RateLimited)
+@routing.before(verified)
 async def _admitted(request: Request, required: SecurityScopes, token: _Token) -> Principal:
     principal = await authenticated(request)
     if not principal.scopes.issuperset(required.scopes):
@@ -174,11 +168,13 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
         kind = "read" if request.method == "GET" else "write"
         limits: RateLimits = request.state.rate_limits
         tx: Tx = request.scope["tx"]
-        request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
+        spent = limits.spend(f"{principal.subject} {kind}", tx.now)
+        request.scope["answer_headers"] = (*request.scope.get("answer_headers", ()), *spent)
     return principal
 
 
 @raises(Unauthenticated, ScopeMissing, RateLimited)
+@routing.before(verified)
 async def authorized(
     request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
 ) -> Principal:
@@ -247,14 +243,62 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-def needs(scope: Scope, *, personal: bool | None = None, evidence: bool = False) -> Any:
+_Approval = Annotated[
+    UUID | None,
+    Header(description="The approval by which this takes effect, where it takes two people."),
+]
+
+
+def _by_two(authorised: Callable[..., Awaitable[Principal]], guard: Guard) -> Any:
+    """Let what the route does stand only if one person may do it, or another has approved it."""
+
+    @raises(ApprovalRequired, ApprovalUnusable)
+    async def by_two(
+        request: Request,
+        principal: Annotated[Principal, Depends(authorised)],
+        approval: _Approval = None,
+    ) -> Principal:
+        routing.settle_with(request, partial(approvals.use, request, guard, principal, approval))
+        return principal
+
+    vars(by_two)["guard"] = guard
+    return by_two
+
+
+def _alone(authorised: Callable[..., Awaitable[Principal]], afterwards: Afterwards) -> Any:
+    """Leave a review of what the route does, which another person owes."""
+
+    async def alone(
+        request: Request, principal: Annotated[Principal, Depends(authorised)]
+    ) -> Principal:
+        routing.settle_with(request, partial(approvals.done_alone, request, afterwards, principal))
+        return principal
+
+    vars(alone)["guard"] = afterwards
+    return alone
+
+
+def needs(
+    scope: Scope,
+    *,
+    personal: bool | None = None,
+    evidence: bool = False,
+    approval: Guard | None = None,
+    review: Afterwards | None = None,
+) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
-    nothing beside it refuses.
+    nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
+    and another looks at. Either reads the `about` of what the operation shows.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
-    return Security(authorized_for_purpose if reaches_people else authorized, scopes=[scope.code])
+    authorised: Any = authorized_for_purpose if reaches_people else authorized
+    if approval is not None:
+        authorised = _by_two(authorised, approval)
+    if review is not None:
+        authorised = _alone(authorised, review)
+    return Security(authorised, scopes=[scope.code])

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.access import queries, roles, rules, tokens
+from app.access import dpop, queries, roles, rules, tokens
 from app.access.models import Client
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
@@ -33,10 +33,18 @@ class TokenRequest:
     """What a client that proved itself asks about tokens, and what they are made with."""
 
     client: Client
+    proof: dpop.Proof | None
     form: Mapping[str, str]
     origin: Origin
     keys: tokens.TokenKeys
     lifetimes: Lifetimes
+    withheld: frozenset[str] = frozenset()
+    """Scopes that it does not get, whoever it is."""
+
+    @property
+    def key(self) -> str | None:
+        """The thumbprint of the key that proved this request, which its tokens are bound to."""
+        return self.proof.thumbprint if self.proof else None
 
 
 Issued = dict[str, Any]
@@ -66,7 +74,7 @@ async def client_credentials(tx: Tx, wanted: TokenRequest) -> Issued:
     client = wanted.client
     if client.kind != "machine" or client.agency_id is None or client.region_code is None:
         raise Refused("unauthorized_client", "This client signs people in; it has no authority.")
-    granted = roles.role(client.role or "").scopes
+    granted = roles.role(client.role or "").scopes - wanted.withheld
     asked = asked_scopes(wanted.form.get("scope", ""))
     if not asked <= granted:
         raise Refused("invalid_scope", "The client's role does not grant a scope asked for.")
@@ -84,18 +92,19 @@ async def client_credentials(tx: Tx, wanted: TokenRequest) -> Issued:
         session_id=new_id(),
         now=tx.now,
         seconds=seconds,
+        key=wanted.key,
     )
     actor = wanted.origin.actor(client)
     await audit.record(tx, actor, "issueToken", Seen(rule="client_credentials"))
-    return _bearer(token, seconds, scopes)
+    return _issued(token, seconds, scopes, wanted.key)
 
 
 async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
     """Exchange a code, once. A second use ends the sign-in it belongs to (TOK-6)."""
     code_hash = hashed(required(wanted.form, "code"))
     row = await tx.connection.fetchrow(
-        """SELECT c.redirect_uri, c.code_challenge, c.expires_at, c.used_at, c.sign_in_id,
-                  s.client_id
+        """SELECT c.redirect_uri, c.code_challenge, c.key_thumbprint, c.expires_at, c.used_at,
+                  c.sign_in_id, s.client_id
            FROM authorization_codes c JOIN sign_ins s ON s.id = c.sign_in_id
            WHERE c.code_hash = $1 FOR UPDATE OF c""",
         code_hash,
@@ -114,23 +123,30 @@ async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
         raise _invalid("code", "redirect_uri_differs")
     if not rules.pkce_matches(row["code_challenge"], required(wanted.form, "code_verifier")):
         raise _invalid("code", "pkce")
+    if row["key_thumbprint"] not in {None, wanted.key}:
+        raise _other_key("code", None)
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], "authorization_code")
     first = opaque()
-    await _keep_refresh_token(tx, first, row["sign_in_id"])
+    # Who proves itself at each refresh may change the key its tokens are bound to (RFC 9449 §5).
+    bound = None if wanted.client.is_confidential else wanted.key
+    await _keep_refresh_token(tx, first, row["sign_in_id"], bound)
     return {**issued, "refresh_token": first}
 
 
 async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
-    """Rotate a refresh token. A lost reply is repeated; later reuse ends the sign-in (TOK-7)."""
+    """Rotate a refresh token. A lost reply is repeated; other reuse ends the sign-in (TOK-7)."""
     shown = required(wanted.form, "refresh_token")
     row = await tx.connection.fetchrow(
-        """SELECT r.sign_in_id, r.used_at, r.successor_sealed, s.client_id
+        """SELECT r.sign_in_id, r.used_at, r.successor_sealed, r.key_thumbprint, s.client_id
            FROM refresh_tokens r JOIN sign_ins s ON s.id = r.sign_in_id
            WHERE r.token_hash = $1 FOR UPDATE OF r""",
         hashed(shown),
     )
     if row is None or row["client_id"] != wanted.client.id:
         raise _invalid("refresh token")
+    bound = row["key_thumbprint"]
+    if row["used_at"] is None and bound not in {None, wanted.key}:
+        raise _other_key("refresh token", row["sign_in_id"])  # who has the key goes on undisturbed
     successor = successor_used_at = None
     if row["successor_sealed"] is not None:
         successor = tx.keyring.unseal(_SEALED, hashed(shown).hex(), row["successor_sealed"])
@@ -138,18 +154,23 @@ async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
             "SELECT used_at FROM refresh_tokens WHERE token_hash = $1", hashed(successor)
         )
     outcome = rules.refresh_outcome(
-        used_at=row["used_at"], successor_used_at=successor_used_at, now=tx.now
+        used_at=row["used_at"],
+        successor_used_at=successor_used_at,
+        now=tx.now,
+        proven=bound is not None,
     )
-    if outcome is rules.Refresh.reuse:
+    if outcome is rules.Refresh.reuse or bound not in {None, wanted.key}:
         await end_sign_in(tx, row["sign_in_id"])
         raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], f"refresh_{outcome}")
-    if outcome is rules.Refresh.rotate or successor is None:
-        successor = await _rotate(tx, shown, row["sign_in_id"])
+    if wanted.client.is_confidential:
+        successor = shown  # nobody else can use it (FAPI 2.0 §5.3.2.1)
+    elif outcome is rules.Refresh.rotate or successor is None:
+        successor = await _rotate(tx, shown, row["sign_in_id"], bound)
     return {**issued, "refresh_token": successor}
 
 
-async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
+async def _rotate(tx: Tx, spent: str, sign_in_id: UUID, key: str | None) -> str:
     successor = opaque()
     await tx.connection.execute(
         "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3 WHERE token_hash = $1",
@@ -157,13 +178,13 @@ async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:
         tx.now,
         tx.keyring.seal(_SEALED, hashed(spent).hex(), successor),
     )
-    await _keep_refresh_token(tx, successor, sign_in_id)
+    await _keep_refresh_token(tx, successor, sign_in_id, key)
     return successor
 
 
-async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID) -> None:
+async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID, key: str | None) -> None:
     values = {"token_hash": hashed(token), "sign_in_id": sign_in_id, "issued_at": tx.now}
-    await insert(tx.connection, "refresh_tokens", values)
+    await insert(tx.connection, "refresh_tokens", {**values, "key_thumbprint": key})
 
 
 async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str) -> Issued:
@@ -180,7 +201,7 @@ async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str
     if holding is None:
         raise Refused("invalid_grant", "The sign-in has ended.", reason="sign_in_over")
     allowed = asked_scopes(sign_in["scope"])
-    granted = roles.role(holding.role).scopes
+    granted = roles.role(holding.role).scopes - wanted.withheld
     asked = asked_scopes(wanted.form.get("scope", ""))
     scopes = granted & (allowed or granted) & (asked or granted)
     if not scopes:
@@ -199,16 +220,17 @@ async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str
         session_id=sign_in_id,
         now=tx.now,
         seconds=seconds,
+        key=wanted.key,
     )
     actor = wanted.origin.actor(wanted.client, staff_id=holding.staff_id, holding=holding)
     await audit.record(tx, actor, "issueToken", Seen(subject=sign_in_id, rule=rule))
-    return _bearer(token, seconds, scopes)
+    return _issued(token, seconds, scopes, wanted.key)
 
 
-def _bearer(token: str, seconds: int, scopes: frozenset[str]) -> Issued:
+def _issued(token: str, seconds: int, scopes: frozenset[str], key: str | None) -> Issued:
     return {
         "access_token": token,
-        "token_type": "Bearer",
+        "token_type": _type(key),
         "expires_in": seconds,
         "scope": _text(scopes),
     }
@@ -278,7 +300,8 @@ async def introspect(tx: Tx, wanted: TokenRequest) -> dict[str, Any]:
         "sub": claims.subject,
         "client_id": claims.client_id,
         "scope": _text(claims.scopes & granted),
-        "token_type": "Bearer",
+        "token_type": _type(claims.key),
+        **({} if claims.key is None else {"cnf": {"jkt": claims.key}}),
         "iat": claims.issued_at,
         "exp": claims.expires_at,
         "jti": str(claims.token_id),
@@ -291,6 +314,19 @@ async def introspect(tx: Tx, wanted: TokenRequest) -> dict[str, Any]:
 def _invalid(what: str, reason: str | None = None, sign_in_id: UUID | None = None) -> Refused:
     description = f"The {what} is not valid."
     return Refused("invalid_grant", description, reason=reason, sign_in_id=sign_in_id)
+
+
+def _other_key(what: str, sign_in_id: UUID | None) -> Refused:
+    return Refused(
+        "invalid_grant",
+        f"The {what} is bound to another key: send a proof by the key it was asked for with.",
+        reason=f"{what.replace(' ', '_')}_other_key",
+        subject=sign_in_id,
+    )
+
+
+def _type(key: str | None) -> str:
+    return "Bearer" if key is None else "DPoP"
 
 
 def required(form: Mapping[str, str], name: str) -> str:

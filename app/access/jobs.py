@@ -3,13 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
+from app.access.events import KeysEnding
 from app.core.data.db import Tx
-from app.core.jobs import queue
+from app.core.jobs import events, queue
 from app.regions import following
+from app.regions import rules as regions
 from app.regions.events import RegionReplaced
 
 _KEPT = timedelta(days=1)
 """Longer than any of it counts, so that a clock a little off forgets nothing too early."""
+_APART = timedelta(minutes=5)
+"""So much more than any two clocks of ours differ."""
 
 
 @queue.every("access.forget_expired", "17 3 * * *")
@@ -21,12 +25,51 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         "DELETE FROM used_assertions WHERE expires_at < $1",
         "DELETE FROM revocations WHERE expires_at < $1",
         "DELETE FROM authorization_codes WHERE expires_at < $1",
+        "DELETE FROM pushed_requests WHERE expires_at < $1",
         f"DELETE FROM refresh_tokens r USING {over}",
     ):
         await tx.connection.execute(statement, before)
 
 
+@queue.every("access.forget_proofs", "*/10 * * * *")
+async def forget_proofs(tx: Tx, payload: dict[str, Any]) -> None:
+    """Delete proofs whose nonces count no more: there is one of every change that is made."""
+    await tx.connection.execute("DELETE FROM used_proofs WHERE expires_at < $1", tx.now - _APART)
+
+
+_NOTICES = (timedelta(days=7), timedelta(days=30))
+_ENDING = """
+SELECT id, agency_id, region_code, keys_until FROM clients
+WHERE active AND agency_id IS NOT NULL AND jwks_uri IS NULL AND keys_until > $1 AND keys_until <= $2
+  AND (keys_noticed IS NULL OR keys_noticed < keys_until - $3::interval)
+ORDER BY id
+"""
+
+
+@queue.every("access.tell_of_ending_keys", "25 7 * * *")
+async def tell_of_ending_keys(tx: Tx, payload: dict[str, Any]) -> None:
+    """Tell agencies whose systems' keys end in a month, and again in a week."""
+    for before in _NOTICES:
+        for row in await tx.connection.fetch(_ENDING, tx.now, tx.now + before, before):
+            place = row["region_code"]
+            told = KeysEnding(
+                subject_id=row["id"],
+                region_code=place,
+                home_county=regions.county_of(place) if regions.lies_in_a_county(place) else place,
+                told_to=(row["agency_id"],),
+                until=row["keys_until"],
+            )
+            await events.publish(tx, told)
+            await tx.connection.execute(
+                "UPDATE clients SET keys_noticed = $2 WHERE id = $1", row["id"], tx.now
+            )
+
+
 @following.follows
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
-    """Let systems keep their authority when their place gets another code."""
+    """Let systems keep their authority when their place gets another code, and what waits for a
+    second person stay with those of the place.
+    """
     await following.shift(tx, event, "clients", "region_code", "remit_lo", "remit_hi")
+    for table in ("approvals", "reviews"):
+        await following.shift(tx, event, table, "region_code")

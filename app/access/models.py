@@ -12,12 +12,15 @@ from app.core.data import distribution, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
+_NO: Any = {"server_default": text("false")}
+
 
 class Client(SQLModel, table=True):
     """An application known to the service.
 
-    `kind`: `machine` acts for its agency with its own key (client_credentials); `app` is a public
-    client (phone or web app) through which staff sign in with PKCE and has no authority itself.
+    `kind`: `machine` acts for its agency with its own key (client_credentials); `app` is what staff
+    sign in through with PKCE and has no authority itself: a public client, on phones or in
+    browsers, unless it has keys to prove itself with.
     """
 
     __tablename__ = "clients"
@@ -43,11 +46,35 @@ class Client(SQLModel, table=True):
     remit_lo: int | None = Field(default=None, sa_type=BigInteger)
     remit_hi: int | None = Field(default=None, sa_type=BigInteger)
     jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    keys_until: datetime | None = Field(default=None, sa_type=Instant)
+    """When its keys end; None for those registered before keys had an end."""
+    jwks_uri: str | None = None
+    """Where it publishes its keys; `jwks` has what was read there."""
+    keys_read_at: datetime | None = Field(default=None, sa_type=Instant)
+    keys_noticed: datetime | None = Field(default=None, sa_type=Instant)
+    """When its agency was told last that they end."""
     secret_hash: str | None = None
     """Only outside production; production knows private_key_jwt alone (TOK-5)."""
     redirect_uris: list[str] = Field(sa_column=code_list(), default_factory=list)
+    dpop_bound_access_tokens: bool = Field(default=False, sa_column_kwargs=_NO)
+    """It gets tokens bound to a key only (RFC 9449 §5.2)."""
+    require_pushed_authorization_requests: bool = Field(default=False, sa_column_kwargs=_NO)
+    """Apps: people are sent to sign in with a request that was pushed only (RFC 9126 §6)."""
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether it has something to prove itself with. An app on a phone has not."""
+        proofs = (self.jwks, self.jwks_uri, self.secret_hash)
+        return any(each is not None for each in proofs)
+
+    @property
+    def must_push(self) -> bool:
+        """Whether people are sent to sign in with a pushed request only; a confidential app's are,
+        as FAPI 2.0 has it.
+        """
+        return self.is_confidential or self.require_pushed_authorization_requests
 
 
 class StaffAccount(SQLModel, table=True):
@@ -85,12 +112,16 @@ class AuthorizationCode(SQLModel, table=True):
     sign_in_id: UUID = Field(foreign_key="sign_ins.id")
     redirect_uri: str
     code_challenge: str
+    key_thumbprint: str | None = None
+    """Exchanged with a proof by this key only (RFC 9449 §10)."""
     expires_at: datetime = Field(sa_type=Instant)
     used_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class RefreshToken(SQLModel, table=True):
-    """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7)."""
+    """A refresh token: hashed, rotated; `successor_sealed` answers a lost reply (TOK-7). With a
+    `key_thumbprint` it counts together with a proof by that key only.
+    """
 
     __tablename__ = "refresh_tokens"
     token_hash: bytes = Field(primary_key=True)
@@ -98,6 +129,7 @@ class RefreshToken(SQLModel, table=True):
     issued_at: datetime = Field(sa_type=Instant)
     used_at: datetime | None = Field(default=None, sa_type=Instant)
     successor_sealed: bytes | None = None
+    key_thumbprint: str | None = None
 
 
 class Revocation(SQLModel, table=True):
@@ -118,10 +150,57 @@ class UsedAssertion(SQLModel, table=True):
     expires_at: datetime = Field(index=True, sa_type=Instant)
 
 
+class UsedProof(SQLModel, table=True):
+    """A DPoP proof that asked for a token or changed something, kept until its nonce counts no
+    more: single use (TOK-8). `mark`: a hash of its key and jti.
+    """
+
+    __tablename__ = "used_proofs"
+    mark: bytes = Field(primary_key=True)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+class PushedRequest(SQLModel, table=True):
+    """What an app asks for when it sends a person to sign in, told beforehand by itself and not by
+    the person's browser: hashed reference, single use (RFC 9126).
+    """
+
+    __tablename__ = "pushed_requests"
+    reference_hash: bytes = Field(primary_key=True)
+    client_id: UUID = Field(foreign_key="clients.id")
+    asked: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+class BearerException(SQLModel, table=True):
+    """That a client may have tokens bound to no key in production: who gave it (`staff:…`), why and
+    until when. One at a time; `ended_at`: that it was taken back or replaced before.
+    """
+
+    __tablename__ = "bearer_exceptions"
+    __table_args__: Any = (
+        Index(
+            "ix_bearer_exceptions_open",
+            "client_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    client_id: UUID = Field(foreign_key="clients.id")
+    reason: str
+    given_by: str
+    given_at: datetime = Field(sa_type=Instant)
+    until: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_by: str | None = None
+
+
 distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
-    *("revocations", "used_assertions"),
+    *("revocations", "used_assertions", "used_proofs", "pushed_requests"),
+    "bearer_exceptions",
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -134,3 +213,6 @@ rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("revocations", "SELECT, INSERT, DELETE")
 rls.allow("used_assertions", "SELECT, INSERT, DELETE")
+rls.allow("used_proofs", "SELECT, INSERT, DELETE")
+rls.allow("pushed_requests", "SELECT, INSERT, DELETE")
+rls.allow("bearer_exceptions", "SELECT, INSERT, UPDATE")

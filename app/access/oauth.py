@@ -20,6 +20,7 @@ class Refused(Exception):
         *,
         reason: str | None = None,
         sign_in_id: UUID | None = None,
+        subject: UUID | None = None,
     ) -> None:
         super().__init__(error)
         self.error = error
@@ -27,6 +28,9 @@ class Refused(Exception):
         self.reason = reason or error
         """For the audit; may say more than the caller learns."""
         self.sign_in_id = sign_in_id
+        """That it ended."""
+        self.subject = sign_in_id or subject
+        """What the audit row is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,17 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, grants
+from app.access import (
+    assertions,
+    bearers,
+    credentials,
+    dpop,
+    grants,
+    presenting,
+    pushed,
+    sign_in,
+    traces,
+)
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -17,7 +27,7 @@ from app.audit import operations as audit
 from app.core import areas
 from app.core.data.db import Tx
 from app.core.http import routing
-from app.core.http.rate_limits import RateLimits
+from app.core.http.rate_limits import RateLimits, network_of
 from app.core.http.routing import Transaction
 from app.core.http.shown import Seen
 from app.core.settings import Environment, Settings
@@ -43,9 +53,24 @@ async def issue_token(request: Request, tx: Transaction) -> Response:
         if grant is None:
             kind = "unsupported_grant_type" if wanted.form.get("grant_type") else "invalid_request"
             raise Refused(kind, f"grant_type is one of {', '.join(sorted(_GRANTS))}.")
-        return _json(await grant(tx, wanted))
+        production = _in_production(request.state.settings)
+        allowed = await bearers.within_bounds(tx, wanted, production=production)
+        return _json(await grant(tx, allowed))
 
     return await _answered(request, tx, "issueToken", answer)
+
+
+@router.post("/oauth/par", status_code=201)
+async def push_authorization_request(request: Request, tx: Transaction) -> Response:
+    """Keep what an app asks for; its browser then names it by `request_uri` (RFC 9126)."""
+
+    async def answer(wanted: TokenRequest) -> Response:
+        if not wanted.client.is_confidential:  # anybody may know its id
+            limits: sign_in.Limits = request.state.sign_in_limits
+            limits.address.spend(f"push {network_of(wanted.origin.ip or '')}", tx.now)
+        return _json(await pushed.push(tx, wanted), status=201)
+
+    return await _answered(request, tx, "pushAuthorizationRequest", answer)
 
 
 @router.post("/oauth/revoke")
@@ -78,11 +103,14 @@ async def read_oauth_metadata(request: Request) -> Response:
     """
     settings: Settings = request.state.settings
     issuer = settings.tokens.issuer
-    shared = ["client_secret_basic", "client_secret_post"] if _secrets_allowed(settings) else []
+    production = _in_production(settings)
+    shared = [] if production else ["client_secret_basic", "client_secret_post"]
+    algorithms = assertions.IN_PRODUCTION if production else assertions.ALGORITHMS
     described = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",
+        "pushed_authorization_request_endpoint": f"{issuer}/oauth/par",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
@@ -91,10 +119,13 @@ async def read_oauth_metadata(request: Request) -> Response:
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
-        "token_endpoint_auth_signing_alg_values_supported": list(assertions.ALGORITHMS),
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt", *shared],
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": [dpop.ALGORITHM],
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": ["zh-CN", "en"],
     }
@@ -121,17 +152,30 @@ async def _answered(
         form = await read_form(request)
         shown = credentials.presented(form, authorization)
         _limit(request, shown, tx)
+        # Before the client's own proof is spent: who is only given a nonce may send that again.
+        proof = presenting.read_proof(request, tx)
         client = await credentials.client_of(
-            tx, shown, issuer=settings.tokens.issuer, secrets_allowed=_secrets_allowed(settings)
+            tx, shown, issuer=settings.tokens.issuer, production=_in_production(settings)
         )
+        await _spend(request, tx, proof)
         keys, origin = request.state.token_keys, origin_of(request)
-        return await answer(TokenRequest(client, form, origin, keys, settings.tokens))
+        return await answer(TokenRequest(client, proof, form, origin, keys, settings.tokens))
     except Refused as refused:
-        seen = Seen(subject=refused.sign_in_id, decision="denied", rule=refused.reason)
-        await audit.record(tx, origin_of(request).actor(client), operation, seen)
+        # Of who proved to be nobody one trace is left, however often they try (`traces`).
+        known = client or refused.subject or traces.is_due(request, refused.reason)
+        if known and refused.error != "use_dpop_nonce":  # that denies nothing
+            seen = Seen(subject=refused.subject, decision="denied", rule=refused.reason)
+            await audit.record(tx, origin_of(request).actor(client), operation, seen)
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)
+
+
+async def _spend(request: Request, tx: Tx, proof: dpop.Proof | None) -> None:
+    """Have a proof count once. Raises Refused."""
+    proofs: presenting.Proofs = request.state.proofs
+    if proof is not None and not await proofs.is_first(tx, proof, reads=False):
+        raise Refused("invalid_dpop_proof", presenting.SENT_BEFORE, reason="dpop: replayed")
 
 
 def _limit(request: Request, shown: credentials.Presented, tx: Tx) -> None:
@@ -153,8 +197,8 @@ def _refusal(refused: Refused, *, basic: bool) -> Response:
     )
 
 
-def _secrets_allowed(settings: Settings) -> bool:
-    return settings.environment is not Environment.production
+def _in_production(settings: Settings) -> bool:
+    return settings.environment is Environment.production
 
 
 def _json(body: Any, *, status: int = 200, headers: Mapping[str, str] = _NO_STORE) -> Response:

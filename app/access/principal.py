@@ -18,7 +18,9 @@ class Principal:
 
     `region_lo`/`region_hi`: half-open range of region codes of the remit. `scopes`: what the token
     carries and the role still grants. `served`: the agencies in which the same person ever held a
-    post: what an agency must learn nothing of, nobody learns who served it.
+    post: what an agency must learn nothing of, nobody learns who served it. `key`: the
+    thumbprint of the key that proved this request (RFC 9449), None of a bearer's. `also`: under
+    which other ids the same person is entered.
     """
 
     subject: str
@@ -35,6 +37,15 @@ class Principal:
     ip: str | None
     purpose: Purpose | None = None
     served: tuple[UUID, ...] = ()
+    key: str | None = None
+    also: tuple[UUID, ...] = ()
+
+    @property
+    def selves(self) -> list[UUID]:
+        """Every id of this person: whoever is asked to be another is none of them (AZ-11). Empty
+        for a machine.
+        """
+        return [] if self.staff_id is None else [self.staff_id, *self.also]
 
     @property
     def agencies(self) -> list[UUID]:

@@ -1,7 +1,7 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,7 +33,9 @@ _STAFF = (
 WITH who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind,
         ARRAY(SELECT DISTINCT q.agency_id FROM post_holdings f JOIN posts q ON q.id = f.post_id
-              WHERE f.staff_id = h.staff_id) AS served
+              WHERE f.staff_id = h.staff_id) AS served,
+        ARRAY(SELECT o.staff_id FROM same_persons me JOIN same_persons o USING (person_id)
+              WHERE me.staff_id = h.staff_id AND o.staff_id <> h.staff_id) AS also
     FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
@@ -48,7 +50,7 @@ _MACHINE = (
     """
 WITH who AS MATERIALIZED (
     SELECT c.remit_lo, c.remit_hi, c.region_code, c.agency_id, c.role, a.kind AS agency_kind,
-        ARRAY[c.agency_id] AS served
+        ARRAY[c.agency_id] AS served, ARRAY[]::uuid[] AS also
     FROM clients c JOIN agencies a ON a.id = c.agency_id AND a.active
     WHERE c.id = $1 AND c.kind = 'machine' AND c.active AND $7::date IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
@@ -60,9 +62,9 @@ WITH who AS MATERIALIZED (
 async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     """Read the caller's authority as it is now and set row-level security to it, in one trip.
 
-    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served; None if the post
-    was left or is not what the token says, the client or agency suspended, or the token or sign-in
-    revoked (TOK-4).
+    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served, also; None if the
+    post was left or is not what the token says, the client or agency suspended, or the token or
+    sign-in revoked (TOK-4).
     """
     statement = _STAFF if claims.subject.startswith("staff:") else _MACHINE
     row = await tx.connection.fetchrow(
@@ -180,6 +182,12 @@ async def served(tx: Tx, principal: Principal) -> list[UUID]:
     return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
 
 
+_CLIENTS: Final = """
+SELECT c.* FROM (SELECT c.*, a.kind AS agency_kind, a.region_code AS agency_region,
+                        to_jsonb(e) AS bearer_exception
+                 FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
+                 LEFT JOIN bearer_exceptions e ON e.client_id = c.id AND e.ended_at IS NULL) c
+"""
 _BY_REGISTRATION: Final = paging.Order({"c.id": UUID})
 
 
@@ -197,7 +205,25 @@ async def clients(
     where = administered(principal)
     if act is not None:
         act.narrow(where, principal, tx.today, alias="c")
-    return await paging.fetch(tx, "SELECT c.* FROM clients c", where, _BY_REGISTRATION, window)
+    return await paging.fetch(tx, _CLIENTS, where, _BY_REGISTRATION, window)
+
+
+async def bearer_exception(tx: Tx, client_id: UUID) -> Any:
+    """Return the exception by which a client may have tokens bound to no key, None without one."""
+    return await tx.connection.fetchval(
+        "SELECT to_jsonb(e) FROM bearer_exceptions e WHERE client_id = $1 AND ended_at IS NULL",
+        client_id,
+    )
+
+
+async def key_sets_due(tx: Tx, every: timedelta) -> list[tuple[UUID, str]]:
+    """List the clients whose published keys were not read for so long, and where they are."""
+    rows = await tx.connection.fetch(
+        "SELECT id, jwks_uri FROM clients WHERE jwks_uri IS NOT NULL AND active"
+        " AND (keys_read_at IS NULL OR keys_read_at <= $1) ORDER BY keys_read_at NULLS FIRST, id",
+        tx.now - every,
+    )
+    return [(row["id"], row["jwks_uri"]) for row in rows]
 
 
 async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> Client | None:

@@ -1,14 +1,16 @@
 """Who am I; and the clients of an agency."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Request
 
-from app.access import operations, queries, schemas
-from app.access.acts import Act, asked, permitted, stands
+from app.access import bearers, operations, queries, schemas
+from app.access.acts import Act, Condition, asked, permitted, permitted_by_two, stands
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
 from app.access.deps import named_in_path, needs
+from app.access.guards import ALWAYS, CLIENT_OF_POWER, NEW_KEYS, POWER_TAKEN, UNPROVEN_KEYS
 from app.access.models import Client
 from app.access.principal import Principal
 from app.access.roles import UnknownRole, role
@@ -21,13 +23,17 @@ from app.core.http.paging import Page, Paged
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
-from app.core.settings import Environment
+from app.core.settings import Environment, Settings
 from app.regions import queries as regions
 
 router = routing.v1(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
-WritesClients = Annotated[Principal, needs(WRITE_CLIENTS)]
+GivesKeys = Annotated[Principal, needs(WRITE_CLIENTS, approval=NEW_KEYS)]
+ResumesClients = Annotated[Principal, needs(WRITE_CLIENTS, approval=CLIENT_OF_POWER)]
+TakesAway = Annotated[Principal, needs(WRITE_CLIENTS, review=POWER_TAKEN)]
+AllowsBearers = Annotated[Principal, needs(WRITE_CLIENTS, approval=ALWAYS)]
+ReplacesKeys = Annotated[Principal, needs(WRITE_CLIENTS, approval=UNPROVEN_KEYS)]
 
 
 class ClientNotFound(Problem, status=404, denies=True):
@@ -37,12 +43,32 @@ class ClientNotFound(Problem, status=404, denies=True):
     title_zh = "没有这个客户端"
 
 
+class NotYoursToRegister(Problem, status=403, denies=True):
+    """Nobody gives a machine more than they have (AZ-11): another agency, a place outside the
+    remit, a role with other scopes, or an app, which the operator registers.
+    """
+
+    title = "You may not register a client with this authority"
+    title_zh = "您无权登记具有该权限的客户端"
+
+
+_by_the_operator = Condition(
+    ("id",),
+    lambda principal, _: principal.agency_kind == "operator",
+    lambda _, operates: bool(operates),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda *_: NotYoursToRegister(),
+)
 ACTS: Final[Mapping[str, Act]] = {
     "replaceClientKeys": Act(
-        WRITE_CLIENTS.code, (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),)
+        WRITE_CLIENTS.code,
+        (stands(lambda *_: ("machine",), lambda *_: ClientNotFound(), "kind"),),
+        guard=UNPROVEN_KEYS,
     ),
     "suspendClient": Act(WRITE_CLIENTS.code),
-    "resumeClient": Act(WRITE_CLIENTS.code),
+    "resumeClient": Act(WRITE_CLIENTS.code, guard=CLIENT_OF_POWER),
+    "allowBearerTokens": Act(WRITE_CLIENTS.code, (_by_the_operator,), guard=ALWAYS),
+    "endBearerTokens": Act(WRITE_CLIENTS.code, (_by_the_operator,)),
 }
 """What may be done with a client, by operationId."""
 
@@ -51,15 +77,6 @@ ClientInPath = Annotated[
     named_in_path("client_id", "The client's id.", queries.client_administered, ClientNotFound),
 ]
 """The client named in the path, if the caller administers it; else 404."""
-
-
-class NotYoursToRegister(Problem, status=403, denies=True):
-    """Nobody gives a machine more than they have (AZ-11): another agency, a place outside the
-    remit, a role with other scopes, or an app, which the operator registers.
-    """
-
-    title = "You may not register a client with this authority"
-    title_zh = "您无权登记具有该权限的客户端"
 
 
 @router.get("/me")
@@ -97,7 +114,7 @@ async def read_client(
     principal: ReadsClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Read a client of your agency; the operator reads any."""
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
 
 
 @router.post(
@@ -113,65 +130,131 @@ async def read_client(
     ),
 )
 async def register_client(
-    request: Request, principal: WritesClients, new: schemas.ClientCreate, tx: Transaction
+    request: Request, principal: GivesKeys, new: schemas.ClientCreate, tx: Transaction
 ) -> Shown[schemas.ClientRegistered]:
     """Register a machine client of your agency, or, as the operator, of any."""
+    agency = await _agency_for(tx, principal, new)
     made = await operations.create_machine(
         tx,
-        await _agency_for(tx, principal, new),
+        agency,
         name=new.name,
         role=new.role,
         region_code=int(new.region_code),
         jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
-        secrets_allowed=request.state.settings.environment is not Environment.production,
+        jwks_uri=new.jwks_uri,
+        until=new.until,
+        secrets_allowed=not _in_production(request),
+        bound=new.dpop_bound_access_tokens,
     )
-    shown = _client_of(tx, principal, made.client.model_dump()).model_dump()
+    row = {**made.client.model_dump(), **_about(agency)}
+    shown = _client_of(tx, principal, row).model_dump()
     registered = schemas.ClientRegistered(**shown, client_secret=made.secret)
-    return Shown(registered, subject=registered.id)
+    return Shown(registered, subject=registered.id, about=row)
 
 
 @router.post(
     "/clients/apps",
     status_code=201,
-    responses=documented(NotYoursToRegister, operations.RedirectUriUnsafe),
+    responses=documented(NotYoursToRegister, operations.RedirectUriUnsafe, operations.KeysUnusable),
 )
 async def register_app(
-    principal: WritesClients, new: schemas.AppCreate, tx: Transaction
+    request: Request, principal: GivesKeys, new: schemas.AppCreate, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Register an app through which people sign in, as the operator."""
     if principal.agency_kind != "operator":
         raise NotYoursToRegister
-    app = await operations.create_app(tx, name=new.name, redirect_uris=new.redirect_uris)
-    made = _client_of(tx, principal, app.model_dump())
-    return Shown(made, subject=made.id, headers={"location": f"/v1/clients/{made.id}"})
+    app = await operations.create_app(
+        tx,
+        name=new.name,
+        redirect_uris=new.redirect_uris,
+        jwks=new.jwks.model_dump(exclude_none=True) if new.jwks else None,
+        bound=new.dpop_bound_access_tokens,
+        pushed=new.require_pushed_authorization_requests,
+        production=_in_production(request),
+    )
+    row = {**app.model_dump(), **_about(None)}
+    made = _client_of(tx, principal, row)
+    headers = {"location": f"/v1/clients/{made.id}"}
+    return Shown(made, subject=made.id, headers=headers, about=row)
 
 
-@router.put("/clients/{client_id}/jwks", responses=documented(operations.KeysUnusable))
+@router.put(
+    "/clients/{client_id}/jwks",
+    responses=documented(operations.KeysUnusable, operations.OldKeyUnproven),
+)
 async def replace_client_keys(
-    principal: WritesClients, client: ClientInPath, new: schemas.PublicKeys, tx: Transaction
+    request: Request,
+    principal: ReplacesKeys,
+    client: ClientInPath,
+    new: schemas.PublicKeysReplaced,
+    tx: Transaction,
 ) -> Shown[schemas.Client]:
-    """Replace a machine's keys; those left out count no more."""
+    """Replace a client's keys, with a statement signed by one of them, or by two people; those left
+    out count no more.
+    """
     ACTS["replaceClientKeys"].require(principal, client.model_dump(), tx.today)
-    await operations.replace_keys(tx, client, new.model_dump(exclude_none=True))
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    proven = await operations.replace_keys(
+        tx,
+        client,
+        new.model_dump(include={"keys"}, exclude_none=True),
+        until=new.until,
+        statement=new.statement,
+        issuer=request.state.settings.tokens.issuer,
+        production=_in_production(request),
+    )
+    row = await _described(tx, client)
+    return Shown(_client_of(tx, principal, row), about={**row, "proven": proven})
 
 
 @router.post("/clients/{client_id}/suspension")
 async def suspend_client(
-    principal: WritesClients, client: ClientInPath, tx: Transaction
+    principal: TakesAway, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
-    """Suspend a client: its tokens stop counting at once."""
+    """Suspend a client: its tokens stop counting at once. Another person reviews it."""
     await operations.set_active(tx, client, active=False)
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
 
 
 @router.delete("/clients/{client_id}/suspension")
 async def resume_client(
-    principal: WritesClients, client: ClientInPath, tx: Transaction
+    principal: ResumesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
     """Let a suspended client work again."""
     await operations.set_active(tx, client, active=True)
-    return Shown(_client_of(tx, principal, client.model_dump()))
+    return await _shown(tx, principal, client)
+
+
+def _in_production(request: Request) -> bool:
+    settings: Settings = request.state.settings
+    return settings.environment is Environment.production
+
+
+@router.put("/clients/{client_id}/bearer-exception", responses=documented(bearers.ExceptionTooLong))
+async def allow_bearer_tokens(
+    principal: AllowsBearers,
+    client: ClientInPath,
+    new: schemas.BearerExceptionCreate,
+    tx: Transaction,
+) -> Shown[schemas.Client]:
+    """Let a client have tokens bound to no key for a while, as the operator, by two people;
+    elsewhere than in production it may have them anyway, unless it is registered otherwise.
+    """
+    ACTS["allowBearerTokens"].require(principal, client.model_dump(), tx.today)
+    given_by = principal.subject
+    await bearers.allow(tx, client, reason=new.reason, given_by=given_by, until=new.until)
+    return await _shown(tx, principal, client)
+
+
+@router.delete("/clients/{client_id}/bearer-exception")
+async def end_bearer_tokens(
+    principal: TakesAway, client: ClientInPath, tx: Transaction
+) -> Shown[schemas.Client]:
+    """Let a client have no more tokens bound to no key, as the operator. Another person reviews
+    it.
+    """
+    ACTS["endBearerTokens"].require(principal, client.model_dump(), tx.today)
+    await bearers.end(tx, client, ended_by=principal.subject)
+    return await _shown(tx, principal, client)
 
 
 async def _agency_for(tx: Tx, principal: Principal, new: schemas.ClientCreate) -> Agency:
@@ -195,12 +278,37 @@ def _scopes_of(code: str) -> frozenset[str]:
         raise operations.RoleDoesNotFit from None
 
 
+def _about(agency: Agency | None) -> dict[str, Any]:
+    """Return what of a client's agency decides whether it takes two people; an app has none."""
+    if agency is None:
+        return {"agency_id": None, "agency_kind": None, "agency_region": None}
+    region = agency.region_code
+    return {"agency_id": agency.id, "agency_kind": agency.kind, "agency_region": region}
+
+
+async def _described(tx: Tx, client: Client) -> dict[str, Any]:
+    agency = client.agency_id and await agency_queries.find(tx, client.agency_id)
+    excepted = await queries.bearer_exception(tx, client.id)
+    return {**client.model_dump(), **_about(agency or None), "bearer_exception": excepted}
+
+
+async def _shown(tx: Tx, principal: Principal, client: Client) -> Shown[schemas.Client]:
+    row = await _described(tx, client)
+    return Shown(_client_of(tx, principal, row), about=row)
+
+
 def _client_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Client:
     keys = (row["jwks"] or {}).get("keys", [])
+    excepted = row.get("bearer_exception")
+    if excepted is not None and datetime.fromisoformat(excepted["until"]) <= tx.now:
+        excepted = None
+    told = {**row, "proven": False}  # nobody knows who has the key
     return schemas.Client.model_validate(
         {
             **row,
             "key_ids": [key["kid"] for key in keys],
-            "permitted": permitted(ACTS, principal, row, tx.today),
+            "bearer_exception": excepted,
+            "permitted": permitted(ACTS, principal, told, tx.today),
+            "permitted_by_two": permitted_by_two(ACTS, principal, told, tx.today),
         }
     )

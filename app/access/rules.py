@@ -12,7 +12,9 @@ CODE_LIVES = timedelta(seconds=60)
 """TOK-6."""
 
 REPLY_LOST_WITHIN = timedelta(seconds=30)
-"""How long a spent refresh token still answers with its successor (TOK-7)."""
+"""How long a spent refresh token that is bound to no key still answers with its successor: nothing
+proves that whoever shows it is who lost the reply (TOK-7).
+"""
 
 _STAFF_SIGN_IN = timedelta(hours=12)
 _VILLAGE_SIGN_IN = timedelta(days=30)
@@ -28,18 +30,20 @@ class Refresh(StrEnum):
     rotate = "rotate"
     """Current: answer a new one."""
     repeat = "repeat"
-    """The one before the current, just now: the reply was lost, answer the same successor."""
+    """The one before the current: the reply was lost, answer the same successor."""
     reuse = "reuse"
     """Spent: somebody else may hold it; end the sign-in."""
 
 
 def refresh_outcome(
-    *, used_at: datetime | None, successor_used_at: datetime | None, now: datetime
+    *, used_at: datetime | None, successor_used_at: datetime | None, now: datetime, proven: bool
 ) -> Refresh:
-    """Decide by when the token and its successor were used (TOK-7)."""
+    """Decide by when the token and its successor were used (TOK-7). `proven`: by the key both are
+    bound to; then whoever asks is who was to have the reply, however long it was on its way.
+    """
     if used_at is None:
         return Refresh.rotate
-    if successor_used_at is None and now - used_at <= REPLY_LOST_WITHIN:
+    if successor_used_at is None and (proven or now - used_at <= REPLY_LOST_WITHIN):
         return Refresh.repeat
     return Refresh.reuse
 

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import GivenRegion, Input, Line, Moment, Permitted, ShownRegion
+from app.core.http.wire import (
+    GivenRegion,
+    Input,
+    Line,
+    Moment,
+    Permitted,
+    PermittedByTwo,
+    ShownRegion,
+)
 
 Word = Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]
 Words = Annotated[list[Word], Field(max_length=20)]
@@ -49,7 +57,9 @@ _RoleCode = Annotated[
 
 
 class PublicKey(Input):
-    """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for RS256."""
+    """One public key (RFC 7517): P-256 for ES256, or RSA of 2048 bits and more for PS256. RS256
+    outside production only.
+    """
 
     kty: Literal["EC", "RSA"] = Field(description="Key type.")
     kid: str = Field(
@@ -64,7 +74,9 @@ class PublicKey(Input):
     y: _Base64Url | None = Field(default=None, description="EC: coordinate.")
     n: _Base64Url | None = Field(default=None, description="RSA: modulus.")
     e: _Base64Url | None = Field(default=None, description="RSA: exponent.")
-    alg: Literal["ES256", "RS256"] | None = Field(default=None, description="Its algorithm.")
+    alg: Literal["ES256", "PS256", "RS256"] | None = Field(
+        default=None, description="The one algorithm it signs with: ES256, or of RSA keys PS256."
+    )
     use: Literal["sig"] | None = Field(default=None, description="Signatures only.")
 
 
@@ -72,6 +84,47 @@ class PublicKeys(Input):
     """The keys a machine proves itself with; two while one replaces the other."""
 
     keys: list[PublicKey] = Field(min_length=1, max_length=10, description="Public keys.")
+
+
+class PublicKeysReplaced(PublicKeys):
+    """New keys of a client, and the word of the old ones."""
+
+    until: Moment | None = Field(
+        default=None, description="When these keys end: within a year, and in a year unless given."
+    )
+    statement: str | None = Field(
+        default=None,
+        max_length=4096,
+        pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$",
+        description="A JWT signed with one of the keys of now: `typ` `client-keys+jwt`, claims as"
+        " of an assertion, and `jwks`: the new set. Without one it takes two people.",
+    )
+
+
+class BearerExceptionCreate(Input):
+    """That a client may have tokens bound to no key for a while, in production."""
+
+    reason: str = Field(
+        min_length=20,
+        max_length=500,
+        pattern=r"^[^\x00]*$",
+        description="Why it cannot prove a key yet, and what is done about it.",
+        examples=["The library of the case system signs no proofs; its update is due in March."],
+    )
+    until: Moment = Field(description="Its end, 90 days from now at most.")
+
+
+class BearerException(BaseModel):
+    """That a client may have tokens bound to no key: they live for two minutes, and tell of no
+    case and no reporter.
+    """
+
+    reason: str = Field(max_length=500, pattern=r"^[^\x00]*$", description="Why.")
+    given_by: str = Field(
+        max_length=50, pattern=r"^(staff|client):[0-9a-f-]{36}$", description="Who gave it."
+    )
+    given_at: Moment = Field(description="When it was given.")
+    until: Moment = Field(description="When it ends.")
 
 
 class ClientCreate(Input):
@@ -84,7 +137,24 @@ class ClientCreate(Input):
     role: _RoleCode
     region_code: GivenRegion
     jwks: PublicKeys | None = Field(
-        default=None, description="Its public keys. Without, a sandbox generates a secret."
+        default=None,
+        description="Its public keys. Without these and `jwks_uri`, a sandbox generates a secret.",
+    )
+    jwks_uri: str | None = Field(
+        default=None,
+        min_length=10,
+        max_length=300,
+        pattern=r"^https://[!-~]+$",
+        description="Where it publishes its keys instead: they are read every five minutes, and"
+        " count for a day.",
+        examples=["https://cases.example/keys.json"],
+    )
+    until: Moment | None = Field(
+        default=None, description="When the keys end: within a year, and in a year unless given."
+    )
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="It gets no token but such as are bound to a key (RFC 9449 §5.2).",
     )
 
 
@@ -94,6 +164,19 @@ class AppCreate(Input):
     name: Line = Field(description="Shown on the sign-in page.")
     redirect_uris: list[_RedirectUri] = Field(
         min_length=1, max_length=10, description="Where sign-in may lead back to, compared exactly."
+    )
+    jwks: PublicKeys | None = Field(
+        default=None,
+        description="Public keys of an app that runs on a server and can keep its own. It proves"
+        " itself and pushes its requests.",
+    )
+    dpop_bound_access_tokens: bool = Field(
+        default=False,
+        description="It gets no token but such as are bound to a key (RFC 9449 §5.2).",
+    )
+    require_pushed_authorization_requests: bool = Field(
+        default=False,
+        description="Its people are sent to sign in with pushed requests only (RFC 9126 §6).",
     )
 
 
@@ -109,12 +192,26 @@ class Client(BaseModel, title="RegisteredClient"):
     key_ids: list[Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]] = Field(
         max_length=10, description="Machines: the `kid`s of its keys."
     )
+    jwks_uri: str | None = Field(
+        max_length=300, pattern=r"^https://[!-~]+$", description="Where it publishes its keys."
+    )
+    keys_until: Moment | None = Field(
+        description="When its keys end; its agency is told a month and a week before."
+    )
     redirect_uris: list[_RedirectUri] = Field(
         max_length=10, description="Apps: where sign-in may lead."
+    )
+    dpop_bound_access_tokens: bool = Field(description="It gets tokens bound to a key only.")
+    require_pushed_authorization_requests: bool = Field(
+        description="Apps: sign-in begins with a pushed request only."
+    )
+    bearer_exception: BearerException | None = Field(
+        description="Why it may have tokens bound to no key in production, while it may."
     )
     active: bool = Field(description="False while it is suspended.")
     created_at: Moment = Field(description="When it was registered.")
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class ClientRegistered(Client, title="ClientRegistered"):

@@ -28,6 +28,8 @@ PARAMETERS = (
     "state",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
+    "request_uri",
 )
 _LONGEST = 2000
 _KNOWN = "oauth.known_browser"
@@ -57,6 +59,10 @@ class AuthorizationRequest:
     state: str | None
     scope: str
     code_challenge: str
+    key: str | None
+    """The thumbprint of the key the code is for (RFC 9449 §10)."""
+    pushed: str | None
+    """By what it was pushed."""
 
     def location(self, issuer: str, **answer: str) -> str:
         """Return where to send the browser with an answer (RFC 6749 §4.1.2, RFC 9207)."""
@@ -73,16 +79,29 @@ async def read_request(tx: Tx, asked: Mapping[str, str], *, issuer: str) -> Auth
     if client is None or client.kind != "app" or redirect_uri not in client.redirect_uris:
         raise RequestUntrusted
     said = (asked.get("state"), asked.get("scope", ""), asked.get("code_challenge", ""))
-    request = AuthorizationRequest(client, redirect_uri, *said)
+    bound = (asked.get("dpop_jkt"), asked.get("request_uri"))
+    request = AuthorizationRequest(client, redirect_uri, *said, *bound)
     try:
-        _check(asked)
+        check(asked, pushed=request.pushed is not None or not client.must_push)
+        key_asked_for(asked)
     except Refused as refused:
         answer = {"error": refused.error, "error_description": refused.description}
         raise RequestRefused(request.location(issuer, **answer)) from None
     return request
 
 
-def _check(asked: Mapping[str, str]) -> None:
+def key_asked_for(asked: Mapping[str, str]) -> str | None:
+    """Return the thumbprint of the key a code is to be for. Raises Refused for what is none."""
+    key = asked.get("dpop_jkt")
+    if key is not None and not re.fullmatch(r"[A-Za-z0-9_-]{43}", key):
+        raise Refused("invalid_request", "dpop_jkt is no thumbprint of a key (RFC 7638).")
+    return key
+
+
+def check(asked: Mapping[str, str], *, pushed: bool = True) -> None:
+    """Raise Refused for what no app may ask for, or not in this way."""
+    if not pushed:
+        raise Refused("invalid_request", "Push it, then name it by request_uri (RFC 9126).")
     if asked.get("response_type") != "code":
         raise Refused("unsupported_response_type", "Only response_type=code is supported.")
     if asked.get("code_challenge_method") != "S256":
@@ -209,7 +228,14 @@ async def posts_of(tx: Tx, staff_id: UUID) -> list[queries.Holding]:
 async def grant_code(
     tx: Tx, request: AuthorizationRequest, post: queries.Holding, origin: Origin
 ) -> str:
-    """Begin the sign-in to one post and return the code the app exchanges for tokens."""
+    """Begin the sign-in to one post and return the code the app exchanges for tokens. Raises
+    RequestUntrusted for what was pushed and is used already.
+    """
+    if request.pushed is not None and not await tx.connection.fetchval(
+        "DELETE FROM pushed_requests WHERE reference_hash = $1 RETURNING true",
+        grants.hashed(request.pushed),
+    ):
+        raise RequestUntrusted
     begun = await tx.add(
         SignIn(
             staff_id=post.staff_id,
@@ -227,6 +253,7 @@ async def grant_code(
             sign_in_id=begun.id,
             redirect_uri=request.redirect_uri,
             code_challenge=request.code_challenge,
+            key_thumbprint=request.key,
             expires_at=tx.now + rules.CODE_LIVES,
         )
     )

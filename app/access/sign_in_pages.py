@@ -97,7 +97,9 @@ def render(
     switch = None
     if asked is not None:
         other = "en" if language == "zh" else "zh"
-        switch = f"/oauth/authorize?{urlencode({**asked, 'lang': other})}"
+        named = ("client_id", "request_uri") if "request_uri" in asked else asked
+        again = {name: asked[name] for name in named}
+        switch = f"/oauth/authorize?{urlencode({**again, 'lang': other})}"
     body = (
         _templates()
         .get_template(page)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.access import sign_in, sign_in_pages
+from app.access import pushed, sign_in, sign_in_pages
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.oauth import Origin, Refused
@@ -32,6 +32,7 @@ async def show_sign_in(request: Request, tx: Transaction) -> Response:
     asked = dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else {}
     issuer: str = request.state.settings.tokens.issuer
     try:
+        asked = await pushed.opened(tx, asked)
         wanted = await sign_in.read_request(tx, asked, issuer=issuer)
     except sign_in.RequestUntrusted:
         return sign_in_pages.stopped(language, "untrusted")
@@ -136,7 +137,10 @@ async def _by_post(attempt: _Attempt, staff_id: UUID, chosen: str | None = None)
         return sign_in_pages.stopped(attempt.flow.language, "no_post")
     for post in posts:
         if str(post.id) == chosen or (chosen is None and len(posts) == 1):
-            code = await sign_in.grant_code(attempt.tx, attempt.wanted, post, attempt.origin)
+            try:
+                code = await sign_in.grant_code(attempt.tx, attempt.wanted, post, attempt.origin)
+            except sign_in.RequestUntrusted:
+                return sign_in_pages.stopped(attempt.flow.language, "expired")
             return RedirectResponse(attempt.wanted.location(attempt.issuer, code=code), 303)
     flow = replace(attempt.flow, staff_id=staff_id)
     error = None if chosen is None else "choose_missing"

@@ -21,6 +21,8 @@ from jose.backends.base import Key
 from app.core.ids import new_id
 
 ALGORITHM = "ES256"
+EXPIRED = "expired"
+"""Of a token that was ours, and is not any more, or not yet."""
 _MAX_BYTES = 4096
 _LONGEST_SECONDS = 600
 _SKEW_SECONDS = 30
@@ -42,7 +44,8 @@ class Claims:
     """What a verified access token says. A ceiling: authority is read from the database.
 
     `grant_id`: the post holding (staff) or the client (machine) the authority comes from.
-    `session_id`: the sign-in it belongs to, to revoke it by.
+    `session_id`: the sign-in it belongs to, to revoke it by. `key`: the thumbprint of the key it is
+    bound to (RFC 9449 §6.1); None: whoever has it may use it.
     """
 
     subject: str
@@ -55,11 +58,12 @@ class Claims:
     session_id: UUID
     issued_at: int
     expires_at: int
+    key: str | None = None
 
 
 @dataclass(slots=True)
 class TokenKeys:
-    """The signing keys of this service: the first signs, all verify."""
+    """The signing keys of this service: the first that is private signs, all public verify."""
 
     issuer: str
     audience: str
@@ -72,11 +76,25 @@ class TokenKeys:
     def signing_kid(self) -> str:
         return next(iter(self.private))
 
+    def renew(self, signing: Mapping[str, str], coming: Mapping[str, str]) -> None:
+        """Take other keys in the place of these; what was verified by those is verified anew.
+        Raises ValueError for what is no key.
+        """
+        other = token_keys(signing, coming, issuer=self.issuer, audience=self.audience)
+        self.private, self.public, self.jwks = other.private, other.public, other.jwks
+        self._verified.clear()
 
-def token_keys(signing: Mapping[str, str], *, issuer: str, audience: str) -> TokenKeys:
-    """Build the keys from kid → PEM private key (P-256), newest first."""
+
+def token_keys(
+    signing: Mapping[str, str],
+    coming: Mapping[str, str] | None = None,
+    *,
+    issuer: str,
+    audience: str,
+) -> TokenKeys:
+    """Build the keys from kid → PEM private key (P-256): the first signs, those `coming` verify."""
     private, public, published = {}, {}, []
-    for kid, pem in signing.items():
+    for kid, pem in {**signing, **(coming or {})}.items():
         loaded = load_pem_private_key(pem.encode(), None).public_key()
         public_pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         private[kid] = jwk.construct(pem, ALGORITHM)
@@ -99,8 +117,11 @@ def issue(
     session_id: UUID,
     now: datetime,
     seconds: int,
+    key: str | None = None,
 ) -> str:
-    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`."""
+    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`, bound
+    to the `key` of a thumbprint if one is given.
+    """
     issued = int(now.timestamp())
     claims = {
         "iss": keys.issuer,
@@ -116,6 +137,7 @@ def issue(
         "region": f"{region_code:012d}",
         "grant": str(grant_id),
         "sid": str(session_id),
+        **({} if key is None else {"cnf": {"jkt": key}}),
     }
     kid = keys.signing_kid
     token: str = jwt.encode(
@@ -184,7 +206,7 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
         and not_before <= instant + _SKEW_SECONDS
         and 0 < expires - issued <= _LONGEST_SECONDS
     ):
-        raise TokenRefused("expired")
+        raise TokenRefused(EXPIRED)
     if any(not isinstance(claims.get(name), str) for name in _STRINGS):
         raise TokenRefused("claims")
     if claims["iss"] != keys.issuer or claims["aud"] != keys.audience:
@@ -192,6 +214,9 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
     if not re.fullmatch(r"(staff|client):[0-9a-f-]{36}", claims["sub"]):
         raise TokenRefused("sub")
     UUID(claims["sub"].partition(":")[2])
+    key = claims["cnf"]["jkt"] if "cnf" in claims else None
+    if "cnf" in claims and not isinstance(key, str):
+        raise TokenRefused("cnf")
     return Claims(
         subject=claims["sub"],
         grant_id=UUID(claims["grant"]),
@@ -203,6 +228,7 @@ def _checked(claims: dict[str, Any], keys: TokenKeys, instant: int) -> Claims:
         session_id=UUID(claims["sid"]),
         issued_at=issued,
         expires_at=expires,
+        key=key,
     )
 
 

@@ -13,6 +13,7 @@ from app.core.http.wire import (
     Line,
     Moment,
     Permitted,
+    PermittedByTwo,
     ShownRegion,
     Version,
 )
@@ -88,6 +89,7 @@ class Post(BaseModel):
     region_code: ShownRegion
     active: bool = Field(description="False once it was given up.")
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class HoldingCreate(Input):

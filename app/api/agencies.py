@@ -10,8 +10,9 @@ from uuid import UUID
 from fastapi import Query
 
 from app.access import operations as access
-from app.access.acts import Act, asked, own_or_inside, permitted, stands
+from app.access.acts import Act, asked, own_or_inside, permitted, permitted_by_two, stands
 from app.access.deps import needs
+from app.access.guards import AGENCY_OF_POWER, POST_OF_POWER, POWER, POWER_TAKEN
 from app.access.principal import Principal
 from app.access.roles import levels_of, roles
 from app.agencies import operations, queries, schemas
@@ -30,7 +31,9 @@ from app.regions.deps import RegionSpan
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
-WritesAgencies = Annotated[Principal, needs(WRITE)]
+RegistersAgencies = Annotated[Principal, needs(WRITE, approval=AGENCY_OF_POWER)]
+FillsPosts = Annotated[Principal, needs(WRITE, approval=POST_OF_POWER)]
+EndsHoldings = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
 
 class AgencyNotFound(Problem, status=404):
@@ -118,11 +121,12 @@ _FILLED_BY: Final[Mapping[str, frozenset[str]]] = {
 _REACHED: Final = own_or_inside("agency_id", "agency_region", PostNotFound)
 _GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
 _READ: Final = Act(READ.code, (_REACHED,))
-_FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN))
+_FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN), guard=POST_OF_POWER)
+_EMPTY: Final = Act(WRITE.code, (_REACHED, _GIVEN))
 _POST_ACTS: Final[Mapping[str, Act]] = {
     "listHolders": replace(_READ, personal=True),
     "holdPost": _FILL,
-    "leavePost": _FILL,
+    "leavePost": _EMPTY,
 }
 
 
@@ -146,7 +150,16 @@ def _require_remit(principal: Principal, region_code: int) -> None:
 
 
 def _post(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Post:
-    return schemas.Post(**row, permitted=permitted(_POST_ACTS, principal, row, tx.today))
+    return schemas.Post(
+        **row,
+        permitted=permitted(_POST_ACTS, principal, row, tx.today),
+        permitted_by_two=permitted_by_two(_POST_ACTS, principal, row, tx.today),
+    )
+
+
+def _about(post: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a post decides whether it takes two people, and who decides."""
+    return {name: post[name] for name in ("id", "agency_id", "agency_kind", "agency_region")}
 
 
 def _holding(holding: PostHolding) -> schemas.Holding:
@@ -189,11 +202,11 @@ async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Sho
     ),
 )
 async def create_agency(
-    principal: WritesAgencies, new: schemas.AgencyCreate, tx: Transaction
+    principal: RegistersAgencies, new: schemas.AgencyCreate, tx: Transaction
 ) -> Shown[schemas.Agency]:
     """Register an agency inside your remit. Police, supervision and operators' own agencies are
     registered by the operator alone; so is a second civil affairs, township government or education
-    authority of a place.
+    authority of a place. Who has it told to them so far is told of it.
     """
     operates = principal.role.code == "operator"
     if new.kind in _OPERATORS_ALONE and not operates:
@@ -203,13 +216,20 @@ async def create_agency(
     levels = levels_of(new.kind)
     if levels and _level(region_code) not in levels:
         raise KindNotAtLevel
-    alone = new.kind in _ONE_A_PLACE and not operates
-    if alone and await queries.serves(tx, new.kind, region_code):
+    in_front = new.kind in _ONE_A_PLACE and await queries.serves(tx, new.kind, region_code)
+    if in_front and not operates:
         raise PlaceServed
+    two = new.kind in POWER or in_front
+    before = await queries.serving(tx, new.kind, region_code) if two else None
     agency = await operations.create_agency(
         tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
     )
-    return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
+    about = {"agency_kind": new.kind, "agency_id": before, "agency_region": region_code}
+    return Shown(
+        schemas.Agency(**agency.model_dump()),
+        subject=agency.id,
+        about={**about, "in_front": in_front},
+    )
 
 
 @router.get("/posts")
@@ -256,7 +276,7 @@ async def read_post(
     ),
 )
 async def add_post(
-    principal: WritesAgencies, new: schemas.PostCreate, tx: Transaction
+    principal: FillsPosts, new: schemas.PostCreate, tx: Transaction
 ) -> Shown[schemas.Post]:
     """Set up a post in an agency of your remit."""
     Act(WRITE.code, (_GIVEN,)).require(principal, {"role": new.role}, tx.today)
@@ -268,8 +288,9 @@ async def add_post(
     _require_remit(principal, agency.region_code)
     access.fitting_role(new.role, agency.kind, region_code, holder="staff")
     post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
-    made = {**post.model_dump(), "agency_region": agency.region_code}
-    return Shown(_post(tx, principal, made), subject=post.id)
+    of = {"agency_region": agency.region_code, "agency_kind": agency.kind}
+    made = {**post.model_dump(), **of}
+    return Shown(_post(tx, principal, made), subject=post.id, about=_about(made))
 
 
 async def _post_for(act: Act, principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
@@ -301,14 +322,14 @@ async def list_holders(
     ),
 )
 async def hold_post(
-    principal: WritesAgencies, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
+    principal: FillsPosts, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
 ) -> Shown[schemas.Holding]:
     """Put a person into a post. Nobody appoints themselves."""
     post = await _post_for(_FILL, principal, tx, post_id)
-    if new.staff_id == principal.staff_id:
+    if new.staff_id in principal.selves:
         raise RoleNotYours
     holding = await operations.hold_post(tx, post, new.staff_id, new.since)
-    return Shown(_holding(holding))
+    return Shown(_holding(holding), about=_about(asdict(post)))
 
 
 @router.post(
@@ -322,15 +343,16 @@ async def hold_post(
     ),
 )
 async def leave_post(
-    principal: WritesAgencies,
+    principal: EndsHoldings,
     post_id: UUID,
     holding_id: UUID,
     end: schemas.HoldingEnd,
     tx: Transaction,
 ) -> Shown[schemas.Holding]:
-    """End somebody's time in a post; their authority ends with it."""
-    post = await _post_for(_FILL, principal, tx, post_id)
+    """End somebody's time in a post; their authority ends with it. Another person reviews it."""
+    post = await _post_for(_EMPTY, principal, tx, post_id)
     holding = await tx.session.get(PostHolding, holding_id, with_for_update=True)
     if holding is None or holding.post_id != post.id:
         raise HoldingNotFound
-    return Shown(_holding(await operations.leave_post(tx, holding, end.until)))
+    left = await operations.leave_post(tx, holding, end.until)
+    return Shown(_holding(left), about=_about(asdict(post)))

@@ -1,6 +1,8 @@
 """Every failure leaves as an RFC 9457 problem that repeats nothing of the input (IN-4, IN-10)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +12,9 @@ from starlette.exceptions import HTTPException
 from app.core.http import routing
 from app.core.http.details import words_of
 from app.core.http.exchange import InternalError
-from app.core.problems import FieldError, Problem, printable, response_to
+from app.core.problems import FieldError, Problem, pointer_to, response_to
+
+_NO_FIELD: Final = "extra_forbidden"
 
 
 class ValidationFailed(Problem, status=422):
@@ -55,12 +59,9 @@ async def answer_problem(request: Request, problem: Exception) -> Response:
 async def answer_invalid(request: Request, invalid: Exception) -> Response:
     """Answer a validation failure: places and rule names, never the values (F5)."""
     found = invalid.errors() if isinstance(invalid, RequestValidationError) else []
+    body = getattr(invalid, "body", None)
     errors = [
-        FieldError(
-            _pointer(error["loc"]),
-            error["type"].replace("-", "_"),
-            words_of(error),
-        )
+        FieldError(_pointer(error), error["type"].replace("-", "_"), _detail(error, body))
         for error in found[:100]
     ]
     in_body = any(error["loc"][:1] == ("body",) for error in found)
@@ -68,11 +69,23 @@ async def answer_invalid(request: Request, invalid: Exception) -> Response:
     return response_to(request, problem)
 
 
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    place, *path = loc
+def _pointer(error: Mapping[str, Any]) -> str:
+    place, *path = error["loc"]
     if place != "body":
-        return printable(str(path[0] if path else place))
-    return printable("/".join(["#", *map(str, path)]))
+        return str(path[0] if path else place)  # a parameter's name is ours
+    told = pointer_to(*path)
+    return told if error["type"] == _NO_FIELD else told.rstrip("/?") or "#"
+
+
+def _detail(error: Mapping[str, Any], body: Any) -> str:
+    """Say what is wrong; of a field that does not exist which it is: its name is not repeated."""
+    said = words_of(error)
+    if error["type"] != _NO_FIELD:
+        return said
+    *above, name = error["loc"][1:]
+    for step in above:
+        body = body[step]
+    return f"{said[:-1]}; it is number {[*body].index(name) + 1} of its object."
 
 
 async def answer_http(request: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ from app.core.http.wire import region_text
 router = routing.v1(AREA.tag)
 ReadsAudit = Annotated[Principal, needs(READ)]
 Decision = Literal["allowed", "partly", "denied"]
+Mark = Annotated[str, Field(max_length=32, pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]
 
 
@@ -39,6 +40,11 @@ class AuditEntry(BaseModel):
     subject_id: UUID | None = Field(description="The resource named in the path.")
     field_groups: list[Name] = Field(
         max_length=20, description="Sections of the file shown or changed."
+    )
+    sought: list[Mark] = Field(
+        max_length=10,
+        description="What was searched for, each part as a mark: the same for the same text,"
+        " whoever sought it, and nothing can be read from it.",
     )
     since: date | None = Field(
         description="The earliest day the look reached back to, for what is dated."

@@ -39,6 +39,10 @@ _ADDED: Json = {
         "description": "Counts the facts about the subject. What you may not hear of leaves a gap.",
     },
 }
+_THIN = (
+    "Ids, codes, times and counts, and nothing else. Who and what it is about is fetched with your"
+    " own token, and shown as far as your role reads it."
+)
 _RESPONSES = {
     "2XX": {"description": "Received and kept. Anything else is tried again."},
     "410": {"description": "Stop sending, if the delivery is not mandatory."},
@@ -89,11 +93,12 @@ def _delivery(kind: type[Event], schemas: Json) -> Json:
 def _data(kind: type[Event], schemas: Json) -> Json:
     """Describe what a delivery of this kind carries: the event's fields, with region codes as text.
 
-    Payloads hold ids and codes only, so a text without a pattern of its own is a code.
+    What they may hold is checked as they are loaded (`bodies`): so each text has a form.
     """
     data = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(data.pop("$defs", {}))
-    del data["title"], data["description"]
+    del data["title"]
+    data["description"] = _THIN
     kept: Json = {
         field: schema
         for field, schema in data["properties"].items()
@@ -109,10 +114,7 @@ def _data(kind: type[Event], schemas: Json) -> Json:
 
 
 def _bound(schema: Json) -> None:
-    if schema.get("type") == "string" and not schema.keys() & {"format", "enum", "const"}:
-        schema.setdefault("maxLength", 100)
-        schema.setdefault("pattern", _TEXT)
-    elif schema.get("type") == "integer":
+    if schema.get("type") == "integer":
         if "exclusiveMinimum" not in schema:
             schema.setdefault("minimum", 0)
         if "exclusiveMaximum" not in schema:

@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from app.access.acts import declared
+from app.access.acts import BadGuard, Guard, declared
+from app.access.approvals.trying import guard_of
 from app.core import areas
 from app.core.areas import Lane
 from app.core.data_files import unknown
 from app.core.http import admission
-from app.core.http.routing import shows
+from app.core.http.routing import reading, shows
 
 PUBLIC: Mapping[str, Lane | None] = {
     "/.well-known/jwks.json": Lane.tokens,
@@ -24,6 +25,7 @@ PUBLIC: Mapping[str, Lane | None] = {
     "/metrics": None,
     "/oauth/authorize": Lane.sign_in,
     "/oauth/introspect": Lane.tokens,
+    "/oauth/par": Lane.tokens,
     "/oauth/revoke": Lane.tokens,
     "/oauth/sign-in.css": Lane.sign_in,
     "/oauth/token": Lane.tokens,
@@ -115,6 +117,27 @@ def refuse_unused(app: FastAPI) -> None:
     needed = frozenset[str]().union(*(scopes for _, _, scopes in routes(app)))
     if unused := areas.scopes().keys() - needed:
         raise UnusedScope(f"no operation needs {', '.join(sorted(unused))}")
+
+
+def refuse_bad_guards(app: FastAPI) -> None:
+    """Raise BadGuard unless whatever takes two people can be tried before it is approved, and every
+    act says of that what its route says.
+    """
+    told: dict[str, Guard | None] = {}
+    for route in iter_route_contexts(app.routes):
+        if (dependant := getattr(route, "dependant", None)) is None:
+            continue
+        guard, endpoint = guard_of(dependant), route.endpoint
+        told[getattr(route, "unique_id", "")] = guard if isinstance(guard, Guard) else None
+        # These are not done, or not only, in the one transaction that is taken back.
+        for way in ("before", "meanwhile", "again"):
+            if guard is not None and hasattr(endpoint, way):
+                raise BadGuard(f"{route.path}: what takes two people does nothing {way}")
+        if guard is not None and reading(endpoint) is not None:
+            raise BadGuard(f"{route.path}: what takes two people is done on the primary")
+    for name, act in chain.from_iterable(acts.items() for acts in declared):
+        if told[name] is not act.guard:
+            raise BadGuard(f"the act {name} and its route do not say the same of two people")
 
 
 def refuse_unknown_acts(app: FastAPI) -> None:

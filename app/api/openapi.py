@@ -13,6 +13,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic.json_schema import models_json_schema
 
+from app.access.acts import Afterwards, Guard
+from app.access.approvals.trying import guard_of
 from app.api import callbacks, names
 from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.callbacks import header
@@ -22,10 +24,10 @@ from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
 from app.core.data.recording import RecordAway
 from app.core.http.admission import TooManyAtOnce
 from app.core.http.bodies import MalformedRequest, UnsupportedMediaType
+from app.core.http.cursors import CursorInvalid
 from app.core.http.exchange import InternalError
 from app.core.http.hardening import BodyTooLarge, BodyTooSlow, EncodingNotSupported, HeadersTooLarge
 from app.core.http.idempotency import AnswerOutOfSight, IdempotencyKeyInvalid, IdempotencyKeyReused
-from app.core.http.paging import CursorInvalid
 from app.core.http.routing import raised_by
 from app.core.problems import MEDIA_TYPE, Problem, ProblemDocument, documented
 
@@ -36,7 +38,8 @@ Tonghu 童护 keeps one file per child in need of care, gives every duty an owne
 and delivers every mandatory report with proof.
 
 **Sign in** with OAuth 2.0 (`/.well-known/oauth-authorization-server`): machine clients by \
-`client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. \
+`client_credentials` with `private_key_jwt`, staff apps by authorization code with PKCE. In \
+production tokens are bound to a key (DPoP, RFC 9449): each request brings a proof of it. \
 **Say why**: operations on personal data need a `Purpose-Of-Use` header, but evidence is taken \
 without one. **Retry safely**: send an `Idempotency-Key` with every write; its answer is kept for \
 30 days. \
@@ -163,6 +166,7 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
     text = operation.get("description", "").strip()
     operation["summary"] = text.partition("\n")[0].rstrip(".")
     operation["description"] = text
+    _tell_two_people(operation, dependant)
     _finish_parameters(method, operation)
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
@@ -185,6 +189,21 @@ def _finish(method: str, operation: Json, dependant: Dependant) -> None:
         for name in names:
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _tell_two_people(operation: Json, dependant: Dependant) -> None:
+    """Say when an operation takes two people, or is reviewed by another afterwards."""
+    guard = guard_of(dependant)
+    if isinstance(guard, Guard):
+        operation["x-approval"] = {"when": guard.en, "when_zh": guard.zh}
+        operation["description"] += f"\n\nTakes two people (`Approval`): {guard.en}."
+    if isinstance(guard, Afterwards):
+        hours = int(guard.within.total_seconds() // 3600)
+        told = {"what": guard.en, "what_zh": guard.zh, "within_hours": hours}
+        operation["x-review"] = told
+        operation["description"] += (
+            f"\n\nOne person does it; another reviews it within {hours} hours: {guard.en}."
+        )
 
 
 def _declare_headers(found: Json) -> None:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from fastapi import APIRouter
 
 from app import wiring
+from app.access.approvals_router import router as approvals
 from app.access.oauth_router import router as oauth
 from app.access.sign_in_router import router as sign_in
 from app.api.agencies import router as agencies
@@ -32,7 +33,7 @@ def _of_packages() -> list[APIRouter]:
     return [*found.values()]
 
 
-ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit]
+ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit, approvals]
 """Under /v1, as each says: those of the packages with an `area.py`, and those that stand here."""
 
 PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]

@@ -26,7 +26,7 @@ from app.attendance.schemas import (
 from app.core.http import strict_json
 from app.core.http.details import words_of
 from app.core.http.strict_json import JsonRefused
-from app.core.problems import FieldError, Problem, printable
+from app.core.problems import FieldError, Problem, pointer_to
 
 
 class EnvelopeUnusable(Problem, status=422):
@@ -269,7 +269,7 @@ def _unread(pointer: str, envelope: Any, code: str, detail: str, *below: str | i
     """Refuse an event for what stands at the pointer, or some steps below it."""
     said = envelope if isinstance(envelope, dict) else {}
     origin = _if_valid(_SOURCE, said.get("source")), _if_valid(_ID, said.get("id"))
-    refusal = FieldError(printable("/".join([pointer, *map(str, below)])), code, detail)
+    refusal = FieldError(pointer_to(*below, within=pointer), code, detail)
     return Incoming(pointer, *origin, refusal)
 
 

@@ -37,6 +37,8 @@ class AuditEntry(SQLModel, table=True):
     beside_ids: list[UUID] = Field(sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": "{}"})
     """What else it told of: whoever must learn nothing of one of these learns nothing of it."""
     field_groups: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
+    sought: list[str] = Field(sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
+    """What was searched for, as keyed hashes: who sought the same is seen, what it was is not."""
     since: date | None = None
     """The earliest day the look reached back to, for what is dated."""
     decision: str

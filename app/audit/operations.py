@@ -33,8 +33,8 @@ WITH whose AS (
 )
 INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_code, purpose,
     request_id, ip, operation, child_ids, subject_id, beside_ids, field_groups, since, decision,
-    rule)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    rule, sought)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 """
 
 
@@ -63,4 +63,5 @@ async def _insert(tx: Tx, *, actor: Actor, operation: str, seen: Seen) -> None:
         seen.since,
         seen.decision,
         seen.rule,
+        seen.sought,
     )

@@ -12,7 +12,7 @@ from app.core.http import paging
 
 _SELECT: Final = """
 SELECT a.id, a.at, a.actor, a.agency_id, a.role, a.region_code, a.purpose, a.operation, a.child_ids,
-       a.subject_id, a.field_groups, a.since, a.decision, a.rule, a.request_id
+       a.subject_id, a.field_groups, a.sought, a.since, a.decision, a.rule, a.request_id
 FROM audit_entries a"""
 _NAMED: Final = "ANY (a.subject_id || a.beside_ids)"
 _SHOWN: Final = f"(a.agency_id = {{0}} AND a.decision = 'denied') OR {hiding.shown(_NAMED)}"

@@ -8,7 +8,8 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, listing, queries, referred
+from app.children import events, listing, numbers, queries, referred
+from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
@@ -128,10 +129,6 @@ async def named(tx: Tx, agencies: Sequence[UUID], ids: Sequence[UUID]) -> list[U
 _NAMED: Final = "SELECT child_id FROM child_aliases WHERE alias = ANY ($1) AND agency_id = ANY ($2)"
 
 
-class Taken(Exception):
-    """A file the caller cannot see has this: `resident_id` or `id`. Never leaves this package."""
-
-
 _SAME_PERSON = """
 SELECT c.id FROM children c LEFT JOIN resident_ids r
   ON r.home_county = c.home_county AND r.child_id = c.id
@@ -227,21 +224,6 @@ async def claim_id(tx: Tx, child_id: UUID) -> None:
         raise Taken("id")
 
 
-async def claim_number(tx: Tx, child: queries.ChildRef, number: str | None) -> None:
-    """Make the resident number this child's, and its only one. Raises Taken."""
-    await tx.connection.execute(
-        "DELETE FROM resident_ids WHERE home_county = $1 AND child_id = $2",
-        child.home_county,
-        child.id,
-    )
-    if number is None:
-        return
-    values = {"index": queries.resident_index(tx.keyring, number), **child.place()}
-    # Without a conflict target: naming one would need the right to see the row in the way.
-    if not await sql.insert(tx.connection, "resident_ids", values, unless_taken=True):
-        raise Taken("resident_id")
-
-
 async def refer(
     tx: Tx,
     principal: Principal,
@@ -261,8 +243,8 @@ async def refer(
     it is the same referral; while that is open, what was sent last counts. `aside`: what of it is
     not in the file. Raises AnsweredAlready if it was answered and no file opened of it.
     """
-    number = file.identity.resident_id if reason == "resident_id" else None
-    other = await _other_file(tx, child.id, number)
+    by_number = reason == "resident_id"
+    other = await numbers.other_file(tx, child.id, file.identity) if by_number else child.id
     sent = _dumped(file, sections, aside)
     contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
@@ -288,7 +270,7 @@ async def refer(
         "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent),
         "content_mac": content,
     }
-    await _store(tx, referral_id, child.region_code, reason, principal.subject, values)
+    await store_referral(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
 
 
@@ -352,43 +334,10 @@ WHERE id = $1 AND content_mac IS DISTINCT FROM $3
 """
 
 
-async def _other_file(tx: Tx, child_id: UUID, number: str | None) -> UUID | None:
-    """Find the file elsewhere that has the number, or without one the id."""
-    if number is None:
-        return child_id
-    index = queries.resident_index(tx.keyring, number)
-    async with tx.as_system():
-        found: UUID | None = await tx.connection.fetchval(
-            "SELECT child_id FROM resident_ids WHERE index = $1", index
-        )
-    return found
-
-
-# Of the county both were opened in, or both live in: the one may have another code since.
-_NAMESAKES = """
-SELECT o.id, c.region_code FROM children c
-JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
-  AND o.sex = c.sex AND o.id <> c.id
-  AND (o.home_county = c.home_county OR o.region_code / 1000000 = c.region_code / 1000000)
-LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
-LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
-WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
-"""
-
-
-async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
-    """Refer a newly filed child that another file of the county may already describe. For jobs: it
-    looks across remits, so that whoever opened the file learns nothing (AZ-4).
-    """
-    for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
-        values = {"child_id": child_id, "other_child_id": other}
-        county = county_of(region_code)
-        await _store(tx, new_id(), county, "name_and_birth_date", "system", values)
-
-
-async def _store(
+async def store_referral(
     tx: Tx, referral_id: UUID, region_code: int, reason: str, by: str, values: Mapping[str, object]
 ) -> None:
+    """Keep that two files may be one child, or that one was not opened, and announce it."""
     place = {"region_code": region_code, "home_county": county_of(region_code)}
     said = {"reason": reason, "submitted_by": by, "created_at": tx.now, **values}
     row = {"id": referral_id, **place, **said}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code, Place
 from app.core.jobs.events import ROLE, Event
 
 Part = Literal["base", "school"]
@@ -17,9 +18,9 @@ class ChildRegistered(Event):
 
     wire_name: ClassVar[str] = "children.child_registered"
     subject: ClassVar[str] = "child"
-    categories: list[str] = Field(description="Categories the child is in.")
-    priority_flags: list[str] = Field(description="Why it must be visited without exception.")
-    undecided: list[str] = Field(default=[], description="What of both the file does not decide.")
+    categories: list[Code] = Field(description="Categories the child is in.")
+    priority_flags: list[Code] = Field(description="Why it must be visited without exception.")
+    undecided: list[Code] = Field(default=[], description="What of both the file does not decide.")
 
 
 class ChildChanged(Event):
@@ -27,9 +28,9 @@ class ChildChanged(Event):
 
     wire_name: ClassVar[str] = "children.child_changed"
     subject: ClassVar[str] = "child"
-    version: int = Field(description="The version it became.")
-    sections: list[str] = Field(description="Sections changed.")
-    previous_region_code: int | None = Field(description="Where it lived before, if it moved.")
+    version: int = Field(le=1_000_000, description="The version it became.")
+    sections: list[Code] = Field(description="Sections changed.")
+    previous_region_code: Place | None = Field(description="Where it lived before, if it moved.")
 
 
 class ChildLeft(Event):
@@ -46,16 +47,16 @@ class CategoriesChanged(Event):
 
     wire_name: ClassVar[str] = "children.categories_changed"
     subject: ClassVar[str] = "child"
-    categories: list[str] = Field(description="Categories the child is in now.")
-    priority_flags: list[str] = Field(description="Priority flags now.")
-    undecided: list[str] = Field(default=[], description="What of both the file does not decide.")
-    added: list[str] = Field(description="Categories and flags that came.")
-    held_since: dict[str, date] = Field(
+    categories: list[Code] = Field(description="Categories the child is in now.")
+    priority_flags: list[Code] = Field(description="Priority flags now.")
+    undecided: list[Code] = Field(default=[], description="What of both the file does not decide.")
+    added: list[Code] = Field(description="Categories and flags that came.")
+    held_since: dict[Code, date] = Field(
         default={},
         description="Of `added`, what the calendar had brought days before it was found, and on"
         " which day: the nights in between were missed.",
     )
-    removed: list[str] = Field(description="Categories and flags that went.")
+    removed: list[Code] = Field(description="Categories and flags that went.")
 
 
 class FactsDecided(Event):
@@ -70,7 +71,7 @@ class _AboutEvaluation(Event):
 
     child_id: UUID = Field(description="The child.")
     evaluated_on: date = Field(description="Day of the evaluation.")
-    as_role: Annotated[str | None, ROLE] = Field(
+    as_role: Annotated[Code | None, ROLE] = Field(
         description="In what role whoever wrote this into the file did so."
     )
 
@@ -123,7 +124,7 @@ class PartCompleted(_AboutPart):
     """
 
     wire_name: ClassVar[str] = "children.part_completed"
-    as_role: Annotated[str | None, ROLE] = Field(
+    as_role: Annotated[Code | None, ROLE] = Field(
         description="In what role whoever wrote it did so."
     )
 
@@ -143,7 +144,7 @@ class SituationFound(Event):
     subject: ClassVar[str] = "child"
     change_id: UUID = Field(description="That change of the file.")
     agency_id: UUID = Field(description="Whose staff wrote it.")
-    found: list[str] = Field(max_length=10, description="Situations: codes.")
+    found: list[Code] = Field(max_length=10, description="Situations: codes.")
 
 
 class ChildNamed(Event):
@@ -166,6 +167,16 @@ class ChildUnnamed(Event):
     subject: ClassVar[str] = "id"
     agency_id: UUID = Field(description="For which agency.")
     child_id: UUID = Field(description="The file.")
+
+
+class NumbersTried(Event):
+    """Somebody's writes into files named resident numbers of several others within a day: mistakes,
+    or somebody tries whose numbers there are. The subject is the agency they act for.
+    """
+
+    wire_name: ClassVar[str] = "children.numbers_tried"
+    subject: ClassVar[str] = "agency"
+    times: int = Field(ge=1, le=1_000_000, description="How many within a day.")
 
 
 class DuplicateSuspected(Event):

@@ -5,8 +5,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import below, counting, duplicates, exact_trials, names, queries, rederiving
-from app.children.events import ChildRegistered
+from app.children import alike, below, counting, exact_trials, names, queries, rederiving
+from app.children.events import ChildChanged, ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.jobs import events, queue
@@ -87,7 +87,14 @@ def read_by(data: Mapping[str, Any]) -> list[str] | None:
 @events.on(ChildRegistered)
 async def look_for_namesakes(tx: Tx, event: ChildRegistered) -> None:
     """Refer a new file that another file of its county may already describe."""
-    await duplicates.refer_namesakes(tx, event.subject_id)
+    await alike.refer_namesakes(tx, event.subject_id)
+    await alike.refer_numbers(tx, event.subject_id)
+
+
+@events.on(ChildChanged, concerning=lambda event: "identity" in event.sections)
+async def look_for_the_same_number(tx: Tx, event: ChildChanged) -> None:
+    """Refer a file whose child is said to have a number that another's is said to have."""
+    await alike.refer_numbers(tx, event.subject_id)
 
 
 # Each file looked at, in order; without a code, one that another transaction has moved away.

@@ -171,13 +171,18 @@ class Child(SQLModel, table=True):
 
 
 class ResidentId(BelowChild, table=True):
-    """Which child a resident identity number belongs to, by blind index: one number, one child."""
+    """A resident identity number that a file says its child has, as a blind index.
+
+    Not unique: a number that one file claims is no reason to refuse it to another, or whoever
+    guessed it would keep the child from a file, and a refusal would tell a stranger that somebody
+    has the number (AZ-4). Where two have it the offices concerned are asked.
+    """
 
     __tablename__ = "resident_ids"
     __table_args__: Any = below_child(
         "resident_ids",
         Index("ix_resident_ids_child_id", "child_id"),
-        key=("index",),  # one child in the whole nation
+        key=("index", "child_id"),
         by="index",
         privileges="SELECT, INSERT, DELETE",
     )
@@ -331,6 +336,10 @@ class ChildChange(BelowChild, table=True):
     """Of what a file was opened with, if some of that is not in the file (`as_sent_sealed`)."""
 
 
+def _referrals(name: str, which: str, *columns: str) -> Index:
+    return Index(f"ix_duplicate_referrals_{name}", *columns, postgresql_where=text(which))
+
+
 class DuplicateReferral(SQLModel, table=True):
     """Two files that may be one child, or a file not opened because its child may have one already.
 
@@ -345,21 +354,11 @@ class DuplicateReferral(SQLModel, table=True):
     __table_args__: Any = (
         CheckConstraint("reason IN ('resident_id', 'id', 'name_and_birth_date')", name="reason"),
         Index("ix_duplicate_referrals_region_code", "region_code", "created_at"),
-        Index(
-            "ix_duplicate_referrals_sent",
-            "submitted_id",
-            postgresql_where=text("submitted_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_duplicate_referrals_waiting_child",
-            "child_id",
-            postgresql_where=text("settled_at IS NULL"),
-        ),
-        Index(
-            "ix_duplicate_referrals_waiting_other",
-            "other_child_id",
-            postgresql_where=text("settled_at IS NULL"),
-        ),
+        _referrals("sent", "submitted_id IS NOT NULL", "submitted_id"),
+        _referrals("waiting_child", "settled_at IS NULL", "child_id"),
+        _referrals("waiting_other", "settled_at IS NULL", "other_child_id"),
+        _referrals("numbered", "reason = 'resident_id'", "child_id", "other_child_id"),
+        _referrals("tried", "reason = 'resident_id'", "submitted_by", "created_at"),
         Index(
             "uq_duplicate_referrals_pair",
             "child_id",

@@ -20,6 +20,7 @@ from app.children import (
     history,
     merging,
     names,
+    numbers,
     operations,
     queries,
     schemas,
@@ -34,7 +35,7 @@ from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
-from app.core.problems import FieldError, Problem, printable
+from app.core.problems import FieldError, Problem, pointer_again
 from app.regions.rules import county_of
 
 OFFLINE: Final = timedelta(days=90)
@@ -202,9 +203,7 @@ async def _differs(tx: Tx, child_id: UUID, it: _Sent) -> FileDiffers:
     return FileDiffers(
         "Keep what you sent until it stands in the file or under another id.",
         errors=[
-            FieldError(
-                printable(f"#{field}"), "differs", "The file was opened with something else."
-            )
+            FieldError(pointer_again(field), "differs", "The file was opened with something else.")
             for field in fields or beside or [""]
         ],
         headers={"location": f"/v1/children/{child_id}"},
@@ -247,12 +246,14 @@ async def _open(
 ) -> Opened | duplicates.Referred:
     """`sees`: the caller may be told of a file that is in the way; else others are asked."""
     child = _ref(it.file, it.id or new_id())
+    if it.file.identity.resident_id is not None:
+        await numbers.refuse_many(tx, principal)
     try:
         async with tx.connection.transaction():
             if it.id is not None:
                 await duplicates.claim_id(tx, child.id)
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
-    except duplicates.Taken as taken:
+    except numbers.Taken as taken:
         # Whoever was in the way may have been committed since we looked: look again.
         if sees and await queries.find_itself(tx, principal, child.id):
             return await _itself(tx, principal, child.id, it)
@@ -320,7 +321,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
-    await duplicates.claim_number(tx, child, file.identity.resident_id)
+    await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
     mac = content_mac if aside else None
@@ -373,7 +374,7 @@ async def open_referred(
     if there and child.id == sent:
         return None
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
-        with contextlib.suppress(duplicates.Taken):
+        with contextlib.suppress(numbers.Taken):
             async with tx.connection.transaction():
                 await _store(tx, _sender(found), child, opened, [*sections], aside, content)
             return child.id, opened.identity == file.identity

@@ -17,6 +17,7 @@ from app.children import (
     history,
     merging,
     names,
+    numbers,
     queries,
     schemas,
     sealing,
@@ -103,7 +104,7 @@ async def change_child(
                 different,
                 enrolled_since=merging.enrolled_since(before, change),
             )
-    except duplicates.Taken as taken:
+    except numbers.Taken as taken:
         await duplicates.refuse_visible(
             tx, principal, after.identity, region_code=None, others=[child.id]
         )
@@ -128,7 +129,8 @@ async def _write(
         await duplicates.refuse_visible(
             tx, principal, after.identity, region_code=None, others=[child.id]
         )
-        await duplicates.claim_number(tx, child, after.identity.resident_id)
+        await numbers.refuse_many(tx, principal)
+        await numbers.claim(tx, child, after.identity)
     await store_numbers(tx, child, after, different)
     moved = ChildRef(child.id, child.home_county, lives_in(after), after.education.school_id)
     outcome = derivation.derive(after, moved.region_code, tx.today, Told.all_of(row["told"]))

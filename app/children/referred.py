@@ -90,7 +90,7 @@ def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     return sections
 
 
-# The two are not asked about again for their name (`refer_namesakes`).
+# The two are not asked about again for their name (`alike.refer_namesakes`).
 _SETTLE: Final = """
 WITH answered AS (
     UPDATE duplicate_referrals SET settled_at = $2, child_id = coalesce($3, child_id)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from app.children import (
     exact_trials,
     history,
     listing,
+    numbers,
     opening,
     operations,
     queries,
@@ -42,8 +44,9 @@ from app.children.deps import (
 from app.children.models import LISTED_BY
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.core.http import partitions, routing
-from app.core.http.paging import CursorInvalid, Page, Paged, Rows
+from app.core.http import cursors, partitions, routing
+from app.core.http.cursors import CursorInvalid
+from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
@@ -59,6 +62,7 @@ _WRITES = (
     operations.OutsideRemit,
     duplicates.DuplicateChild,
     duplicates.AnsweredAlready,
+    numbers.TooManyNumbers,
     operations.ChildInvalid,
 )
 _WRITE_PROBLEMS = documented(*_WRITES)
@@ -163,11 +167,15 @@ search.refuse_unknown_filters(signature(list_children).parameters)
     ),
 )
 async def search_children(
-    principal: ReadsChildren, wanted: schemas.ChildSearch, tx: ReadTransaction
+    principal: ReadsChildren,
+    wanted: schemas.ChildSearch,
+    tx: ReadTransaction,
+    cursors: cursors.OfRequest,
 ) -> Shown[Page[schemas.ChildSummary]]:
     """Search children in the caller's remit by number, name or its Latin spelling."""
     region = await span_of(tx, wanted.region_code, "#/region_code")
-    return _page(tx, principal, await search.found(tx, principal, wanted, region))
+    page = _page(tx, principal, await search.found(tx, principal, wanted, region, cursors))
+    return replace(page, sought=search.marks(tx.keyring, wanted))
 
 
 @router.post(

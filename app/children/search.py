@@ -6,14 +6,16 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import listing, names, naming, queries, schemas, tokens
+from app.children import listing, names, naming, queries, residents, schemas, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.data_files import unknown
 from app.core.http import paging
+from app.core.http.cursors import Cursors
 from app.core.problems import FieldError, Problem
 from app.core.text import canonical_name, letters
 from app.regions.rules import SPANS
@@ -87,7 +89,11 @@ def _held(column: str, code: str | None) -> dict[str, object]:
 
 
 async def found(
-    tx: Tx, principal: Principal, wanted: schemas.ChildSearch, region: tuple[int, int] | None
+    tx: Tx,
+    principal: Principal,
+    wanted: schemas.ChildSearch,
+    region: tuple[int, int] | None,
+    cursors: Cursors,
 ) -> paging.Rows:
     """Return a page of what a search finds. Raises FilterForbidden, SearchTooBroad, CursorInvalid.
     One statement; one more for the counties of whoever searches several.
@@ -97,7 +103,7 @@ async def found(
     of each county.
     """
     refuse_unreadable(principal, region_code=wanted.region_code)
-    window = paging.Window(wanted.limit, wanted.cursor)
+    window = paging.Window(cursors, wanted.limit, wanted.cursor)
     lo, hi = region or (principal.region_lo, principal.region_hi)
     lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
     few = wanted.resident_id or wanted.birth_date or principal.school_id
@@ -132,6 +138,17 @@ async def found(
     )
 
 
+def marks(keyring: Keyring, wanted: schemas.ChildSearch) -> list[str]:
+    """Mark what was sought, each part in the form that is compared, for the audit."""
+    said = {
+        "resident_id": wanted.resident_id and residents.canonical(wanted.resident_id),
+        "name": wanted.name and canonical_name(wanted.name),
+        "pinyin": wanted.pinyin and letters(wanted.pinyin),
+        "birth_date": wanted.birth_date and wanted.birth_date.isoformat(),
+    }
+    return [keyring.mark(kind, text) for kind, text in said.items() if text]
+
+
 def _pieces(wanted: schemas.ChildSearch) -> list[str]:
     by_name = tokens.of_name(canonical_name(wanted.name), wanted.match) if wanted.name else []
     return by_name or (tokens.of_letters(wanted.pinyin) if wanted.pinyin else [])
@@ -161,7 +178,7 @@ _TOKENS: Final = """
 
 
 def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: paging.Window) -> str:
-    after = paging.decode(window.cursor, (int, UUID)) or (-1, UUID(int=0))
+    after = window.after(int, UUID) or (-1, UUID(int=0))
     most = window.limit + 1
     return _TOKENS.format(*map(where.bind, (asked, lo, hi, *after, most, most)))
 

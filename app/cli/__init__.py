@@ -18,7 +18,8 @@ from app.embedded.postgres import EmbeddedDatabaseError
 
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError),
-    *(startup.UnsafeDatabaseRole, startup.LostSettings, processes.ProcessesDie),
+    *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
+    processes.ProcessesDie,
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (
@@ -55,5 +56,6 @@ def main() -> None:
     except ValidationError as error:
         for problem in error.errors():
             place = "__".join(str(step) for step in problem["loc"]).upper()
-            say(f"TONGHU_{place}: {problem['msg']}")
+            said = problem["msg"].removeprefix("Value error, ")
+            say(f"TONGHU_{place}: {said}" if place else said)
     sys.exit(1)

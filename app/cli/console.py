@@ -5,14 +5,14 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data.db import SYSTEM, Tx
+from app.core.data.db import SYSTEM, Database, Tx
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings
 
@@ -33,6 +33,18 @@ def in_transaction(work: Callable[[Tx], Awaitable[Answer]]) -> Answer:
 
 def in_transactions(work: Callable[[Begin], Awaitable[Answer]]) -> Answer:
     """Run work that begins its transactions itself, as the system."""
+    return in_session(lambda session: work(partial(session.database.begin, SYSTEM)))
+
+
+class Session(NamedTuple):
+    """What a command works with."""
+
+    settings: Settings
+    database: Database
+
+
+def in_session(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
+    """Run work on the database."""
 
     async def run() -> Answer:
         settings = Settings()
@@ -40,7 +52,7 @@ def in_transactions(work: Callable[[Begin], Awaitable[Answer]]) -> Answer:
             startup.reachable_database(settings) as addresses,
             startup.open_database(settings, utc_now, addresses=addresses) as database,
         ):
-            return await work(partial(database.begin, SYSTEM))
+            return await work(Session(settings, database))
 
     return asyncio.run(run())
 

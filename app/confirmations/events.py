@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import ROLE, Event
 
 
@@ -21,7 +22,7 @@ class FileConfirmed(Event):
     on_paper: bool = Field(
         default=False, description="Whether it is said that a file on paper says the same."
     )
-    as_role: Annotated[str | None, ROLE] = Field(
+    as_role: Annotated[Code | None, ROLE] = Field(
         default=None, description="In what role whoever confirmed it did so."
     )
 

@@ -49,6 +49,7 @@ class Area:
         *,
         personal: bool = True,
         never_waits: bool = False,
+        bound_only: bool = False,
         lane: Lane | None = None,
     ) -> "Scope":
         """Declare a scope, personal unless that is denied, in the lane of its area unless it says
@@ -57,7 +58,8 @@ class Area:
         if code in _scopes:
             raise DeclaredTwice(code)
         _require_words(code, zh, en)
-        _scopes[code] = Scope(code, self, zh, en, personal, never_waits, lane or self.lane)
+        own = lane or self.lane
+        _scopes[code] = Scope(code, self, zh, en, personal, never_waits, bound_only, own)
         return _scopes[code]
 
 
@@ -67,7 +69,8 @@ class Scope:
 
     `write` never implies `read` by itself; roles grant both. `personal`: it opens personal data,
     so a caller must say for what purpose (AZ-6). `never_waits`: no share limits its operations.
-    `lane`: where they wait for a place.
+    `bound_only`: in production a token that is bound to no key never carries it. `lane`: where they
+    wait for a place.
     """
 
     code: str
@@ -76,6 +79,7 @@ class Scope:
     en: str
     personal: bool
     never_waits: bool
+    bound_only: bool
     lane: Lane
 
 

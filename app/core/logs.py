@@ -45,8 +45,10 @@ class _FromStandardLibrary(logging.Handler):
         log.log(record.levelno, str(record.msg)[:200], exc_info=record.exc_info)
 
 
-def configure() -> None:
-    """Set logging up for this process. Call it once, where the process is put together."""
+def configure(least: int = logging.INFO) -> None:
+    """Set logging up for this process. Call it once, where the process is put together. `least`:
+    the level from which on something is logged.
+    """
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
@@ -56,7 +58,7 @@ def configure() -> None:
                 serializer=lambda entry, **_: orjson.dumps(entry, default=str)
             ),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=lambda *_: structlog.BytesLogger(sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )

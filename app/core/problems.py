@@ -1,12 +1,14 @@
 """Errors we expect, each answered as an RFC 9457 problem document in Chinese or English."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -41,9 +43,33 @@ class FieldError(BaseModel):
         super().__init__(pointer=pointer, code=code, detail=detail)
 
 
-def printable(pointer: str) -> str:
-    """Cut a pointer to plain ASCII: names of unknown fields are the caller's own words."""
-    return "".join(c if " " <= c <= "~" else "?" for c in pointer)[:300]
+def pointer_to(*steps: str | int, within: str = "#") -> str:
+    """Write a JSON pointer. A step that is no name of ours is the caller's own word, or a child's
+    name in its place: it is told as `?`.
+    """
+    told = (str(step) if type(step) is int or step in our_names() else "?" for step in steps)
+    return "/".join([within, *told])[:300]
+
+
+def pointer_again(told: str) -> str:
+    """Write again where something stands, of `/` and steps as somebody called them."""
+    steps = told.split("/")[1:]
+    return pointer_to(*(int(step) if re.fullmatch(r"\d{1,3}", step) else step for step in steps))
+
+
+@cache
+def our_names() -> frozenset[str]:
+    """Collect what the fields of all models are called."""
+    found, waiting = set[str](), [BaseModel]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        found |= {name for field in kind.model_fields.items() for name in _called(*field)}
+    return frozenset(found)
+
+
+def _called(name: str, field: FieldInfo) -> Iterator[str]:
+    yield from (said for said in (name, field.alias, field.validation_alias) if type(said) is str)
 
 
 class ProblemDocument(BaseModel):

@@ -1,7 +1,13 @@
 """Which of the web processes of one `tonghu serve` this is, and the memory that they share."""
 
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from mmap import mmap
+from pathlib import Path
 
 
 class ProcessesDie(Exception):
@@ -27,3 +33,23 @@ def shared(cells: int) -> memoryview:
     reader finds the old value or the new one. Nothing else is promised.
     """
     return memoryview(mmap(-1, cells * 8))
+
+
+@contextmanager
+def alone(number: int) -> Iterator[None]:
+    """Let no other process be in a block of this number meanwhile. The system ends it for a process
+    that dies inside. Whoever calls `lockable` before the fork may use it after.
+    """
+    fcntl.lockf(lockable(), fcntl.LOCK_EX, 1, number)
+    try:
+        yield
+    finally:
+        fcntl.lockf(lockable(), fcntl.LOCK_UN, 1, number)
+
+
+@cache
+def lockable() -> int:
+    """Open the nameless file whose bytes are locked."""
+    descriptor, name = tempfile.mkstemp()
+    Path(name).unlink()
+    return descriptor

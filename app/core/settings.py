@@ -1,12 +1,23 @@
 """Settings, read once where a process is put together and passed down (never at import)."""
 
+import re
+from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(:\d+)?")
+_WIDEST: Final = {4: 8, 6: 7}
+"""The shortest prefix of a network that may be trusted: 10.0.0.0/8 and fc00::/7 are somebody's."""
+_OWN: Final = tuple(
+    map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "::1/128", "fe80::/10"))
+)
+_FASTEST: Final = 10_000
+_MOST_AT_ONCE: Final = 100_000
 
 
 class Environment(StrEnum):
@@ -86,7 +97,11 @@ class Settings(BaseSettings):
     """All settings, from `TONGHU_…` variables; nested groups are split by `__`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TONGHU_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="TONGHU_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # keys and passwords are among it
     )
 
     environment: Environment = Environment.development
@@ -124,14 +139,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.environment is Environment.production:
-            if self.database.url is None:
-                raise ValueError("production needs TONGHU_DATABASE__URL")
-            if self.keys_file is None and self.keys is None:
-                raise ValueError("production needs TONGHU_KEYS_FILE or TONGHU_KEYS")
-            if not self.tokens.issuer.startswith("https://"):
-                raise ValueError("production needs an https TONGHU_TOKENS__ISSUER")
-            if self.webhooks.allow_http:
-                raise ValueError("production never delivers webhooks over plain http")
+            faults = [*_lacking(self), *_undoing(self)]
+            if faults:
+                raise ValueError("; ".join(f"production {fault}" for fault in faults))
         return self
 
     @property
@@ -139,3 +149,43 @@ class Settings(BaseSettings):
         if self.docs_enabled is not None:
             return self.docs_enabled
         return self.environment is not Environment.production
+
+
+def _lacking(settings: Settings) -> Iterator[str]:
+    """Say what production must be told."""
+    if settings.database.url is None:
+        yield "needs TONGHU_DATABASE__URL"
+    if settings.keys_file is None and settings.keys is None:
+        yield "needs TONGHU_KEYS_FILE or TONGHU_KEYS"
+    if not settings.tokens.issuer.startswith("https://"):
+        yield "needs an https TONGHU_TOKENS__ISSUER"
+
+
+def _undoing(settings: Settings) -> Iterator[str]:
+    """Say what would let strangers in where everything else keeps them out."""
+    if settings.webhooks.allow_http:
+        yield "never delivers webhooks over plain http: leave TONGHU_WEBHOOKS__ALLOW_HTTP out"
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            yield (
+                "lets only named https origins call from browsers: write each in"
+                " TONGHU_CORS_ORIGINS, such as https://app.example, never * or null"
+            )
+    for name, networks, sense in (
+        ("TONGHU_TRUSTED_PROXIES", settings.trusted_proxies, "your own proxies"),
+        ("TONGHU_METRICS_NETWORKS", settings.metrics_networks, "who reads your figures"),
+        ("TONGHU_WEBHOOKS__ALLOWED_NETWORKS", settings.webhooks.allowed_networks, "your receivers"),
+    ):
+        if any(each.prefixlen < _WIDEST[each.version] for each in networks):
+            yield f"names {sense} in {name}, not half of the internet: at most a /8, of IPv6 a /7"
+    for each in settings.webhooks.allowed_networks:
+        if any(each.version == own.version and each.overlaps(own) for own in _OWN):
+            yield (
+                "posts no webhooks to itself: leave addresses of this machine and of its link,"
+                " where others of its services are, out of TONGHU_WEBHOOKS__ALLOWED_NETWORKS"
+            )
+    if settings.rate_limit.per_second > _FASTEST or settings.rate_limit.burst > _MOST_AT_ONCE:
+        yield (
+            "limits each caller: TONGHU_RATE_LIMIT__PER_SECOND is at most"
+            f" {_FASTEST}, TONGHU_RATE_LIMIT__BURST {_MOST_AT_ONCE}"
+        )

@@ -1,9 +1,11 @@
 """What every process does first: reach a database, load keys, refuse a dangerous role (DB-1)."""
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -45,6 +47,10 @@ class LostSettings(Exception):
     """A pooler lost what a connection is to begin with; the process refuses to start."""
 
 
+class OpenKeyFile(Exception):
+    """Anybody on the machine may read or replace the keys; the process refuses to start."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseAddresses:
     """DSNs of the app role (requests, jobs) and of the owner role (migrations)."""
@@ -83,8 +89,25 @@ async def _keep(lease: postgres.Lease) -> None:
                 log.warning("database.restarted")
 
 
+def refuse_open_file(keys_file: Path) -> None:
+    """Raise OpenKeyFile if others than its owner and its group may read a key file, or others than
+    its owner write it. A link is as open as what it leads to.
+    """
+    mode = stat.S_IMODE(keys_file.stat().st_mode)
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise OpenKeyFile(
+            f"TONGHU_KEYS_FILE may be read or replaced by others (mode {mode:04o}): whoever has it"
+            f" reads every file of a child. Run: chmod 0400 {keys_file}; where a secret store"
+            " mounts it, have it do so with mode 0400"
+        )
+
+
 def keyring(settings: Settings) -> Keyring:
-    """Load the keys; outside production, make them on first use in `data_dir`."""
+    """Load the keys; outside production, make them on first use in `data_dir`. Raises OpenKeyFile
+    in production, if others on the machine may read or write them.
+    """
+    if settings.environment is Environment.production and settings.keys_file is not None:
+        refuse_open_file(settings.keys_file)
     return crypto.load_keyring(
         keys=settings.keys.get_secret_value() if settings.keys else None,
         keys_file=settings.keys_file,

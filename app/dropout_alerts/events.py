@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import Event
 
 
@@ -38,7 +39,7 @@ class AlertOpened(_AboutAlert):
     """A child missed school without leave long enough to look after it (EDU-01)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_opened"
-    unexcused_days: int = Field(ge=1, description="School days missed without leave.")
+    unexcused_days: int = Field(ge=1, le=10_000, description="School days missed without leave.")
 
 
 class ChildRegistered(_AboutAlert):
@@ -194,16 +195,16 @@ class AlertClosed(_AboutAlert):
     """It was no absence without leave after all."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_closed"
-    reason: str = Field(
-        max_length=60, description="Why: `excused`, or `struck_off` by a named person."
-    )
+    reason: Code = Field(description="Why: `excused`, or `struck_off` by a named person.")
 
 
 class AlertAmended(_AboutAlert):
     """Absences of a written report were excused or withdrawn afterwards (I6)."""
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_amended"
-    unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
+    unexcused_days: int = Field(
+        ge=0, le=10_000, description="School days missed without leave that remain."
+    )
 
 
 class AlertReopened(_AboutAlert):
@@ -227,11 +228,13 @@ class AlertDoubted(_AboutAlert):
     """
 
     wire_name: ClassVar[str] = "dropout_alerts.alert_doubted"
-    unexcused_days: int = Field(ge=0, description="School days missed without leave that remain.")
+    unexcused_days: int = Field(
+        ge=0, le=10_000, description="School days missed without leave that remain."
+    )
 
 
 class DoubtSettled(_AboutAlert):
     """A named person looked at a doubt."""
 
     wire_name: ClassVar[str] = "dropout_alerts.doubt_settled"
-    decision: str = Field(max_length=60, description="`stands` or `struck_off`.")
+    decision: Code = Field(description="`stands` or `struck_off`.")

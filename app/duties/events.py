@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import Event
 from app.duties.area import RuleName
 
@@ -14,9 +15,9 @@ class _Late(Event):
     subject: ClassVar[str] = "duty"
     rule: RuleName = Field(description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
-    bearer_role: str = Field(max_length=40, description="Role that owes it.")
+    bearer_role: Code = Field(description="Role that owes it.")
     agency_id: UUID | None = Field(description="Agency that owes it, if it is one.")
-    escalates_to: list[str] = Field(max_length=10, description="Roles to be told.")
+    escalates_to: list[Code] = Field(max_length=10, description="Roles to be told.")
     due_at: datetime = Field(description="When it was due.")
     known_to: tuple[UUID, ...] = Field(
         default=(),
@@ -43,7 +44,7 @@ class _Waived(Event):
     subject: ClassVar[str] = "duty"
     rule: RuleName = Field(description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
-    bearer_role: str = Field(max_length=40, description="Role that owes or owed it.")
+    bearer_role: Code = Field(description="Role that owes or owed it.")
     agency_id: UUID | None = Field(description="Agency that owes or owed it, if it is one.")
 
 
@@ -76,8 +77,8 @@ class DutyChangedHands(Event):
     subject: ClassVar[str] = "duty"
     rule: RuleName = Field(description="The rule, named by its obligation.")
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
-    bearer_role: str = Field(max_length=40, description="Role that owes it now.")
+    bearer_role: Code = Field(description="Role that owes it now.")
     agency_id: UUID | None = Field(description="Agency that owes it now, if it is one.")
-    stands_in_for: str | None = Field(
-        max_length=40, description="Role whose post is empty; null: it is whose it was before."
+    stands_in_for: Code | None = Field(
+        description="Role whose post is empty; null: it is whose it was before."
     )

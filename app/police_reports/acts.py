@@ -14,6 +14,7 @@ from app.access.acts import (
     personally,
     unset,
 )
+from app.access.guards import ALWAYS
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
 from app.core.problems import Problem
@@ -26,6 +27,13 @@ class NotYourPart(Problem, status=403, denies=True):
 
     title = "Another agency takes this step"
     title_zh = "该步骤由其他机构办理"
+
+
+class DisposedAlready(Problem, status=409):
+    """Nobody is in danger tonight any more as far as the report goes: two people read this now."""
+
+    title = "The report is disposed of; two people read who reported"
+    title_zh = "该报告已处置,查阅报告人须经两人审批"
 
 
 class SupersededAlready(Problem, status=409):
@@ -237,9 +245,9 @@ TOLD: Final = own_or_among("police_agency_id", "also_told", NotYourPart)
 
 _OTHER_OFFICER = Condition(
     ("omitted_by",),
-    lambda principal, _: principal.staff_id,
-    lambda givers, person: person is not None and person not in givers,
-    "({wanted}::uuid IS NOT NULL AND NOT {wanted}::uuid = ANY ({0}))",
+    lambda principal, _: principal.selves,
+    lambda givers, selves: bool(selves) and not {*selves} & {*givers},
+    "(cardinality({wanted}::uuid[]) > 0 AND NOT {wanted}::uuid[] && {0})",
     lambda *_: AnotherOfficerNeeded(),
 )
 _HANDLE = Act("police_reports:handle", (TOLD,))
@@ -250,7 +258,16 @@ _PROTECT = Act("police_reports:receive", (PROTECTOR,))
 _MATCH = Act("police_reports:match", (_POLICE_OR_PROTECTOR,))
 
 ACTS: Final[Mapping[str, Act]] = {
-    "readReporter": Act("reporters:read", _IN_CHARGE),
+    "readReporter": Act("reporters:read", _IN_CHARGE, guard=ALWAYS),
+    "readReporterAlone": Act(
+        "reporters:read",
+        (
+            *_IN_CHARGE,
+            personally("id"),
+            unset("handled_at", DisposedAlready),
+            unset("closed_at", DisposedAlready),
+        ),
+    ),
     "readReportChain": Act("police_reports:read"),
     "acknowledgeReport": _TELL,
     "dispatchReport": _TELL,

@@ -1,21 +1,37 @@
-"""What the police did, what they left out, and what came of the case behind a report."""
+"""What the police did and left out, who reported, and what came of the case behind a report."""
 
 from typing import TypeVar
 
 import asyncpg
 
+from app.access.acts import PersonRequired
+from app.core.clock import local_date
 from app.core.http import routing
 from app.core.http.routing import Transaction
 from app.core.http.shown import REPEATED, Shown
 from app.core.problems import documented
-from app.police_reports import answered, schemas
-from app.police_reports.acts import TOLD, AnotherOfficerNeeded, NothingLeftOut, NotYourPart
+from app.police_reports import answered, queries, schemas
+from app.police_reports.acts import (
+    ACTS,
+    TOLD,
+    AnotherOfficerNeeded,
+    DisposedAlready,
+    NothingLeftOut,
+    NotYourPart,
+)
 from app.police_reports.area import AREA
-from app.police_reports.deps import HandlesReports, ReportToChange
+from app.police_reports.deps import (
+    HandlesReports,
+    ReadsReporters,
+    ReadsReportersAlone,
+    ReportInPath,
+    ReportToChange,
+)
 from app.police_reports.operations import dispositions, investigating, omitting
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import case as stated
 from app.police_reports.schemas import steps as disposed
+from app.police_reports.schemas.reporter import ReporterReading, ReporterShown
 
 router = routing.v1(AREA.tag, prefix="/police-reports")
 Value = TypeVar("Value")
@@ -69,6 +85,46 @@ async def investigate_report(
     It may be said at every stage, also of a report that is closed.
     """
     return _step(report, await investigating.investigate_report(tx, principal, report, new))
+
+
+@router.get("/{report_id}/reporter", responses=documented(NotYourPart))
+async def read_reporter(
+    principal: ReadsReporters, report: ReportInPath, tx: Transaction
+) -> Shown[ReporterShown]:
+    """Read who reported, as the police agency in charge, once another of its people approved."""
+    ACTS["readReporter"].require(principal, report, tx.today)
+    return _reporter(report, await queries.reporter(tx, report))
+
+
+@router.post(
+    "/{report_id}/reporter/reading",
+    responses=documented(NotYourPart, PersonRequired, DisposedAlready),
+)
+async def read_reporter_alone(
+    principal: ReadsReportersAlone,
+    report: ReportInPath,
+    said: ReporterReading,
+    tx: Transaction,
+) -> Shown[ReporterShown]:
+    """Read who reported at once, as an officer of the police agency in charge, while the report is
+    not disposed of: a child may be in danger tonight. Say why; another officer reviews it.
+    """
+    ACTS["readReporterAlone"].require(principal, report, tx.today)
+    return _reporter(report, await queries.reporter(tx, report), reason=said.reason)
+
+
+def _reporter(report: asyncpg.Record, value: ReporterShown, **said: str) -> Shown[ReporterShown]:
+    """Show who reported. Who approves or reviews it is of the same agency: nobody else learns of
+    the report by it.
+    """
+    of_police = {"id": report["id"], "agency_id": report["police_agency_id"]}
+    return Shown(
+        value,
+        children=[report["child_id"]],
+        groups=("reporter",),
+        since=local_date(report["filed_at"]),
+        about={**of_police, "agency_region": None, **said},
+    )
 
 
 def _step(report: asyncpg.Record, taken: tuple[Value, bool]) -> Shown[Value]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import asyncpg
 
 from app.access.deps import named_in_path, needs
+from app.access.guards import ALWAYS, IN_DANGER
 from app.access.principal import Principal
 from app.core.problems import Problem
 from app.police_reports import queries
@@ -26,7 +27,8 @@ ReadsReports = Annotated[Principal, needs(READ)]
 HandlesReports = Annotated[Principal, needs(HANDLE)]
 ReceivesReports = Annotated[Principal, needs(RECEIVE)]
 MatchesReports = Annotated[Principal, needs(MATCH)]
-ReadsReporters = Annotated[Principal, needs(READ_REPORTERS)]
+ReadsReporters = Annotated[Principal, needs(READ_REPORTERS, approval=ALWAYS)]
+ReadsReportersAlone = Annotated[Principal, needs(READ_REPORTERS, review=IN_DANGER)]
 
 
 def _named(find: Callable[..., Awaitable[Any]]) -> Any:

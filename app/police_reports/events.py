@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import Event
 
 
@@ -250,11 +251,7 @@ class ReportReopened(AboutReport):
     police_agency_id: UUID | None = Field(
         default=None, description="The police agency in charge; null while there is none."
     )
-    state: str = Field(
-        max_length=40,
-        pattern=r"^[a-z_]+$",
-        description="Where it stands now; what follows is owed.",
-    )
+    state: Code = Field(description="Where it stands now; what follows is owed.")
 
 
 class ResultTold(AboutReport):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import Event
 
 
@@ -28,7 +29,7 @@ class ReportOwed(_AboutFinding):
     in_confidence: bool = Field(
         default=False, description="Whether nobody but that agency may know that it found it."
     )
-    found: list[str] = Field(
+    found: list[Code] = Field(
         default=[], max_length=14, description="What it found: codes of `report_situations`."
     )
     made: bool = Field(default=False, description="False.")

@@ -41,8 +41,7 @@ WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
 """Of a report that no police endpoint has taken so far."""
 ANYWHERE: Final = "region_code >= 0"
-"""Of any report. An index holds all of them for who sees all: of the few of one place all would be
-read in its order, for no statistics tell how few."""
+"""Of any report: who sees all reads them in its order; no statistics tell how few a place has."""
 
 
 class State(StrEnum):
@@ -130,15 +129,13 @@ class PoliceReport(SQLModel, table=True):
     had it. They see how it stands, and may still tell what they did.
     `also_told`: the police of every level above, while no police endpoint takes it; whoever
     accepts, goes out or takes measures first is in charge. `doubts`: what was stated and could not
-    be followed; `as_sent_sealed` keeps it. `relieved_at`: when a report that took its place reached
-    the police.
+    be followed; `as_sent_sealed` keeps it. `relieved_at`: when one in its place reached the police.
     `disposed_as`: the kinds of disposition so far; `incomplete_as`: those in which something the
     law asks for is neither done nor left out for a reason that stands; `handled_at`: when the
     others answered all that was reported. `omission_step_id`: the last disposition with a reason
     that a second person has to judge, `omitted_by`: who gave such. `assessed_at`: cleared by a new
     fact after the case was closed, as are `closed_at` and `outcome`. `closure_step_id`: the
-    proposal to close that waits for a second person, by whom of which agency (`closure_staff_id`,
-    `closure_agency_id`).
+    proposal to close that waits for another person, by `closure_staff_id` of `closure_agency_id`.
     `home_county`: the county it is kept under, which never changes; `child_county`: that of the
     child's file, another one if an unknown child turned out to be from there (so no key of the
     county points at it). `home_region`: where the child lives, a party beside the place;
@@ -330,7 +327,7 @@ class SpooledReport(SQLModel, table=True):
     __tablename__ = "spooled_reports"
     id: UUID = Field(primary_key=True)
     content_index: bytes
-    sender_index: bytes | None = None
+    sender_index: bytes | None = None  # none of what an earlier release kept
     urgent: bool
     received_at: datetime = Field(sa_type=Instant)
     sealed: bytes

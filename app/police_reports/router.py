@@ -34,7 +34,6 @@ from app.police_reports.deps import (
     FilesReports,
     HandlesReports,
     MatchesReports,
-    ReadsReporters,
     ReadsReports,
     ReceivesReports,
     ReportInPath,
@@ -62,7 +61,6 @@ from app.police_reports.schemas import steps as stated
 from app.police_reports.schemas.chain import Chain
 from app.police_reports.schemas.document import AssessmentDocument
 from app.police_reports.schemas.filing import ReportCreate
-from app.police_reports.schemas.reporter import ReporterShown
 from app.police_reports.schemas.spooled import Spooled
 from app.referrals.operations.opening import ReceiverUnknown
 
@@ -132,15 +130,6 @@ async def read_report(
 ) -> Shown[schemas.Report]:
     """Read a report: what it shows depends on your agency's part in the case."""
     return _shown(await showing.whole(tx, principal, report), report)
-
-
-@router.get("/{report_id}/reporter", responses=documented(NotYourPart))
-async def read_reporter(
-    principal: ReadsReporters, report: ReportInPath, tx: Transaction
-) -> Shown[ReporterShown]:
-    """Read who reported, as the police agency in charge. Each reading is audited."""
-    ACTS["readReporter"].require(principal, report, tx.today)
-    return _shown(await queries.reporter(tx, report), report, "reporter")
 
 
 @router.get("/{report_id}/chain")

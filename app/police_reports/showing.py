@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from app.access.acts import permitted
+from app.access.acts import permitted, permitted_by_two
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -58,6 +58,7 @@ def _summary_fields(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> 
         "supersedes": report["supersedes_id"],
         "superseded_by": report["superseded_by_id"],
         "permitted": permitted(ACTS, principal, report, tx.today),
+        "permitted_by_two": permitted_by_two(ACTS, principal, report, tx.today),
     }
 
 

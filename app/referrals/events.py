@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import CODE, Event
 from app.referrals.models import ReferralOutcome
 
@@ -21,13 +22,11 @@ class _AboutReferral(Event):
 
 
 class _Owed(_AboutReferral):
-    to_kind: str = Field(
-        max_length=40, description="The kind of agency that was asked for: a code."
-    )
+    to_kind: Code = Field(description="The kind of agency that was asked for: a code.")
     waits: bool = Field(
         description="Whether none of that kind serves the place: who has it finds somebody."
     )
-    needs: list[str] = Field(max_length=40, description="What for: codes of `referral_needs`.")
+    needs: list[Code] = Field(max_length=40, description="What for: codes of `referral_needs`.")
     due_at: datetime = Field(description="When the answer is due.")
     said: bool = Field(default=False, description="Whether it has its answer: not yet.")
 
@@ -70,7 +69,7 @@ class SituationFound(_AboutReferral):
     wire_name: ClassVar[str] = "referrals.situation_found"
     change_id: UUID = Field(description="That answer.")
     agency_id: UUID = Field(description="Who answered.")
-    found: list[str] = Field(max_length=10, description="Situations: codes.")
+    found: list[Code] = Field(max_length=10, description="Situations: codes.")
 
 
 class ReferralCancelled(_AboutReferral):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Bound, Distance, Place
 from app.core.jobs.events import Event
 
 
@@ -17,9 +18,9 @@ class RegionReplaced(Event):
 
     wire_name: ClassVar[str] = "regions.region_replaced"
     subject: ClassVar[str] = "division"
-    old_lo: int = Field(ge=0, lt=10**12, description="First code that was replaced.")
-    old_hi: int = Field(ge=0, le=10**12, description="First code above those replaced.")
-    shift: int = Field(gt=-(10**12), lt=10**12, description="New code minus old code.")
+    old_lo: Place = Field(description="First code that was replaced.")
+    old_hi: Bound = Field(description="First code above those replaced.")
+    shift: Distance = Field(description="New code minus old code.")
     on: date = Field(description="The first day of the new code.")
 
 
@@ -30,5 +31,5 @@ class CodeUnderstood(Event):
 
     wire_name: ClassVar[str] = "regions.code_understood"
     subject: ClassVar[str] = "division"
-    lo: int = Field(ge=0, lt=10**12, description="First code that means a place now.")
-    hi: int = Field(ge=0, le=10**12, description="First code above those.")
+    lo: Place = Field(description="First code that means a place now.")
+    hi: Bound = Field(description="First code above those.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import Code
 from app.core.jobs.events import CODE, ROLE, Event
 from app.visits.models import Channel, Place, VisitorType
 
@@ -19,7 +20,7 @@ class _AboutVisit(Event):
         description="Whether that day was said; if not, it is the day the visit was received.",
     )
     visitor_type: Annotated[VisitorType, CODE] = Field(description="Who visited: a code.")
-    as_role: Annotated[str | None, ROLE] = Field(
+    as_role: Annotated[Code | None, ROLE] = Field(
         default=None,
         description="In what role whoever recorded it did so, whatever is said of who visited.",
     )
@@ -62,7 +63,7 @@ class VisitTakenBack(Event):
 class _AboutFinding(Event):
     subject: ClassVar[str] = "visit"
     child_id: UUID = Field(description="The child visited.")
-    as_role: Annotated[str | None, ROLE] = Field(
+    as_role: Annotated[Code | None, ROLE] = Field(
         default=None,
         description="Whose looking it is beside the village's director's, as the role in which they"
         " recorded it; null: the director's alone.",
@@ -90,7 +91,7 @@ class FindingLeftOpen(_AboutFinding):
 
     wire_name: ClassVar[str] = "visits.finding_left_open"
     visited_on: date = Field(description="Day of the visit that found it.")
-    left: list[str] = Field(
+    left: list[Code] = Field(
         max_length=40, description="Parts of the child's life nobody looked at again: codes."
     )
     looked_at: bool = Field(default=False, description="False.")
@@ -103,7 +104,7 @@ class AbnormalFinding(Event):
     subject: ClassVar[str] = "visit"
     child_id: UUID = Field(description="The child visited.")
     visited_on: date = Field(description="Day of the visit.")
-    types: list[str] = Field(max_length=40, description="Kinds of abnormality: codes.")
-    refer_to: list[str] = Field(
+    types: list[Code] = Field(max_length=40, description="Kinds of abnormality: codes.")
+    refer_to: list[Code] = Field(
         max_length=20, description="Kinds of agency the visitor asks to act (VIS-08)."
     )

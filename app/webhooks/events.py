@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.jobs.bodies import WireName
 from app.core.jobs.events import Event
 
 
@@ -13,7 +14,7 @@ class _AboutDelivery(Event):
     subject: ClassVar[str] = "thing delivered"
     delivery_id: UUID = Field(description="The delivery.")
     source_event_id: UUID = Field(description="The event it carries.")
-    source_wire_name: str = Field(description="What kind of event it carries.")
+    source_wire_name: WireName = Field(description="What kind of event it carries.")
     agency_id: UUID = Field(description="The agency whose endpoint it goes to.")
 
     @classmethod

@@ -1,5 +1,7 @@
 """The feed: what an endpoint of the caller would be told, for those who come and ask."""
 
+import base64
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -92,7 +94,7 @@ async def page(
     """Return events after the cursor, oldest first; the cursor to go on from, and whether there is
     more by now. Raises CursorInvalid. One statement.
     """
-    [after] = paging.decode(window.cursor, [int]) or [0]
+    after = _place_of(window)
     rows = await tx.connection.fetch(
         _PAGE.format(arms=" UNION ALL ".join(_arms(principal))),
         after,
@@ -110,7 +112,27 @@ async def page(
         shown = shown[: window.limit]
         upto, more = shown[-1]["position"], True
     told = [row for row in shown if _is_told(principal, row)]
-    return told, paging.encode([max(after, upto or 0)]), more
+    return told, window.cursors.seal([max(after, upto or 0)]), more
+
+
+def _place_of(window: paging.Window) -> int:
+    """Return the place to go on after. Those that the releases before gave out in the clear are
+    kept for as long as their holders like, and go on: no place opens what is not the caller's.
+    """
+    if window.cursor is not None and (old := _OF_BEFORE.fullmatch(_plain(window.cursor))):
+        return int(old[1])
+    [after] = window.after(int) or [0]
+    return int(after)
+
+
+_OF_BEFORE: Final = re.compile(rb"\[(\d{1,18})\]")
+
+
+def _plain(cursor: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except ValueError:
+        return b""
 
 
 def _is_told(principal: Principal, row: asyncpg.Record) -> bool:

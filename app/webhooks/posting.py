@@ -62,12 +62,12 @@ class Target:
     head: bytes
 
     @classmethod
-    def of(cls, url: str, headers: str) -> "Target":
+    def of(cls, url: str, headers: str, *, method: str = "POST") -> "Target":
         """Take a URL apart that `rules.url_allowed` let pass; `headers` go with each request."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}"
+        head = f"{method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}"
         return cls(parts.hostname or "", parts.port or (443 if tls else 80), tls, head.encode())
 
 

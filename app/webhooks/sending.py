@@ -45,7 +45,7 @@ class Send(Protocol):
     ) -> Answer: ...
 
 
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """Chain and host name are verified; TLS 1.2 at least, which not every build of Python sets."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,7 +62,7 @@ async def open_client(
     targets: dict[str, posting.Target] = {}
     client = posting.Client(
         may_dial=lambda address: rules.address_allowed(ip_address(address), allowed),
-        tls=_tls(),
+        tls=tls(),
         wanted=frozenset({_RETRY_AFTER, _SAID}),
         resolve=resolve,
     )

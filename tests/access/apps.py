@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,8 @@ from uuid import UUID
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jwk, jwt
 
@@ -38,7 +41,75 @@ def a_key(kind: str = "EC", kid: str = "one") -> tuple[str, dict[str, Any]]:
     algorithm = "ES256" if kind == "EC" else "RS256"
     described = jwk.construct(pem, algorithm).public_key().to_dict()
     text = {k: v.decode() if isinstance(v, bytes) else v for k, v in described.items()}
-    return pem, {**text, "kid": kid}
+    return pem, {**text, "kid": kid, "alg": algorithm}
+
+
+class Holder:
+    """Who holds a key that tokens are bound to, as a DPoP library acts for them."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        numbers = self.key.public_key().public_numbers()
+        x, y = (_b64(each.to_bytes(32)) for each in (numbers.x, numbers.y))
+        self.jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        said = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
+        self.thumbprint = _b64(hashlib.sha256(said.encode()).digest())
+        self.nonce: str | None = None
+
+    def proof(
+        self,
+        method: str,
+        url: str,
+        token: str | None = None,
+        *,
+        header: dict[str, Any] | None = None,
+        key: Any = None,
+        **changed: Any,
+    ) -> str:
+        """Sign a proof; `changed` claims replace the right ones, ... removes; so do `header`'s."""
+        claims = {"jti": secrets.token_urlsafe(12), "htm": method, "htu": url, "iat": 1_795_140_000}
+        if token is not None:
+            claims["ath"] = _b64(hashlib.sha256(token.encode()).digest())
+        if self.nonce is not None:
+            claims["nonce"] = self.nonce
+        parts = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk, **(header or {})}
+        said = [
+            {name: value for name, value in part.items() if value is not ...}
+            for part in (parts, {**claims, **changed})
+        ]
+        signing = ".".join(_b64(json.dumps(part).encode()) for part in said)
+        r, s = decode_dss_signature((key or self.key).sign(signing.encode(), ec.ECDSA(SHA256())))
+        return f"{signing}.{_b64(r.to_bytes(32) + s.to_bytes(32))}"
+
+    def headers(self, method: str, path: str, token: str, **changed: Any) -> dict[str, str]:
+        proof = self.proof(method, f"{ISSUER}{path}", token, **changed)
+        return {"authorization": f"DPoP {token}", "dpop": proof}
+
+    async def ask(
+        self, client: httpx.AsyncClient, method: str, path: str, token: str, **changed: Any
+    ) -> httpx.Response:
+        """Make one request, and keep the nonce that comes with the answer."""
+        headers = self.headers(method, path, token, **changed)
+        answer = await client.request(method, path, headers=headers)
+        self.nonce = answer.headers.get("dpop-nonce", self.nonce)
+        return answer
+
+    async def post(
+        self, client: httpx.AsyncClient, path: str, fields: dict[str, str], **changed: Any
+    ) -> httpx.Response:
+        """Send a form with a proof, a second time with the nonce if the first had none."""
+        for _ in range(2):
+            proof = self.proof("POST", f"{ISSUER}{path}", **changed)
+            answer = await client.post(path, data=fields, headers={"dpop": proof})
+            told = answer.headers.get("dpop-nonce", self.nonce)
+            fresh, self.nonce = told != self.nonce, told
+            if not fresh or "use_dpop_nonce" not in answer.text:
+                break
+        return answer
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +209,9 @@ async def a_person(
     return Person(made.staff_id, agency_id, username, made.id, made.post_id)
 
 
-async def an_app(database: Database, callback: str = CALLBACK) -> UUID:
+async def an_app(database: Database, callback: str = CALLBACK, **more: Any) -> UUID:
     async with database.begin(SYSTEM) as tx:
-        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[callback])
+        made = await operations.create_app(tx, name="走访 <手机>", redirect_uris=[callback], **more)
     return made.id
 
 
@@ -216,19 +287,24 @@ def answer_of(redirect: httpx.Response) -> dict[str, str]:
 
 
 async def signed_in(
-    client: httpx.AsyncClient, database: Database, username: str
+    client: httpx.AsyncClient, database: Database, username: str, holder: Holder | None = None
 ) -> tuple[UUID, dict[str, Any]]:
     """Sign a known person in through a new app; return the app and the token answer."""
     app = await an_app(database)
     verifier, challenge = pkce()
     code = answer_of(await sign_in(client, app, challenge, username))["code"]
-    answer = await exchange(client, app, code, verifier)
+    answer = await exchange(client, app, code, verifier, holder)
     assert answer.status_code == 200, answer.text
     return app, answer.json()
 
 
 async def exchange(
-    client: httpx.AsyncClient, app: UUID, code: str, verifier: str, **changed: str
+    client: httpx.AsyncClient,
+    app: UUID,
+    code: str,
+    verifier: str,
+    holder: Holder | None = None,
+    **changed: str,
 ) -> httpx.Response:
     fields = {
         "grant_type": "authorization_code",
@@ -238,9 +314,19 @@ async def exchange(
         "code_verifier": verifier,
         **changed,
     }
-    return await client.post("/oauth/token", data=fields)
+    return await _asked(client, fields, holder)
 
 
-async def refresh(client: httpx.AsyncClient, app: UUID, token: str, **more: str) -> httpx.Response:
+async def refresh(
+    client: httpx.AsyncClient, app: UUID, token: str, holder: Holder | None = None, **more: str
+) -> httpx.Response:
     fields = {"grant_type": "refresh_token", "client_id": str(app), "refresh_token": token, **more}
-    return await client.post("/oauth/token", data=fields)
+    return await _asked(client, fields, holder)
+
+
+async def _asked(
+    client: httpx.AsyncClient, fields: dict[str, str], holder: Holder | None
+) -> httpx.Response:
+    if holder is None:
+        return await client.post("/oauth/token", data=fields)
+    return await holder.post(client, "/oauth/token", fields)

@@ -18,7 +18,7 @@ from app.core.data.sql import Where
 from app.core.problems import Problem
 
 TODAY = date(2026, 11, 20)
-OURS, THEIRS = UUID(int=1), UUID(int=2)
+OURS, THEIRS, ALSO_OURS = UUID(int=1), UUID(int=2), UUID(int=3)
 SCOPE = "visits:write"
 
 
@@ -81,6 +81,15 @@ CASES = {
             (120119101999, True),
             (120119102000, False),
         ],
+    ),
+    "another person": Case(
+        lambda: acts.another_person("it", First),
+        "uuid",
+        [(OURS, False), (ALSO_OURS, False), (THEIRS, True), (None, True)],
+        replace(somebody(), also=(ALSO_OURS,)),
+    ),
+    "another person than a machine": Case(
+        lambda: acts.another_person("it", First), "uuid", [(THEIRS, False)], somebody(staff=False)
     ),
     "unset": Case(lambda: acts.unset("it", First), "uuid", [(None, True), (OURS, False)]),
     "stands": Case(

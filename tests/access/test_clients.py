@@ -6,6 +6,7 @@ import pytest
 from app import main
 from app.core.data.db import SYSTEM
 from app.core.settings import Environment
+from tests.access.approving import send_by_two
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
@@ -17,6 +18,12 @@ COUNTY = 120119000000
 async def operator(client, database, settings):
     await some_regions(database, 120119101200)
     return await a_caller(database, settings, "operator", COUNTY)
+
+
+@pytest.fixture
+async def colleague(client, database, settings, operator):
+    """The second operator."""
+    return await a_caller(database, settings, "operator", COUNTY, agency_id=operator.agency_id)
 
 
 @pytest.fixture
@@ -35,11 +42,22 @@ def machine(**changed):
     }
 
 
-async def test_a_bureau_registers_its_own_machine(client, database, bureau, now) -> None:
+@pytest.fixture
+async def clerk(client, database, settings, bureau):
+    """The second person of the bureau."""
+    return await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=bureau.agency_id)
+
+
+async def test_two_of_a_bureau_register_its_own_machine(
+    client, database, bureau, clerk, now
+) -> None:
+    """A token stolen for five minutes is no key for ever."""
     pem, public = a_key()
-    answer = await client.post(
-        "/v1/clients", json=machine(jwks={"keys": [public]}), headers=bureau.headers
-    )
+    body = machine(jwks={"keys": [public]})
+    alone = await client.post("/v1/clients", json=body, headers=bureau.headers)
+    assert alone.json()["type"] == "/problems/approval-required"
+    how = ("registerClient", "POST", "/v1/clients", body)
+    answer = await send_by_two(client, bureau, clerk, *how)
     assert answer.status_code == 201, answer.text
     made = answer.json()
     assert (made["key_ids"], made["client_secret"]) == (["one"], None)
@@ -52,9 +70,10 @@ async def test_a_bureau_registers_its_own_machine(client, database, bureau, now)
     assert ("registerClient", made["id"]) in [(row[0], str(row[1])) for row in said]
 
 
-async def test_a_sandbox_makes_a_secret_once(client, operator, bureau) -> None:
+async def test_a_sandbox_makes_a_secret_once(client, operator, colleague, bureau) -> None:
     wanted = machine(agency_id=str(bureau.agency_id), jwks=None)
-    answer = await client.post("/v1/clients", json=wanted, headers=operator.headers)
+    how = ("registerClient", "POST", "/v1/clients", wanted)
+    answer = await send_by_two(client, operator, colleague, *how)
     secret = answer.json()["client_secret"]
     assert len(secret) >= 40
     listed = await client.get("/v1/clients", headers=bureau.headers)
@@ -125,8 +144,9 @@ async def test_production_makes_no_secret(client, app, settings, database, burea
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/secrets-not-accepted")
 
 
-async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau) -> None:
-    made = await client.post("/v1/clients", json=machine(), headers=bureau.headers)
+async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau, clerk) -> None:
+    how = ("registerClient", "POST", "/v1/clients", machine())
+    made = await send_by_two(client, bureau, clerk, *how)
     keys = {"keys": [{**a_key()[1], "x": "AA"}]}
     path = f"/v1/clients/{made.json()['id']}/jwks"
     answer = await client.put(path, json=keys, headers=bureau.headers)
@@ -134,13 +154,11 @@ async def test_no_key_is_replaced_by_one_that_cannot_be_used(client, bureau) -> 
 
 
 class TestApps:
-    async def test_the_operator_registers_them(self, client, operator) -> None:
+    async def test_two_operators_register_them(self, client, operator, colleague) -> None:
         uris = ["https://app.example/cb", "cn.example.visits:/cb", "http://127.0.0.1:7777/cb"]
-        answer = await client.post(
-            "/v1/clients/apps",
-            json={"name": "走访", "redirect_uris": uris},
-            headers=operator.headers,
-        )
+        body = {"name": "走访", "redirect_uris": uris}
+        how = ("registerApp", "POST", "/v1/clients/apps", body)
+        answer = await send_by_two(client, operator, colleague, *how)
         assert (answer.status_code, answer.json()["redirect_uris"]) == (201, uris)
 
     async def test_nobody_else_does(self, client, bureau) -> None:
@@ -170,7 +188,7 @@ class TestApps:
         assert answer.json()["type"] == "/problems/redirect-uri-unsafe", answer.text
 
 
-async def test_suspends_and_resumes(client, database, operator, now) -> None:
+async def test_suspends_and_resumes(client, database, operator, colleague, now) -> None:
     school = await a_machine(database)
     place = f"/v1/clients/{school.client_id}/suspension"
 
@@ -181,19 +199,28 @@ async def test_suspends_and_resumes(client, database, operator, now) -> None:
     suspended = await client.post(place, headers=operator.headers)
     assert (suspended.status_code, suspended.json()["active"]) == (200, False)
     assert await token() == 401
-    assert (await client.delete(place, headers=operator.headers)).json()["active"] is True
+    how = ("resumeClient", "DELETE", place)
+    resumed = await send_by_two(client, operator, colleague, *how)
+    assert resumed.json()["active"] is True
     assert await token() == 200
 
 
-async def test_keys_are_replaced(client, database, operator, now) -> None:
+async def test_keys_are_replaced(client, database, operator, colleague, now) -> None:
     """Or a secret by a key: what proved the system before proves nothing any more."""
     keyed, secret = await a_machine(database), await a_machine(database, key=None)
     shared = {"client_id": str(secret.client_id), "client_secret": secret.secret}
     for school, old in ((keyed, keyed.proof(now)), (secret, shared)):
         pem, public = a_key()
         place = f"/v1/clients/{school.client_id}/jwks"
-        answer = await client.put(place, json={"keys": [public]}, headers=operator.headers)
-        assert answer.status_code == 200
+        header = {"typ": "client-keys+jwt"}
+        said = school.assertion(now, header=header, jwks={"keys": [public]})
+        if school is keyed:  # by the word of the old key
+            body = {"keys": [public], "statement": said}
+            answer = await client.put(place, json=body, headers=operator.headers)
+        else:  # a secret signs nothing
+            how = ("replaceClientKeys", "PUT", place, {"keys": [public]})
+            answer = await send_by_two(client, operator, colleague, *how)
+        assert answer.status_code == 200, answer.text
         new = Machine(school.client_id, school.agency_id, pem).proof(now)
         for proof, status in ((old, 401), (new, 200)):
             data = {"grant_type": "client_credentials", **proof}

@@ -44,7 +44,7 @@ async def test_metadata_names_what_exists(client) -> None:
 async def test_keys_verify_for_a_stranger(client, database, now) -> None:
     # With nothing of ours: the numbers of the key set, and the curve.
     token = await a_token(client, await a_machine(database), now)
-    (key,) = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    key, _ = (await client.get("/.well-known/jwks.json")).json()["keys"]
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
     numbers = [int.from_bytes(raw(key[name])) for name in ("x", "y")]
     public = ec.EllipticCurvePublicNumbers(*numbers, ec.SECP256R1()).public_key()

@@ -15,7 +15,9 @@ async def test_refuses_without_a_token(client) -> None:
     answer = await client.get("/v1/me")
     assert answer.status_code == 401
     assert answer.json()["type"] == "/problems/unauthenticated"
-    assert answer.headers["www-authenticate"] == 'Bearer realm="tonghu"'
+    assert answer.headers["www-authenticate"] == (
+        'Bearer realm="tonghu", DPoP realm="tonghu", algs="ES256"'
+    )
 
 
 async def test_scope_missing_is_denied_and_audited(client, database, settings) -> None:

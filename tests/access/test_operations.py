@@ -8,8 +8,10 @@ from app.access import jobs, operations
 from app.agencies import operations as agencies
 from app.agencies.queries import find
 from app.core.data.db import SYSTEM
+from app.core.ids import new_id
 from tests.access.apps import PASSWORD, a_person, refresh, signed_in
 from tests.access.factories import an_agency
+from tests.agencies import factories as staff
 from tests.regions.factories import some_regions
 
 VILLAGE = 120119101200
@@ -111,3 +113,24 @@ async def test_expired_proofs_are_forgotten_live_ones_are_not(
     assert tuple(await left()) == (0, 1), "the first sign-in is over, the second is not"
     database.clock = lambda: now + timedelta(days=34)
     assert tuple(await left()) == (0, 0)
+
+
+class TestSamePerson:
+    async def test_three_entries_are_one_person_however_it_was_said(self, database) -> None:
+        agency = await an_agency(database, "operator", 0)
+        a, b, c, d, other = [await staff.a_person(database, agency) for _ in range(5)]
+        async with database.begin(SYSTEM) as tx:
+            for one, two in ((a, b), (c, d), (b, d), (a, d)):
+                await operations.note_same_person(tx, one, two)
+            rows = await tx.connection.fetch("SELECT staff_id, person_id FROM same_persons")
+        assert {row["staff_id"] for row in rows} == {a, b, c, d}
+        assert len({row["person_id"] for row in rows}) == 1
+        assert other not in {row["staff_id"] for row in rows}
+
+    async def test_nobody_is_the_same_as_nobody(self, database) -> None:
+        agency = await an_agency(database, "operator", 0)
+        person = await staff.a_person(database, agency)
+        for other in (person, new_id()):
+            with pytest.raises(operations.StaffUnknown):
+                async with database.begin(SYSTEM) as tx:
+                    await operations.note_same_person(tx, person, other)

@@ -1,11 +1,13 @@
-"""Refresh tokens rotate; a lost reply is forgiven once, a thief ends the sign-in (TOK-7)."""
+"""Refresh tokens rotate; a lost reply is repeated, a thief ends the sign-in (TOK-7)."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from app.core.data.db import SYSTEM
-from tests.access.apps import a_person, refresh, signed_in
+from tests.access.apps import Holder, a_person, refresh, signed_in
+from tests.conftest import calling
 
 
 @pytest.fixture
@@ -81,3 +83,77 @@ async def test_sign_in_has_an_absolute_end(
     assert late["expires_in"] == 90
     database.clock = lambda: now + life
     assert (await refresh(client, app, late["refresh_token"])).status_code == 400
+
+
+class TestBoundToAKey:
+    @pytest.fixture
+    def holder(self) -> Holder:
+        return Holder()
+
+    @pytest.fixture
+    async def signed(self, client, database, unique, holder):
+        await a_person(database, unique)
+        return await signed_in(client, database, unique, holder)
+
+    async def test_repeats_until_the_successor_is_used_however_long_it_takes(
+        self, client, database, signed, holder, now
+    ) -> None:
+        app, first = signed
+        assert first["token_type"] == "DPoP"
+        second = (await refresh(client, app, first["refresh_token"], holder)).json()
+        for days in (0, 3, 20):
+            database.clock = lambda after=days: now + timedelta(days=after)
+            again = await refresh(client, app, first["refresh_token"], holder)
+            assert again.json()["refresh_token"] == second["refresh_token"], again.text
+        me = await holder.ask(client, "GET", "/v1/me", again.json()["access_token"])
+        assert me.status_code == 200
+        third = await refresh(client, app, second["refresh_token"], holder)
+        assert third.status_code == 200
+        late = await refresh(client, app, first["refresh_token"], holder)
+        assert late.json()["error"] == "invalid_grant"
+        assert (
+            await refresh(client, app, third.json()["refresh_token"], holder)
+        ).status_code == 400
+        async with database.begin(SYSTEM) as tx:
+            said = await tx.connection.fetch("SELECT rule, decision FROM audit_entries")
+        assert ("refresh_reused", "denied") in {tuple(row) for row in said}
+
+    @pytest.mark.parametrize("thief", [None, Holder()])
+    async def test_the_present_one_needs_the_key_and_outlives_the_attempt(
+        self, client, database, signed, holder, thief
+    ) -> None:
+        app, first = signed
+        stolen = await refresh(client, app, first["refresh_token"], thief)
+        assert stolen.json()["error"] == "invalid_grant"
+        assert "another key" in stolen.json()["error_description"]
+        assert (await refresh(client, app, first["refresh_token"], holder)).status_code == 200
+        async with database.begin(SYSTEM) as tx:
+            said = await tx.connection.fetch("SELECT rule, subject_id FROM audit_entries")
+        (subject,) = {row["subject_id"] for row in said if row["rule"] == "authorization_code"}
+        assert ("refresh_token_other_key", subject) in {tuple(row) for row in said}
+
+    @pytest.mark.parametrize("thief", [None, Holder()])
+    async def test_a_spent_one_without_the_key_ends_the_sign_in(
+        self, client, signed, holder, thief
+    ) -> None:
+        app, first = signed
+        second = (await refresh(client, app, first["refresh_token"], holder)).json()
+        assert (await refresh(client, app, first["refresh_token"], thief)).status_code == 400
+        assert (await refresh(client, app, second["refresh_token"], holder)).status_code == 400
+        me = await holder.ask(client, "GET", "/v1/me", second["access_token"])
+        assert me.status_code == 401
+
+    async def test_many_at_once_get_one_successor(
+        self, app, settings, live_database, unique
+    ) -> None:
+        holder = Holder()
+        await a_person(live_database, unique)
+        async with calling(app, settings, live_database) as client:
+            own, first = await signed_in(client, live_database, unique, holder)
+            answers = await asyncio.gather(
+                *(refresh(client, own, first["refresh_token"], holder) for _ in range(6))
+            )
+        assert {each.status_code for each in answers} == {200}
+        assert len({each.json()["refresh_token"] for each in answers}) == 1
+        async with live_database.begin(SYSTEM) as tx:
+            assert await tx.connection.fetchval("SELECT count(*) FROM refresh_tokens") == 2

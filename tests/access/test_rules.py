@@ -8,17 +8,23 @@ THEN = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("used", "successor_used", "after", "expected"),
+    ("used", "successor_used", "after", "proven", "expected"),
     [
-        (None, None, 0, rules.Refresh.rotate),
-        (THEN, None, 30, rules.Refresh.repeat),
-        (THEN, None, 30.001, rules.Refresh.reuse),
-        (THEN, THEN, 1, rules.Refresh.reuse),
+        (None, None, 0, False, rules.Refresh.rotate),
+        (THEN, None, 30, False, rules.Refresh.repeat),
+        (THEN, None, 30.001, False, rules.Refresh.reuse),
+        (THEN, None, 30 * 86_400, True, rules.Refresh.repeat),
+        (THEN, THEN, 1, False, rules.Refresh.reuse),
+        (THEN, THEN, 1, True, rules.Refresh.reuse),
     ],
 )
-def test_refresh_outcome(used, successor_used, after, expected) -> None:
-    now = THEN + timedelta(seconds=after)
-    outcome = rules.refresh_outcome(used_at=used, successor_used_at=successor_used, now=now)
+def test_refresh_outcome(used, successor_used, after, proven, expected) -> None:
+    outcome = rules.refresh_outcome(
+        used_at=used,
+        successor_used_at=successor_used,
+        now=THEN + timedelta(seconds=after),
+        proven=proven,
+    )
     assert outcome is expected
 
 

@@ -215,7 +215,7 @@ async def test_another_key_and_key_confusion(client, caller, keyring, app) -> No
     stranger, _ = a_key()
     kid = next(iter(keyring.signing))
     claims = jwt.get_unverified_claims(caller.token)
-    (public,) = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    public, _ = (await client.get("/.well-known/jwks.json")).json()["keys"]
     headers = {"kid": kid, "typ": "at+jwt"}
     for token in (
         jwt.encode(claims, stranger, algorithm="ES256", headers=headers),

@@ -5,8 +5,8 @@ import pytest
 
 from app.access.roles import Purpose
 from app.core.data.db import SYSTEM
-from app.core.http import paging
 from app.core.ids import new_id
+from tests.access.approving import send_by_two
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
 from tests.regions.factories import some_regions
@@ -28,39 +28,10 @@ async def operator(database, settings) -> Caller:
     return await a_caller(database, settings, "operator", 0)
 
 
-class TestListAgencies:
-    async def test_by_place_page_by_page(self, client, database, county) -> None:
-        made = [await an_agency(database, "police", place) for place in (TOWNSHIP, OTHER, COUNTY)]
-        query = {"kind": "police", "limit": "1", "region_code": str(COUNTY)}
-        first = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
-        query["cursor"] = first["next_cursor"]
-        second = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
-        shown = [item["id"] for page in (first, second) for item in page["items"]]
-        assert shown == [str(made[2]), str(made[0])]
-        assert second["next_cursor"] is None
-
-    async def test_a_cursor_leads_to_nothing_outside_the_region(
-        self, client, database, county
-    ) -> None:
-        await an_agency(database, "police", OTHER)
-        await an_agency(database, "police", TOWNSHIP)
-        query = {"kind": "police", "limit": "1"}
-        page = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
-        await some_regions(database, 130000000000)
-        query |= {"cursor": page["next_cursor"], "region_code": "130000000000"}
-        other = (await client.get("/v1/agencies", params=query, headers=county.headers)).json()
-        assert other["items"] == []
-
-    async def test_costs_two_statements(self, client, county, queries) -> None:
-        queries.clear()
-        answer = await client.get("/v1/agencies", headers=county.headers)
-        assert len(queries) == 2, queries.statements
-        assert answer.status_code == 200
-
-    async def test_refuses_a_strange_cursor(self, client, county) -> None:
-        for cursor in ("abc", paging.encode([2**63, new_id()])):
-            answer = await client.get(f"/v1/agencies?cursor={cursor}", headers=county.headers)
-            assert answer.json()["type"] == "/problems/cursor-invalid"
+@pytest.fixture
+async def colleague(database, settings, operator) -> Caller:
+    """The second operator."""
+    return await a_caller(database, settings, "operator", 0, agency_id=operator.agency_id)
 
 
 class TestReadAgency:
@@ -79,13 +50,11 @@ class TestCreateAgency:
         answer = await client.post(
             "/v1/agencies", json={**NEW, "uscc": USCC}, headers=county.headers
         )
-        assert answer.status_code == 201, answer.text
         found = await client.get(answer.headers["location"], headers=county.headers)
-        assert found.json() == answer.json()
+        assert (answer.status_code, found.json()) == (201, answer.json())
         async with database.begin(SYSTEM) as tx:
-            noted = await tx.connection.fetchval(
-                "SELECT subject_id FROM audit_entries WHERE operation = 'createAgency'"
-            )
+            sql = "SELECT subject_id FROM audit_entries WHERE operation = 'createAgency'"
+            noted = await tx.connection.fetchval(sql)
         assert str(noted) == answer.json()["id"]
 
     async def test_the_same_request_again_registers_nothing_more(
@@ -122,16 +91,16 @@ class TestCreateAgency:
         assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
 
     @pytest.mark.parametrize("kind", ["police", "supervision", "operator"])
-    async def test_whoever_gets_reports_or_power_is_registered_by_the_operator_alone(
-        self, client, database, county, operator, kind
+    async def test_whoever_gets_reports_or_power_is_registered_by_two_operators_alone(
+        self, client, county, operator, colleague, kind
     ) -> None:
         body = {**NEW, "kind": kind, "region_code": str(COUNTY)}
-        answer = await client.post("/v1/agencies", json=body, headers=county.headers)
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/kind-not-yours")
-        sql = "SELECT count(*) FROM agencies WHERE name = $1"
-        async with database.begin() as tx:
-            assert await tx.connection.fetchval(sql, NEW["name"]) == 0
-        answer = await client.post("/v1/agencies", json=body, headers=operator.headers)
+        refused = await client.post("/v1/agencies", json=body, headers=county.headers)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/kind-not-yours")
+        listed = await client.get(f"/v1/agencies?kind={kind}", headers=county.headers)
+        assert NEW["name"] not in listed.text
+        how = ("createAgency", "POST", "/v1/agencies", body)
+        answer = await send_by_two(client, operator, colleague, *how)
         assert answer.status_code == 201, answer.text
 
     @pytest.mark.parametrize(
@@ -153,9 +122,9 @@ class TestCreateAgency:
         assert not [said for said in queries.statements if "INSERT INTO agencies" in said]
 
     async def test_refuses_a_registered_credit_code(self, client, county) -> None:
-        body = {**NEW, "uscc": USCC}
-        await client.post("/v1/agencies", json=body, headers=county.headers)
-        answer = await client.post("/v1/agencies", json=body, headers=county.headers)
+        for _ in range(2):
+            body = {**NEW, "uscc": USCC}
+            answer = await client.post("/v1/agencies", json=body, headers=county.headers)
         assert answer.json()["type"] == "/problems/agency-already-registered"
 
     async def test_needs_the_scope(self, client, database, settings) -> None:
@@ -209,11 +178,13 @@ class TestAddPost:
         answer = await client.post("/v1/posts", json=a_post_body(new_id()), headers=county.headers)
         assert answer.json()["type"] == "/problems/agency-not-found"
 
-    async def test_the_operator_gives_every_role(self, client, database, operator) -> None:
+    async def test_two_give_every_role(self, client, database, operator, colleague) -> None:
         await some_regions(database, TOWNSHIP)
         agency_id = await an_agency(database, "police", TOWNSHIP)
         body = a_post_body(agency_id) | {"role": "police"}
-        answer = await client.post("/v1/posts", json=body, headers=operator.headers)
+        answer = await send_by_two(
+            client, operator, colleague, "addPost", "POST", "/v1/posts", body
+        )
         assert answer.status_code == 201, answer.text
 
 

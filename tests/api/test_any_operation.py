@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import main
+from app.access import tokens
 from app.api import doors
 from app.core.areas import Lane
 from app.core.data import db
 from app.core.http.admission import WAITING, Door, Lanes
 from app.core.http.hardening import Hardening, Limits
+from app.core.ids import new_id
 from app.core.settings import Settings
 from tests.access.factories import a_caller
 from tests.answers_seen import Recorder
@@ -62,14 +64,28 @@ async def test_a_body_that_does_not_come(app: FastAPI) -> None:
 
 async def test_a_fault_of_ours(app: FastAPI) -> None:
     async with _to(app) as http:
-        assert _problem(await http.get("/v1/me")) == (500, "internal-error")
+        answer = await http.get("/v1/me", headers={"authorization": "Bearer x"})
+    assert _problem(answer) == (500, "internal-error")
 
 
 async def test_a_database_that_is_away(app: FastAPI, settings: Settings, keyring, now) -> None:
     engine = db.open_engine("postgresql://nobody@127.0.0.1:9/none", settings.database)
     away = db.Database(engine, keyring, lambda: now)
     async with main.state(settings, away) as shared, _to(app, **shared) as http:
-        answer = await http.get("/v1/me", headers={"authorization": "Bearer x"})
+        token = tokens.issue(
+            shared["token_keys"],
+            subject=f"staff:{new_id()}",
+            grant_id=new_id(),
+            client_id=str(new_id()),
+            agency_id=new_id(),
+            role="police",
+            region_code=VILLAGE,
+            scopes=frozenset(),
+            session_id=new_id(),
+            now=now,
+            seconds=60,
+        )  # a forged one is refused before the database is asked
+        answer = await http.get("/v1/me", headers={"authorization": f"Bearer {token}"})
     await away.close()
     assert _problem(answer) == (503, "temporarily-unavailable")
     assert answer.headers["retry-after"] == "2"

@@ -77,3 +77,40 @@ async def test_a_purpose_is_needed(client, database, settings):
     assert (missing.status_code, missing.json()["type"]) == (400, "/problems/parameter-invalid")
     wrong = await client.get("/v1/audit-entries", headers={**bare, "purpose-of-use": "care"})
     assert (wrong.status_code, wrong.json()["type"]) == (403, "/problems/purpose-not-allowed")
+
+
+async def test_what_was_sought_is_marked_and_never_written(client, database, settings):
+    """The same text has the same mark, however it is spelt and whoever seeks it; and no other."""
+    county = await a_caller(database, settings, "civil_affairs", JIZHOU)
+    other = await a_caller(database, settings, "civil_affairs", WUQING)
+    asked = (
+        (county, {"name": "样小童"}),
+        (other, {"name": " 样小童 ", "match": "prefix"}),
+        (county, {"resident_id": "11010120160501001X"}),
+        (other, {"resident_id": "１１０１０１ 20160501 001x"}),
+        (county, {"pinyin": "yangxiao", "birth_date": "2016-05-01"}),
+        (county, {"name": "样小"}),
+    )
+    for caller, sought in asked:
+        answer = await client.post("/v1/children/search", json=sought, headers=caller.headers)
+        assert answer.status_code == 200, answer.text
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT * FROM audit_entries ORDER BY id")
+    marks = [row["sought"] for row in rows]
+    assert (marks[0], marks[2]) == (marks[1], marks[3])
+    assert [len(each) for each in marks] == [1, 1, 1, 1, 2, 1]
+    assert len({mark for each in marks for mark in each}) == 5
+    written = str([dict(row) for row in rows])
+    for said in ("样小", "11010120160501001", "yangxiao", "2016"):
+        assert said not in written
+    told = await client.get("/v1/audit-entries", headers=county.headers)
+    assert [each["sought"] for each in told.json()["items"]] == [
+        marks[place] for place in (5, 4, 2, 0)
+    ]
+
+
+async def test_who_seeks_nobody_leaves_no_mark(client, database, settings):
+    county = await a_caller(database, settings, "civil_affairs", JIZHOU)
+    await client.get("/v1/children", headers=county.headers)
+    told = await client.get("/v1/audit-entries", headers=county.headers)
+    assert [each["sought"] for each in told.json()["items"]] == [[]]

@@ -172,7 +172,43 @@ async def test_broken_rule(world: World, name: str, place: str, value: Any, code
     document = await world.refused(name, body, status=422)
     errors = {error["code"]: error["pointer"] for error in document["errors"]}
     assert code in errors
-    assert errors[code].startswith(f"#/{place}") or code == "envelope_invalid"
+    told = place.replace("shoe_size", "?")  # a name that is none of ours is the sender's own word
+    assert errors[code].startswith(f"#/{told}") or code == "envelope_invalid"
+
+
+STRANGE = ("张三", "13812345678", "12011920000101123X", "zhang/../san", CANARY)
+
+
+@pytest.mark.parametrize("name", ["createChild", "changeChild", "correctVisit"])
+async def test_the_name_of_an_unknown_field_is_not_repeated(world: World, name: str) -> None:
+    """It may be a child's, in the place of a field's; which one is wrong is told by its number."""
+    body = {**world.writes[name].body, **dict.fromkeys(STRANGE, 1)}
+    first = len(world.writes[name].body) + 1
+    document = await world.refused(name, body, status=422)
+    assert [(each["pointer"], each["detail"]) for each in document["errors"]] == [
+        ("#/?", f"This field does not exist here; it is number {number} of its object.")
+        for number in range(first, first + len(STRANGE))
+    ]
+    said = json.dumps(document, ensure_ascii=False)
+    assert not any(each in said for each in STRANGE)
+
+
+@pytest.mark.parametrize("name", ["createChild", "changeChild", "correctVisit"])
+async def test_nor_that_of_what_json_does_not_allow(world: World, name: str) -> None:
+    inner = '{"' + STRANGE[0] + '": {"' + STRANGE[1] + '": [NaN]}}'
+    document = await world.refused(name, inner.encode(), status=400)
+    assert [each["pointer"] for each in document["errors"]] == ["#/?/?/0"]
+
+
+async def test_nor_that_of_an_unknown_parameter_or_header_value(world: World) -> None:
+    reader = world.writes["createChild"].caller.headers
+    for query in (f"?{STRANGE[1]}=1", f"?limit={STRANGE[1]}", f"?cursor={STRANGE[0]}"):
+        answer = await world.client.get(f"/v1/children{query}", headers=reader)
+        assert (answer.status_code, STRANGE[1] in answer.text) == (400, False)
+        assert STRANGE[0] not in answer.text
+    headers = {**reader, "purpose-of-use": STRANGE[1]}
+    answer = await world.client.get("/v1/children", headers=headers)
+    assert (answer.status_code, STRANGE[1] in answer.text) == (400, False)
 
 
 async def test_one_bad_event_among_good_ones_stores_the_good(world: World) -> None:
@@ -217,24 +253,27 @@ class TestDuplicateChild:
         assert answer.headers["location"] == opened.headers["location"]
 
     async def test_outside_the_remit_reveals_nothing(self, world: World, settings) -> None:
+        """It is answered as if nobody had the number, with the same done (ADR 56)."""
         stranger = await a_caller(world.database, settings, "village_director", ELSEWHERE)
         theirs = a_file(ELSEWHERE)
         theirs["identity"]["name"] = "样小二"
         opened = await world.client.post("/v1/children", json=theirs, headers=stranger.headers)
         assert opened.status_code == 201
-        before = await world.rows()
-        answer = await world.send("createChild")
-        assert answer.status_code == 202
-        assert answer.json().keys() == {"referral_id", "status"}
-        asked = f"/v1/unresolved/{answer.json()['referral_id']}"
-        assert answer.headers["location"] == asked
-        for secret in (opened.json()["id"], "样小二", str(ELSEWHERE)):
-            assert secret not in f"{answer.text} {answer.headers}"
-        after = await world.rows()
-        changed = {table for table in after if after[table] != before[table]}
-        assert "duplicate_referrals" in changed
-        known = {"duplicate_referrals", "audit_entries", "events", "subject_sequences", "jobs"}
-        assert changed <= known
+        taken, nobodys = a_file(VILLAGE), a_file(VILLAGE)
+        nobodys["identity"] |= {"resident_id": with_check_digit("12000020160301902")}
+        told = []
+        for body in (taken, nobodys):
+            body["education"]["student_numbers"] = []
+            before = await world.rows()
+            answer = await world.send("createChild", body)
+            assert answer.status_code == 201
+            for secret in (opened.json()["id"], "样小二", str(ELSEWHERE)):
+                assert secret not in f"{answer.text} {answer.headers}"
+            after = await world.rows()
+            changed = {table for table in after if after[table] != before[table]}
+            told.append((answer.json().keys(), answer.headers.keys(), changed))
+        first, second = told
+        assert first == second
 
     async def test_another_number_is_another_child(self, world: World) -> None:
         assert (await world.send("createChild")).status_code == 201

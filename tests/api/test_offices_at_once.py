@@ -6,15 +6,15 @@ from tests.at_once import at_once
 from tests.conftest import calling
 from tests.regions.factories import some_regions
 
-COUNTY = 120119000000
+COUNTY, TOWNSHIP = 120119000000, 120119101000
 
 
 async def test_of_two_at_one_moment_one_is_registered(
     app, settings, live_database, database_urls
 ) -> None:
-    await some_regions(live_database, COUNTY)
+    await some_regions(live_database, TOWNSHIP)
     county = await a_caller(live_database, settings, "civil_affairs", COUNTY)
-    body = {"kind": "education", "name": "教育局", "region_code": f"{COUNTY:012d}"}
+    body = {"kind": "township_government", "name": "乡政府", "region_code": f"{TOWNSHIP:012d}"}
     async with calling(app, settings, live_database) as client:
 
         async def register():

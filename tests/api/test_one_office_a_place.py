@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.access.approving import send_by_two
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
 
@@ -24,10 +25,23 @@ async def test_is_registered_by_the_operator_alone(client, database, settings, k
         return await client.post("/v1/agencies", json=body, headers=caller.headers)
 
     if kind != "civil_affairs":  # the county itself is the first
-        assert (await register(county)).status_code == 201
+        colleague = await a_caller(
+            database, settings, "civil_affairs", COUNTY, agency_id=county.agency_id
+        )
+        how = ("createAgency", "POST", "/v1/agencies", body)
+        made = (
+            await send_by_two(client, county, colleague, *how)
+            if kind == "education"
+            else await register(county)
+        )
+        assert made.status_code == 201, made.text
     second = await register(county)
     assert (second.status_code, second.json()["type"]) == (409, "/problems/place-served")
-    assert (await register(operator)).status_code == 201
+    alone = await register(operator)
+    assert (alone.status_code, alone.json()["type"]) == (403, "/problems/approval-required")
+    other = await a_caller(database, settings, "operator", 0, agency_id=operator.agency_id)
+    how = ("createAgency", "POST", "/v1/agencies", body)
+    assert (await send_by_two(client, operator, other, *how)).status_code == 201
 
 
 async def test_schools_are_many(client, database, settings) -> None:

@@ -81,6 +81,25 @@ def test_every_variable_named_is_a_setting() -> None:
         assert wrong == set(), path.relative_to(HOME)
 
 
+def test_every_setting_stands_in_the_table() -> None:
+    def names(group: type[BaseModel], prefix: str) -> Iterator[str]:
+        for name, field in group.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield from names(field.annotation, f"{prefix}{name}__")
+            else:
+                yield f"{prefix}{name}".upper()
+
+    text = (HOME / "docs/settings.md").read_text("utf-8")
+    assert re.findall(r"^\| `(TONGHU_[A-Z_]+)` \|", text, re.MULTILINE) == unlisted_last(
+        text, {*names(Settings, "TONGHU_")}
+    )
+
+
+def unlisted_last(text: str, known: set[str]) -> list[str]:
+    """Sort names as a text first says them, others behind."""
+    return sorted(known, key=lambda name: (text.find(f"`{name}`") < 0, text.find(f"| `{name}`")))
+
+
 def test_every_source_cited_exists() -> None:
     known = {row["id"] for row in clauses.obligations()}
     prefixes = {each[:3] for each in known}

@@ -44,6 +44,7 @@ DIFFERS = {
     "summariseChildren": False,
     "cancelPolicyTrial": False,
     "listEvents": True,  # names children, other operations of its scope name deliveries
+    **dict.fromkeys(("proposeApproval", "decideApproval"), True),  # if what is tried opens it
     "listHolders": True,  # names people, other operations of its scope name agencies
 }
 

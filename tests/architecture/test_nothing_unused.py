@@ -27,6 +27,7 @@ BESIDE_OPERATIONS = {
     *("NotFound", "MethodNotAllowed", "BadRequest"),  # of no operation
     "NotReady",  # of /readyz
     *("UsernameTaken", "UsernameInvalid", "PasswordTooWeak"),  # of a command
+    *("FoundedAlready", "StaffUnknown"),  # likewise
 }
 """Problems that no operation of the document answers."""
 
@@ -34,14 +35,15 @@ CODES_OF_EVENTS = {
     *("added", "bearer_role", "categories", "decision", "escalates_to", "fetch", "found", "left"),
     *("needs", "priority_flags", "reason", "refer_to", "rule", "sections", "source_wire_name"),
     *("stands_in_for", "state", "to_kind", "types", "undecided", "removed", "as_role"),
-    "held_since",
+    "operation",  # an operationId
+    "held_since",  # days by category
 }
 """Fields of events that are text: codes, all of them. One more is a decision, no oversight."""
 
 LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
     *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
-    *("exc_info", "shown_to", "standing"),
+    *("by", "exc_info", "shown_to", "signing", "standing", "times"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

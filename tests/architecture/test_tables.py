@@ -58,12 +58,15 @@ KEPT_PLAIN = {
         "opened_by",
         "operation",
         "order_number",
+        "path",
+        "scope",
     ),
     *("ordered_by", "outcome", "owner_role", "password_hash", "period", "police_reference"),
     *("purpose", "reason", "received_by", "recorded_by", "reference", "replaced_by"),
     *("request_id", "return_kind", "role", "rule", "section", "sender", "sender_ref", "sent_by"),
     *(
         "settled_by",
+        "sought",  # marks by a key, nothing that was searched for
         "source",
         "stand_in",
         "stands_in_for",
@@ -119,7 +122,7 @@ ASKS_ANOTHER_TABLE = {
     "police_report_steps": "visible when the report is, whose parties are a set",
     "police_reporters": "visible to the agency in charge of the report",
     **dict.fromkeys(
-        (*("audit_entries", "unresolved", "webhook_deliveries"),),
+        ("approvals", "audit_entries", "reviews", "unresolved", "webhook_deliveries"),
         "whom a report speaks against may be known long after the row was written",
     ),
 }
@@ -206,6 +209,8 @@ OTHERWISE = {
     "spooled_reports": "goes when it is filed",
     "revocations": "goes when the token would have expired",
     "used_assertions": "goes when it could not be used again anyway",
+    "used_proofs": "goes when it could not be used again anyway",
+    "pushed_requests": "goes when it is used, or when it counts no more",
     "resident_ids": "one row a child and number, deleted with either",
     "child_external_ids": "one row a child and number, deleted with either",
     "child_names": "what belongs to a name, written anew with it",

@@ -21,6 +21,7 @@ class Announcement(Event):
 
     model_config: ClassVar[Any] = {"extra": "allow", "frozen": True}
     wire_name: str = ""  # type: ignore[misc]
+    sections: tuple[str, ...] = ()
 
 
 async def announce(

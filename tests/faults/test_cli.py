@@ -19,6 +19,7 @@ from app.core.jobs import queue
 from app.embedded import postgres
 from app.policy import clauses
 from tests import schema
+from tests.access.apps import a_key
 from tests.faults import command
 from tests.faults.command import Tonghu
 
@@ -60,6 +61,40 @@ def villages(tmp_path: Path, *lines: str) -> Path:
     return file
 
 
+REASON = "合成记录:来函办理,已核对。"
+AGENCY = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
+INIT = ("init", "--first", "甲", "op.one", "--second", "乙", "op.two")
+SECRETS: dict[str, str] = {}
+"""Shown once, to the first test that names the operators."""
+
+
+def by(username: str, password: str) -> tuple[str, ...]:
+    return ("--by", username, "--password", password)
+
+
+def founded(tonghu: Tonghu) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the operators, unless a test before did; how each gives a command."""
+    if not SECRETS:
+        twice = (*INIT[:-1], "OP.ONE")
+        assert "username is taken" in tonghu(*twice)[2]
+        code, said, _ = tonghu(*INIT)
+        assert code == 0
+        named = json.loads(said)["operators"]
+        SECRETS.update({each["username"]: each["password"] for each in named})
+        assert len(set(SECRETS.values())) == 2
+    return by("op.one", SECRETS["op.one"]), by("op.two", SECRETS["op.two"])
+
+
+def by_two(tonghu: Tonghu, one: tuple[str, ...], two: tuple[str, ...], *command: object) -> dict:
+    """Give a command that takes two people."""
+    _, said, _ = tonghu(*command, "--reason", REASON, *one)
+    approval = json.loads(said)["approval_id"]
+    decide = ("approvals", "decide", approval, "--verdict", "approved", "--reason", REASON)
+    assert tonghu(*decide, *two)[0] == 0
+    made: dict = json.loads(tonghu(*command, "--approval", approval, *one)[1])
+    return made
+
+
 async def a_held_job(urls: schema.Urls) -> None:
     connection = await asyncpg.connect(urls.owner)
     await connection.execute(
@@ -92,7 +127,7 @@ def test_before_it_is_migrated_each_command_says_so_in_a_line(
     asyncio.run(schema.drop(pg, name))
 
 
-def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_path) -> None:
+def test_from_an_empty_database_to_places(tonghu: Tonghu, tmp_path) -> None:
     for _ in range(2):  # again is harmless
         code, said, _ = tonghu("migrate")
         assert (code, said.startswith("The database is at revision")) == (0, True)
@@ -121,38 +156,61 @@ def test_from_an_empty_database_to_people_who_can_sign_in(tonghu: Tonghu, tmp_pa
     code, said, _ = tonghu(*ended, "530502", "--on", "2000-12-30")
     assert (code, said.startswith("1 codes were replaced")) == (0, True)
     assert "has a successor: 530502" in tonghu(*ended, "530521", "--on", "2000-12-30")[2]
+    assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
 
-    made = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
-    agency = json.loads(tonghu(*made, "--region", TOWNSHIP)[1])["agency_id"]
+
+def test_from_two_operators_to_people_with_posts(tonghu: Tonghu) -> None:
+    tonghu("migrate")
+    tonghu("regions", "load")
+    code, _, errors = tonghu(*AGENCY, "--region", TOWNSHIP, *by("one", "nothing"))
+    assert (code, "`tonghu init` names the first" in errors) == (1, True)
+    one, two = founded(tonghu)
+    assert "Operators were named before" in tonghu(*INIT)[2]
+
+    agency = json.loads(tonghu(*AGENCY, "--region", TOWNSHIP, *one)[1])["agency_id"]
     for region in (TOWNSHIP, "120225101000", "120119101"):  # its code until 2015; without zeros
-        _, said, told = tonghu(*made, "--region", region)
+        _, said, told = tonghu(*AGENCY, "--region", region, *one)
         assert (json.loads(said)["agency_id"], "before" in told) == (agency, True)
     for region in ("999999999999", "12011", "abc"):
-        code, said, errors = tonghu(*made, "--region", region)
+        code, said, errors = tonghu(*AGENCY, "--region", region, *one)
         assert (code, said, len(errors.splitlines())) == (1, "", 1)
 
     school = ("agencies", "create", "--kind", "school", "--name", "测试小学")
-    school_id = json.loads(tonghu(*school, "--region", TOWNSHIP)[1])["agency_id"]
+    school_id = json.loads(tonghu(*school, "--region", TOWNSHIP, *one)[1])["agency_id"]
     client = ("clients", "create", "--name", "测试考勤", "--role", "school_system")
-    system = json.loads(tonghu(*client, "--agency", school_id, "--region", TOWNSHIP)[1])
+    of_school = ("--agency", school_id, "--region", TOWNSHIP)
+    code, _, errors = tonghu(*client, *of_school, *one)
+    assert (code, "say why with --reason" in errors) == (1, True)
+    system = by_two(tonghu, one, two, *client, *of_school)
     assert system["client_id"]
     assert system["client_secret"]
-    code, _, errors = tonghu(*client, "--agency", agency, "--region", TOWNSHIP)
+    code, _, errors = tonghu(*client, "--agency", agency, "--region", TOWNSHIP, *one)
     assert (code, len(errors.splitlines())) == (1, 1)
     assert "school_system is for school, not for township_government" in errors
-    _, _, errors = tonghu(*client, "--role", "shool", "--agency", agency, "--region", TOWNSHIP)
-    assert "no role is called shool; did you mean school?" in errors
+    misspelt = ("--role", "shool", "--agency", agency, "--region", TOWNSHIP)
+    _, _, errors = tonghu(*client, *misspelt, *one)
+    assert "There is no such role. There are: village_director, " in errors
 
-    staff = ("staff", "create", "--name", "测试员", "--username", "test.one")
-    post = ("--role", "township_supervisor", "--region", TOWNSHIP, "--agency", agency)
-    code, said, _ = tonghu(*staff, *post, "--password", "correct horse battery")
+    staff = ("staff", "create", "--name", "测试员", "--agency", agency)
+    first = (*staff, "--username", "test.one", "--new-password", "correct horse battery")
+    code, said, _ = tonghu(*first, *one)
     assert code == 0
-    assert "staff_id" in said
-    code, said, errors = tonghu(*staff, *post, "--password", "correct horse battery")
+    person = json.loads(said)["staff_id"]
+    code, said, errors = tonghu(*first, *one)
     assert (code, said) == (1, "")
     assert "Traceback" not in errors
-
-    assert tonghu("jobs", "held")[:2] == (0, "No job is held.\n")
+    nowhere = (*staff[:-1], uuid4(), *first[6:])
+    assert "no such agency" in tonghu(*nowhere, *one)[2]
+    again = ("--username", "test.two", "--new-password", "correct horse battery")
+    known = ("--same-person-as", person)
+    other = json.loads(tonghu(*staff, *again, *known, *one)[1])["staff_id"]
+    assert "count as one person" in tonghu("staff", "same", person, other, *one)[1]
+    assert "not two entries" in tonghu("staff", "same", person, uuid4(), *one)[2]
+    post = ("posts", "add", "--agency", agency, "--role", "township_supervisor")
+    place = ("--region", TOWNSHIP, "--title", "督导员")
+    post_id = json.loads(tonghu(*post, *place, *one)[1])["post_id"]
+    held = tonghu("posts", "hold", post_id, person, "--since", "2026-01-01", *one)
+    assert "holding_id" in held[1]
 
 
 def test_a_list_that_is_no_json_is_refused_in_a_line(
@@ -221,13 +279,43 @@ async def old_answers(urls: schema.Urls) -> None:
 def test_who_registers_a_client_says_for_whom(tonghu: Tonghu) -> None:
     tonghu("migrate")
     tonghu("regions", "load")
+    one, two = founded(tonghu)
     app = ("clients", "create", "--name", "测试应用")
-    assert json.loads(tonghu(*app, "--redirect-uri", "https://app.example/")[1])["client_id"]
-    assert "an app needs --redirect-uri" in tonghu(*app, "--agency", uuid4())[2]
-    assert (
-        "no such agency"
-        in tonghu(*app, "--role", "school_system", "--agency", uuid4(), "--region", TOWNSHIP)[2]
-    )
+    made = by_two(tonghu, one, two, *app, "--redirect-uri", "https://app.example/")
+    assert made["client_id"]
+    assert "an app needs --redirect-uri" in tonghu(*app, "--agency", uuid4(), *one)[2]
+    nobodys = ("--role", "school_system", "--agency", uuid4(), "--region", TOWNSHIP)
+    assert "may not register a client" in tonghu(*app, *nobodys, *one)[2]
+
+
+def test_power_from_the_command_line_is_used_by_two(tonghu: Tonghu, tmp_path) -> None:
+    tonghu("migrate")
+    tonghu("regions", "load")
+    one, two = founded(tonghu)
+    police = ("agencies", "create", "--kind", "police", "--name", f"测试派出所 {uuid4()}")
+    police = (*police, "--region", TOWNSHIP)
+    assert "There is none." in tonghu("approvals", "list", "--state", "expired", *two)[1]
+    code, said, told = tonghu(*police, "--uscc", "91110000600037341L", "--reason", REASON, *one)
+    approval = json.loads(said)["approval_id"]
+    assert (code, f"tonghu approvals decide {approval}" in told) == (0, True)
+    assert "createAgency" in tonghu("approvals", "list", *two)[1]
+    shown = json.loads(tonghu("approvals", "show", approval, *two)[1])
+    assert (shown["body"]["kind"], shown["reason"]) == ("police", REASON)
+    decide = ("approvals", "decide", approval, "--verdict", "approved", "--reason", REASON)
+    code, _, errors = tonghu(*decide, *one)
+    assert (code, "Another person" in errors) == (1, True)
+    assert tonghu(*decide, *two)[1] == "It is approved.\n"
+    used = (*police, "--uscc", "91110000600037341L", "--approval", approval)
+    assert "does not let this request through" in tonghu(*used[:-4], *used[-2:], *one)[2]
+    assert json.loads(tonghu(*used, *one)[1])["agency_id"]
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": [a_key()[1]]}))
+    system = ("clients", "create", "--name", "接警系统", "--role", "police", "--jwks", keys)
+    agency = json.loads(tonghu(*used, *one)[1])["agency_id"]
+    made = by_two(tonghu, one, two, *system, "--agency", agency, "--region", TOWNSHIP)
+    assert (made["client_secret"], "client_id" in made) == (None, True)
+    lost = tonghu(*AGENCY[:-1], "别的乡镇", "--region", TOWNSHIP, *by("op.one", "wrong password"))
+    assert (lost[0], "No operator signs in" in lost[2]) == (1, True)
 
 
 def test_a_setting_that_is_none_is_told_by_its_name(tonghu: Tonghu, monkeypatch) -> None:

@@ -52,10 +52,11 @@ class Pair(Town):
         pid = self.processes["web"].pid
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    async def ask(self, path: str, token: str = "none") -> httpx.Response:
+    async def ask(self, path: str, token: str = "none", **said: str) -> httpx.Response:
         """Ask on a connection of its own: whichever process takes it."""
+        headers = {"authorization": f"Bearer {token}", **said}
         async with httpx.AsyncClient(base_url=self.base, timeout=PATIENCE) as http:
-            return await http.get(path, headers={"authorization": f"Bearer {token}"})
+            return await http.get(path, headers=headers)
 
     async def drains(self) -> bool:
         return (await self.ask("/readyz")).status_code == httpx.codes.SERVICE_UNAVAILABLE
@@ -83,6 +84,9 @@ async def test_two_processes_count_as_one_and_lose_nothing(pair: Pair) -> None:
         for _ in range(20)
     ]
     assert left == list(range(left[0], left[0] - 20, -1))
+    of_proxy = {"x-forwarded-for": "203.0.113.9", "x-request-id": "of-the-proxy-1"}
+    answer = await pair.ask("/livez", **of_proxy)  # heard once, by us alone
+    assert answer.headers["x-request-id"] == of_proxy["x-request-id"]
 
     def strike(sent: int) -> None:
         if sent == KILLED_AT:

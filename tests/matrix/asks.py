@@ -63,6 +63,14 @@ def _machine(role: str) -> Callable[[Target], Json]:
     }
 
 
+def _proposal(target: Target) -> Json:
+    """A police station for the township of a target, which operators propose."""
+    township = f"{target.region // 1000 * 1000:012d}"
+    body = {"kind": "police", "name": "测试派出所", "region_code": township}
+    said = {"operation": "createAgency", "path": "/v1/agencies", "body": body}
+    return {**said, "reason": "合成记录,仅用于测试。"}
+
+
 _ACCESS = (
     Ask("readMe"),
     Ask("listClients", shows=("client_id",)),
@@ -73,6 +81,16 @@ _ACCESS = (
     Ask("replaceClientKeys", always(_KEYS)),
     Ask("suspendClient"),
     Ask("resumeClient"),
+    Ask("allowBearerTokens", always({"reason": "x" * 20, "until": "2026-12-01T00:00:00Z"})),
+    Ask("endBearerTokens"),
+    Ask("proposeApproval", _proposal),
+    Ask("listApprovals", shows=("approval_id",)),
+    Ask("readApproval"),
+    Ask("decideApproval", always({"verdict": "approved", "reason": "合成记录,仅用于测试。"})),
+    Ask("withdrawApproval"),
+    Ask("listReviews", shows=("review_id",)),
+    Ask("readReview"),
+    Ask("finishReview", always({"finding": "proper", "note": "合成记录,仅用于测试。"})),
 )
 
 _REFERENCE = (
@@ -96,7 +114,7 @@ _REFERENCE = (
     Ask("listHolders"),
     Ask(
         "holdPost",
-        always({"staff_id": str(new_id()), "since": "2026-11-01"}),
+        lambda target: {"staff_id": str(target.ids["staff_id"]), "since": "2026-11-01"},
         gives="village_director",
     ),
     Ask("leavePost", always({"until": "2026-11-20"}), gives="village_director"),
@@ -174,6 +192,7 @@ _POLICE = (
     Ask("listReports", shows=("report_id",)),
     Ask("readReport"),
     Ask("readReporter"),
+    Ask("readReporterAlone", always({"reason": "合成记录,仅用于测试。"})),
     Ask("readReportChain"),
     Ask("readAssessmentDocument"),
     Ask("acknowledgeReport", always({"police_reference": "1", "accepted_at": _NOW})),

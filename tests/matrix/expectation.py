@@ -160,6 +160,15 @@ def _administers(who: Who, target: Target) -> bool:
     return _owns(who, target) or who.role == "operator"
 
 
+def _shares_power(who: Who, target: Target) -> bool:
+    """The agency of who proposed it, the one it concerns (the police of the target), and civil
+    affairs of the place, as whom it was proposed.
+    """
+    theirs = _owns(who, target) or target.police == who.agency
+    may_decide = who.role == "civil_affairs" and _inside(who, target.region)
+    return (theirs or may_decide) and not _hidden(who, target)
+
+
 def _everyone(who: Who, target: Target) -> bool:
     return True
 
@@ -213,6 +222,8 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "post_id": _arranges_posts,
     "holding_id": _arranges_posts,
     "client_id": _administers,
+    "approval_id": _shares_power,
+    "review_id": _shares_power,
     "entry_id": _audits,
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
@@ -264,7 +275,7 @@ def _not_written_to(who: Who, target: Target, gives: str | None) -> bool:
 def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
     """Nobody gives a machine more than they have (AZ-11)."""
     if who.role == "operator":
-        return False
+        return False  # neither role fits an operator's agency
     granted = set(ROLES[gives or ""]["scopes"])
     return (
         target.owner != who.agency
@@ -276,6 +287,11 @@ def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
 def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
     places = (target.region, target.owner_region)
     return not _may_give(who, gives) or not all(_inside(who, place) for place in places)
+
+
+def _could(role: str, who: Who, target: Target) -> bool:
+    """Only a person in the same role, over the same object, decides what one did or proposed."""
+    return (who.role, who.holder) == (role, "staff") and _inside(who, target.region)
 
 
 REFUSED: Mapping[str, Refusal] = {
@@ -297,7 +313,6 @@ REFUSED: Mapping[str, Refusal] = {
     "changeChild": lambda who, _, __: not _writes(who, "guardianship"),
     **dict.fromkeys(
         (
-            "readReporter",
             "investigateReport",
             "notifyTownship",
             "forwardReport",
@@ -311,6 +326,10 @@ REFUSED: Mapping[str, Refusal] = {
             "arrangeServices",
         ),
         _not_our_child,
+    ),
+    "readReporter": lambda *_: True,  # by nobody alone
+    "readReporterAlone": lambda who, target, _: (
+        _not_with_us(who, target, None) or who.holder == "machine"
     ),
     "judgeOmissions": lambda who, target, _: (
         _not_with_us(who, target, None) or who.holder == "machine"
@@ -362,9 +381,20 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
     "addPost": _no_post_of_ours,
-    **dict.fromkeys(("holdPost", "leavePost"), lambda who, _, gives: not _may_give(who, gives)),
+    # The posts of an operator are filled by two.
+    "holdPost": lambda who, _, gives: not _may_give(who, gives) or who.role == "operator",
+    "leavePost": lambda who, _, gives: not _may_give(who, gives),
     "registerClient": _more_than_own,
-    "registerApp": lambda who, _, __: who.role != "operator",
+    # By nobody alone.
+    **dict.fromkeys(("registerApp", "allowBearerTokens", "replaceClientKeys"), lambda *_: True),
+    "endBearerTokens": lambda who, _, __: who.role != "operator",
+    "resumeClient": lambda who, _, __: who.role == "operator",
+    "proposeApproval": lambda who, target, _: not _could("operator", who, target),
+    **dict.fromkeys(
+        ("decideApproval", "finishReview"),
+        lambda who, target, _: not _could("civil_affairs", who, target),
+    ),
+    "withdrawApproval": lambda *_: True,  # somebody else proposed it
     "closeWebhookDelivery": lambda who, _, __: who.holder == "machine",
 }
 """When a visible thing is still not the caller's to do: parts in a case, sections, remits."""

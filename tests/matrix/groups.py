@@ -79,11 +79,17 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (
             *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),
             *("listClients", "registerApp", "replaceClientKeys", "suspendClient", "resumeClient"),
+            *("allowBearerTokens", "endBearerTokens"),
+            *("listApprovals", "readApproval", "withdrawApproval", "listReviews", "readReview"),
             "listAuditEntries",
         ),
         (_by_name,),
     ),
     "registerClient": (_by_name, _all_scopes),
+    "readReporterAlone": (_holder,),
+    **dict.fromkeys(
+        ("proposeApproval", "decideApproval", "finishReview"), (_by_name, _holder, _all_scopes)
+    ),
     **dict.fromkeys(("registerWebhookEndpoint", "changeWebhookEndpoint"), (_all_scopes,)),
     **dict.fromkeys(
         ("closeWebhookDelivery", "recordReturn", "settleDoubt", "recordPresenceFinding"), (_holder,)

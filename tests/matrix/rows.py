@@ -20,6 +20,7 @@ from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceRe
 from app.regions.rules import lineage, subtree
 from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
+from tests.matrix import power
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
 
@@ -35,6 +36,7 @@ KINDS = (
         "delivery_id",
         "post_id",
     ),
+    *("staff_id", "approval_id", "review_id"),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""
@@ -69,6 +71,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     _duties(tx, target, about)
     await _post(tx, target)
     _machine(tx, target)
+    power.store(tx, target)
     await _webhook(tx, target, child)
     await tx.flush()
     await tx.connection.execute(
@@ -268,6 +271,8 @@ async def _post(tx: Tx, target: Target) -> None:
         created_at=tx.now,
     )
     tx.session.add(person)
+    other = {"id": target.ids["staff_id"], "name": "测试员乙"}
+    tx.session.add(Staff(**{**person.model_dump(), **other}))
     tx.session.add(
         Post(
             id=target.ids["post_id"],

@@ -44,7 +44,7 @@ _DATED = {
 """Looks into the past, and the field that says how far back each item lies. Others do not look."""
 
 _DATED_UNSAID = {
-    *("readReporter", "readAssessmentDocument"),
+    *("readReporter", "readReporterAlone", "readAssessmentDocument"),
     *("listAttendanceEvents", "pushAttendanceEvents"),
 }
 """Looks into the past whose answer does not say how far: tests of their own do."""
@@ -54,11 +54,13 @@ _KINDS = {
     "dropout_alerts": {"education"},
     "police_reports": {"police_report"},
     "readReporter": {"reporter"},
+    "readReporterAlone": {"reporter"},
     "listChildEnrolments": {"education"},
     "webhooks": set(),
     "listEvents": {"events"},
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
+    "approvals": set(),
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 
@@ -151,10 +153,15 @@ def _named(value: Any, field: str) -> Iterator[str]:
         if value.get(field):
             yield value[field]
         for name, inner in value.items():
-            yield from _named(orjson.loads(inner) if name == "body" else inner, field)
+            yield from _named(_inner(name, inner), field)
     if isinstance(value, list):
         for inner in value:
             yield from _named(inner, field)
+
+
+def _inner(name: str, value: Any) -> Any:
+    """Read what a delivery holds as text."""
+    return orjson.loads(value) if name == "body" and isinstance(value, str) else value
 
 
 def _subjects(value: dict[str, Any]) -> Iterator[str]:

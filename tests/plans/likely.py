@@ -30,6 +30,7 @@ RATIOS = {
     **dict.fromkeys(("child_external_ids", "child_stays", "derivations"), 0.05),
     **dict.fromkeys(("duplicate_referrals", "policy_trials"), 0.05),
     **dict.fromkeys(("presence_sightings", "spooled_reports"), 0.05),
+    **dict.fromkeys(("approvals", "bearer_exceptions", "reviews", "same_persons"), 0.05),
 }
 """Rows for each child. Few of what there will be many of let a statement pass that reads all."""
 
@@ -75,6 +76,7 @@ KEPT = {
     "event_feed",
     *("duty_counts", "children_counts"),
     *("child_names", "names_unfilled"),  # made of the names, by the county's key
+    *("used_proofs", "pushed_requests"),
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }
 """What is not copied."""

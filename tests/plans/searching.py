@@ -16,6 +16,7 @@ from app.children import listing, names, queries, schemas, search, tokens
 from app.core.data import db
 from app.core.data.db import Tx
 from app.core.http import paging
+from app.core.http.cursors import Cursors
 from tests.children.factories import everywhere
 from tests.plans import world
 from tests.plans.asking import searches
@@ -26,13 +27,17 @@ TIMES = 7
 Search = Callable[[Tx, Principal, schemas.ChildSearch], Awaitable[paging.Rows]]
 
 
+def _cursors(tx: Tx) -> Cursors:
+    return Cursors(tx.keyring, lambda: "search")
+
+
 async def _by_tokens(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> paging.Rows:
-    return await search.found(tx, principal, wanted, None)
+    return await search.found(tx, principal, wanted, None, _cursors(tx))
 
 
 async def _as_before(tx: Tx, principal: Principal, wanted: schemas.ChildSearch) -> paging.Rows:
     conditions = search.compared(tx, wanted, None)
-    return await listing.list_page(tx, principal, conditions, paging.Window())
+    return await listing.list_page(tx, principal, conditions, paging.Window(_cursors(tx)))
 
 
 async def _measured(

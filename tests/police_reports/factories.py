@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
+
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs import events as spine
@@ -47,6 +49,16 @@ async def the_offices(database: Database, settings: Settings) -> Offices:
     await an_endpoint(database, found.police.agency_id, TOWNSHIP)
     await some_regions(database, *lineage(VILLAGE)[:-1])
     return found
+
+
+async def who_reported(
+    client: httpx.AsyncClient, officer: Caller, report: str | UUID
+) -> httpx.Response:
+    """Read alone who reported; `report`: its id or place."""
+    place = str(report)
+    place = place if place.startswith("/") else f"/v1/police-reports/{place}"
+    said = {"reason": "孩子可能处于危险,须立即核实。"}
+    return await client.post(f"{place}/reporter/reading", json=said, headers=officer.headers)
 
 
 async def an_endpoint(

@@ -17,6 +17,7 @@ from tests.police_reports.factories import (
     police_at,
     rows,
     the_offices,
+    who_reported,
 )
 
 URL = "/v1/police-reports"
@@ -62,7 +63,7 @@ async def test_a_child_out_of_sight_does_not_tell_where_it_lives(client, databas
 )
 async def test_a_phone_number_is_taken_as_it_is(client, offices, phone) -> None:
     report_id = await filed(client, offices.school, reporter={"phone": phone})
-    read = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    read = await who_reported(client, offices.police, report_id)
     assert (read.json()["phone"], read.json()["name"]) == (phone, None)
 
 
@@ -226,7 +227,7 @@ async def test_a_narrative_of_any_kind_is_kept_in_words(client, offices, said, w
     read = await client.get(f"{URL}/{report_id}", headers=offices.county.headers)
     assert read.json()["narrative"] == words
     assert CANARY not in read.text
-    kept = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    kept = await who_reported(client, offices.police, report_id)
     assert kept.json().get("as_sent") == apart
 
 
@@ -242,7 +243,7 @@ async def test_a_field_plainly_misspelt_is_read_as_ours(client, offices, name, o
     place = answer.headers["location"]
     read = (await client.get(place, headers=offices.police.headers)).json()
     assert read[ours] == body[name]
-    kept = await client.get(f"{place}/reporter", headers=offices.police.headers)
+    kept = await who_reported(client, offices.police, place)
     assert kept.json()["as_sent"] == {name: body[name]}
 
 
@@ -276,7 +277,7 @@ async def test_what_cannot_be_stored_is_replaced_and_marked(client, offices, sai
     assert read["subject"]["name"] == "测\ufffd二"
     marks = {"narrative": mark, "subject.name": mark}
     assert read["as_sent"]["unread"] == marks
-    who = (await client.get(f"{place}/reporter", headers=offices.police.headers)).json()
+    who = (await who_reported(client, offices.police, place)).json()
     assert who["phone"] == "022\ufffd110"
     assert who["as_sent"] == {"reporter.phone": mark, "天气\ufffd": "\ufffd"}
     corrected = await client.post(f"{place}/supersession", **sent)
@@ -305,7 +306,7 @@ async def test_nothing_beside_it_that_is_no_json_of_ours_refuses_it(
     assert (answer.status_code, answer.json()["doubts"]) == (201, ["field_unread"]), answer.text
     place = answer.headers["location"]
     read = (await client.get(place, headers=offices.police.headers)).json()
-    who = (await client.get(f"{place}/reporter", headers=offices.police.headers)).json()
+    who = (await who_reported(client, offices.police, place)).json()
     kept = {**((read["as_sent"] or {}).get("unread") or {}), **(who["as_sent"] or {})}
     assert told.items() <= kept.items()
     assert kept
@@ -320,7 +321,7 @@ async def test_what_is_said_of_who_reports_is_kept_apart_however_it_looks(
     body = a_report(reporter={"name": CANARY, "phone": phone})
     answer = await client.post(URL, json=body, headers=offices.school.headers)
     assert answer.status_code == 201, answer.text
-    who = await client.get(f"{answer.headers['location']}/reporter", headers=offices.police.headers)
+    who = await who_reported(client, offices.police, answer.headers["location"])
     shown = who.json()
     assert shown["name"] == CANARY
     assert str(phone) == shown["phone"] or shown["as_sent"] == {"reporter.phone": phone}

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.access.operations import note_same_person
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
@@ -160,6 +161,15 @@ class TestClosing:
         answer = await case.take("township", "closure/confirmation", CONFIRM)
         assert problem(answer) == (403, "second-person-needed")
         assert (await case.read())["state"] != "closed"
+
+    async def test_nor_they_by_another_account(self, case, colleague, database) -> None:
+        await case.taken("township", "closure", UNASSESSED)
+        proposer = case.offices.township.subject_id
+        async with database.begin(SYSTEM) as tx:
+            await note_same_person(tx, proposer, colleague.subject_id)
+        assert "confirmClosure" not in (await case.read(colleague))["permitted"]
+        answer = await case.take(colleague, "closure/confirmation", CONFIRM)
+        assert problem(answer) == (403, "second-person-needed")
 
     async def test_nor_another_agency_of_the_place(self, case, database, settings) -> None:
         await case.taken("township", "closure", UNASSESSED)

@@ -15,6 +15,7 @@ from tests.police_reports.factories import (
     police_at,
     rows,
     the_offices,
+    who_reported,
 )
 from tests.police_reports.test_chain import URL
 from tests.police_reports.test_suspects import named, seen_by
@@ -102,7 +103,7 @@ async def test_whoever_names_all_police_hides_it_from_all_but_the_last(
     report_id = await filed(client, offices.school, who=both)
     read = await client.get(f"{URL}/{report_id}", headers=above.headers)
     assert (read.json()["police_agency_id"], read.json()["routing"]) == (both[0], "routed")
-    kept = await client.get(f"{URL}/{report_id}/reporter", headers=above.headers)
+    kept = await who_reported(client, above, report_id)
     assert kept.json()["as_sent"] == {"who": both}
     assert {"not_all_shielded", "agency_unknown"} <= {*read.json()["doubts"]}
     assert await seen_by(client, offices, report_id) == {"school", "county"}
@@ -197,7 +198,7 @@ async def test_who_reports_is_read_by_the_police_in_charge_alone(client, offices
     for who in (offices.village, offices.school, offices.township, offices.county, offices.police):
         read = await client.get(f"{URL}/{report_id}", headers=who.headers)
         assert CANARY not in read.text
-        apart = await client.get(f"{URL}/{report_id}/reporter", headers=who.headers)
+        apart = await who_reported(client, who, report_id)
         assert (CANARY in apart.text) == (who is offices.police)
     assert "field_unread" in read.json()["doubts"]
 
@@ -214,5 +215,5 @@ async def test_a_field_nobody_knows_names_nobody_unless_it_says_so(
     client, offices, field, unnamed
 ) -> None:
     report_id = await filed(client, offices.school, **{"reporter": None, field: "雨"})
-    read = await client.get(f"{URL}/{report_id}/reporter", headers=offices.police.headers)
+    read = await who_reported(client, offices.police, report_id)
     assert (read.json()["anonymous"], read.json()["as_sent"]) == (unnamed, {field: "雨"})

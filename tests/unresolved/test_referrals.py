@@ -294,9 +294,11 @@ async def test_corrected_and_sent_again_the_file_opens_and_takes_what_waited(
 async def test_another_number_that_is_elsewhere_is_another_referral(
     client, database, settings, director, county, refused
 ) -> None:
-    other = with_check_digit("12000020160301902")
+    """Of a child of the same name; of another name it is another child's file."""
+    other = with_check_digit("12000020160501902")
     stranger = await a_caller(database, settings, "village_director", OTHER_COUNTY_VILLAGE)
-    identity = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": other}
+    born = {"birth_date": "2016-05-01", "resident_id": other}
+    identity = {**a_file(VILLAGE)["identity"], **born}
     there = await client.post(
         "/v1/children",
         json=a_file(OTHER_COUNTY_VILLAGE, identity=identity),
@@ -306,7 +308,7 @@ async def test_another_number_that_is_elsewhere_is_another_referral(
     body = {name: refused[name] for name in refused if name != "referral_id"}
     again = await client.post(
         "/v1/children",
-        json={**body, "identity": {**body["identity"], "resident_id": other}},
+        json={**body, "identity": {**body["identity"], **born}},
         headers=director.headers,
     )
     assert again.status_code == 202, again.text

@@ -34,7 +34,7 @@ async def test_sent_again_without_an_id_it_is_one_referral(
 async def test_a_change_sent_again_is_one_referral(
     client, database, director, county, elsewhere
 ) -> None:
-    unnumbered = {**a_file(VILLAGE)["identity"], "name": "样小二", "resident_id": None}
+    unnumbered = {**a_file(VILLAGE)["identity"], "resident_id": None}
     file = await client.post(
         "/v1/children", json=a_file(VILLAGE, identity=unnumbered), headers=director.headers
     )

@@ -17,6 +17,7 @@ from tests.access.factories import an_agency
 from tests.waiting import happens, until
 from tests.webhooks.workshop import (
     HOME,
+    TOWNSHIP,
     Clock,
     Receiver,
     an_endpoint,
@@ -51,7 +52,7 @@ class TestDelivery:
         _, key = await an_endpoint(live, bureau, receiver.url)
         report = new_id()
         async with sending(live, settings_for(receiver), database_urls.app):
-            made = await queue(live, bureau, report, report_id=str(report))
+            made = await queue(live, bureau, report)
             await until(has_state(live, made, "succeeded", 1))
         (got,) = receiver.received
         row = await row_of(live, made)
@@ -66,11 +67,9 @@ class TestDelivery:
         payload = verified(got, key, clock.now)
         assert payload["type"] == "webhooks.delivery_overdue"
         assert payload["timestamp"] == "2026-11-20T02:00:00.000000Z"
-        assert payload["data"] == {
-            "report_id": str(report),
-            "event_id": str(row["event_id"]),
-            "sequence": 1,
-        }
+        said = payload["data"]
+        assert (said["subject_id"], said["event_id"]) == (str(report), str(row["event_id"]))
+        assert (said["region_code"], said["sequence"]) == (f"{TOWNSHIP:012d}", 1)
         (attempt,) = await attempts_of(live, made)
         assert (attempt["status"], attempt["error"], attempt["number"]) == (200, None, 1)
         assert (attempt["address"], attempt["trigger"]) == ("127.0.0.1", "auto")
@@ -297,9 +296,7 @@ class TestOrder:
             await queue(live, bureau)
         clock.advance(seconds=1)
         async with live.begin(SYSTEM) as tx:
-            (urgent,) = await deliveries.tell(
-                tx, an_event(), agency_id=bureau, data={}, urgent=True
-            )
+            (urgent,) = await deliveries.tell(tx, an_event(), agency_id=bureau, urgent=True)
         async with sending(live, settings_for(receiver), database_urls.app):
             await until(lambda: len(receiver.received) == 4)
         assert receiver.ids()[0] == (await row_of(live, urgent))["webhook_id"]

@@ -1,5 +1,6 @@
 """The feed: what an endpoint of the caller would be told, for those who come and ask."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -239,8 +240,30 @@ async def test_the_children_it_names_are_in_the_record(client, database, offices
     assert {row["id"] for row in seen} == {child.id, other.id}
 
 
-async def test_a_cursor_of_another_list_is_refused(client, offices) -> None:
-    answer = await client.get(
-        EVENTS, params={"cursor": "WyJhIl0"}, headers=offices["county"].headers
-    )
-    assert answer.status_code == 400
+async def test_a_cursor_of_another_list_or_reader_is_refused(client, offices) -> None:
+    county, township = offices["county"], offices["township"]
+    listed = await client.get("/v1/agencies?limit=1", headers=county.headers)
+    theirs = (await read(client, township))["next_cursor"]
+    for cursor in ("WyJhIl0", "A" * 40, listed.json()["next_cursor"], theirs):
+        answer = await client.get(EVENTS, params={"cursor": cursor}, headers=county.headers)
+        assert answer.json()["type"] == "/problems/cursor-invalid"
+
+
+async def test_what_was_kept_from_the_release_before_goes_on(client, database, offices) -> None:
+    """A cursor of the feed is kept for months; they stood in the clear once."""
+    township = offices["township"]
+    await said(database, *(an_event() for _ in range(3)))
+    page = await read(client, township, limit=1)
+    rest = await read(client, township, cursor=page["next_cursor"])
+    position = await placed(database, page["items"][0]["id"])
+    for plain in (f"[{position}]", f"[{position}] "):
+        old = base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+        answer = await client.get(EVENTS, params={"cursor": old}, headers=township.headers)
+        assert (answer.status_code == 400) == plain.endswith(" ")
+        assert answer.status_code == 400 or answer.json() == rest
+    assert len(rest["items"]) == 2
+
+
+async def placed(database: Database, event_id: str) -> int:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetchval("SELECT position FROM events WHERE id = $1", event_id)

@@ -15,7 +15,7 @@ from app.webhooks import jobs
 from app.webhooks.operations import deliveries, fan_out
 from tests.access.factories import an_agency
 from tests.jobs import run_jobs
-from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event
+from tests.webhooks.workshop import HOME, TOWNSHIP, an_endpoint, an_event, facts_of
 
 VILLAGE = 120119101200
 
@@ -33,9 +33,7 @@ class TestQueueMandatory:
         reach = Reach(*subtree(VILLAGE), agency=committee, caller="staff:somebody")
         event = an_event()
         async with database.begin(reach) as tx:
-            (made,) = await deliveries.tell(
-                tx, event, agency_id=police, data={"report_id": event.subject_id}
-            )
+            (made,) = await deliveries.tell(tx, event, agency_id=police)
             # The caller is who they were, and sees nothing of it.
             assert await tx.connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
             caller = await tx.connection.fetchval("SELECT current_setting('tonghu.caller')")
@@ -59,12 +57,12 @@ class TestQueueMandatory:
             await publish(tx, an_event(report), an_event())
         async with database.begin(SYSTEM) as tx:
             for event in both:
-                await deliveries.tell(tx, event, agency_id=police, data={"fetch": "/"})
+                await deliveries.tell(tx, event, agency_id=police)
         assert [orjson.loads(row["body"]) for row in await queued(database)] == [
             {
                 "type": "webhooks.delivery_overdue",
                 "timestamp": "2026-11-20T02:00:00.000000Z",
-                "data": {"fetch": "/", "event_id": str(event.event_id), "sequence": sequence},
+                "data": {**facts_of(event), "sequence": sequence},
             }
             for sequence, event in enumerate(both, 2)
         ]
@@ -75,7 +73,7 @@ class TestQueueMandatory:
 
         async def file_and_fail() -> None:
             async with database.begin(SYSTEM) as tx:
-                await deliveries.tell(tx, an_event(), agency_id=police, data={})
+                await deliveries.tell(tx, an_event(), agency_id=police)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -87,7 +85,7 @@ class TestQueueMandatory:
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
             queries.clear()
-            await deliveries.tell(tx, an_event(), agency_id=police, data={})
+            await deliveries.tell(tx, an_event(), agency_id=police)
         assert len(queries) == 5, queries.statements
 
     @pytest.mark.parametrize("takes", ["webhooks.delivery_overdue", "webhooks.*"])
@@ -99,7 +97,7 @@ class TestQueueMandatory:
             database, police, "https://receiver.example.org/", event_types=("visits.*", takes)
         )
         async with database.begin(SYSTEM) as tx:
-            made = await deliveries.tell(tx, an_event(), agency_id=police, data={})
+            made = await deliveries.tell(tx, an_event(), agency_id=police)
         assert len(made) == 1
 
     async def test_says_so_when_nobody_takes_it(self, database) -> None:
@@ -110,16 +108,17 @@ class TestQueueMandatory:
             await tx.connection.execute(
                 "UPDATE webhook_endpoints SET active = false WHERE id = $1", idle
             )
-            made = await deliveries.tell(tx, an_event(), agency_id=police, data={})
+            made = await deliveries.tell(tx, an_event(), agency_id=police)
             announced = await tx.connection.fetchval("SELECT count(*) FROM events")
         assert (made, announced) == ([], 0)
 
-    async def test_refuses_a_fat_payload(self, database) -> None:
+    async def test_refuses_a_fat_payload(self, database, monkeypatch) -> None:
+        monkeypatch.setattr(deliveries, "_MANDATORY_BYTES", 200)
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
             with pytest.raises(deliveries.PayloadTooLarge):
-                await deliveries.tell(tx, an_event(), agency_id=police, data={"note": "x" * 20_000})
+                await deliveries.tell(tx, an_event(), agency_id=police)
 
 
 class TestFanOut:
@@ -186,7 +185,7 @@ class TestFanOut:
         names = await self.subscribers(database)
         event = an_event(region_code=VILLAGE)
         async with database.begin(SYSTEM) as tx:
-            await deliveries.tell(tx, event, agency_id=police, data={})
+            await deliveries.tell(tx, event, agency_id=police)
         await run_jobs(database)
         names[police] = "told directly"
         assert await self.told(database, names) == {"county", "township", "told directly"}
@@ -240,7 +239,7 @@ class TestFanOut:
         await an_endpoint(database, county, "https://county.example.org/")
         event = an_event()
         async with database.begin(SYSTEM) as tx:
-            await deliveries.tell(tx, event, agency_id=county, data={})
+            await deliveries.tell(tx, event, agency_id=county)
         await run_jobs(database)
         async with database.begin(SYSTEM) as tx:
             await fan_out.hand_out_one(tx, event.event_id)
@@ -259,7 +258,7 @@ class TestAnnounceOverdue:
         police = await an_agency(database, "police", HOME)
         await an_endpoint(database, police, "https://receiver.example.org/")
         async with database.begin(SYSTEM) as tx:
-            (made,) = await deliveries.tell(tx, an_event(), agency_id=police, data={})
+            (made,) = await deliveries.tell(tx, an_event(), agency_id=police)
             again = "UPDATE webhook_deliveries SET delivered_at = created_at, replays_due = 1"
             await tx.connection.execute(again)
         database.clock = lambda: now + timedelta(hours=1)
@@ -271,7 +270,7 @@ class TestAnnounceOverdue:
         parties = (police, new_id())
         event = an_event().model_copy(update={"told_to": parties})
         async with database.begin(SYSTEM) as tx:
-            (made,) = await deliveries.tell(tx, event, agency_id=police, data={})
+            (made,) = await deliveries.tell(tx, event, agency_id=police)
         database.clock = lambda: now + timedelta(minutes=14, seconds=59)
         assert await self.announced(database, made) == []
         database.clock = lambda: now + timedelta(minutes=15)

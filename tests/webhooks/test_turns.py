@@ -35,7 +35,7 @@ async def test_of_all_that_waits_the_urgent_goes_first_and_news_last(
     await an_endpoint(live, neighbour, receiver.url)
     clock.advance(seconds=1)
     async with live.begin(SYSTEM) as tx:
-        (urgent,) = await deliveries.tell(tx, an_event(), agency_id=neighbour, data={}, urgent=True)
+        (urgent,) = await deliveries.tell(tx, an_event(), agency_id=neighbour, urgent=True)
     async with sending(live, settings_for(receiver, concurrency=1), database_urls.app):
         await until(lambda: len(receiver.received) == 4)
     sent = [(await row_of(live, each))["webhook_id"] for each in (urgent, *made, news)]
@@ -86,9 +86,7 @@ async def test_a_report_finds_a_place_however_slow_all_others_are(
         told = [await queue(live, bureau) for _ in range(4)]
         await until(lambda: receiver.in_flight == 7)
         async with live.begin(SYSTEM) as tx:
-            (urgent,) = await deliveries.tell(
-                tx, an_event(), agency_id=bureau, data={}, urgent=True
-            )
+            (urgent,) = await deliveries.tell(tx, an_event(), agency_id=bureau, urgent=True)
         await until(lambda: receiver.in_flight == 8)
         first = {*receiver.ids()}
         go_on.set()

@@ -201,12 +201,16 @@ def an_event(subject_id: UUID | None = None, region_code: int = TOWNSHIP) -> Web
     )
 
 
-async def queue(
-    database: Database, agency_id: UUID, subject_id: UUID | None = None, **data: Any
-) -> UUID:
+def facts_of(event: WebhookOverdue) -> dict[str, Any]:
+    """What a delivery of it says, beside its place in order."""
+    codes = {"region_code": f"{event.region_code:012d}", "home_county": f"{event.home_county:012d}"}
+    return {**event.model_dump(mode="json"), **codes, "event_id": str(event.event_id)}
+
+
+async def queue(database: Database, agency_id: UUID, subject_id: UUID | None = None) -> UUID:
     """Queue one mandatory delivery; returns its id."""
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.tell(tx, an_event(subject_id), agency_id=agency_id, data=data)
+        (made,) = await deliveries.tell(tx, an_event(subject_id), agency_id=agency_id)
     return made
 
 

@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -24,6 +25,7 @@ _NONCE_BYTES = 12
 _KID_BYTES = 4
 _VERSION = b"\x01"
 _TO_PUBLIC = b"\x02"
+_ALIKE = b"\x03"
 _POINT_BYTES = 32
 _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
@@ -37,7 +39,8 @@ class DecryptionRefused(Exception):
 class Keyring:
     """The service's secret keys.
 
-    `signing`: kid → PEM private key (P-256) for access tokens, newest first.
+    `signing`: kid → PEM private key (P-256) for access tokens: the first signs, the others did.
+    `coming`: those that sign next, and verify already.
     `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: the HMAC key of blind
     indexes; whoever has it can test guesses of identity numbers, so it lives outside the database.
     `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
@@ -49,16 +52,14 @@ class Keyring:
     index: bytes = field(repr=False)
     spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    coming: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def generate(cls) -> Self:
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        kid = base64.urlsafe_b64encode(os.urandom(6)).decode()
         unspool = {os.urandom(2).hex(): os.urandom(32)}
         return cls(
-            signing={kid: pem.decode()},
+            signing=_signing_key(),
+            coming=_signing_key(),
             data={os.urandom(2).hex(): os.urandom(32)},
             index=os.urandom(32),
             spool=_public(unspool),
@@ -76,6 +77,7 @@ class Keyring:
         unspool = _bytes_of(raw.get("unspool", {})) if "spool" in raw else _derived(data)
         ring = cls(
             signing=raw["signing"],
+            coming=raw.get("coming", {}),
             data=data,
             index=base64.b64decode(raw["index"]),
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
@@ -97,6 +99,7 @@ class Keyring:
         return json.dumps(
             {
                 "signing": dict(self.signing),
+                "coming": dict(self.coming),
                 "data": _text_of(self.data),
                 "index": base64.b64encode(self.index).decode(),
                 "spool": _text_of(self.spool),
@@ -104,6 +107,20 @@ class Keyring:
             },
             indent=1,
         )
+
+    def rotated(self) -> Self:
+        """Let the key that was coming sign; the one that signed goes on to verify."""
+        signed = dict([next(iter(self.signing.items()))])
+        come = dict(self.coming) or _signing_key()
+        return replace(self, signing={**come, **signed}, coming=_signing_key())
+
+    def without(self, kid: str) -> Self:
+        """Drop a key of access tokens."""
+        left = [
+            {name: pem for name, pem in keys.items() if name != kid}
+            for keys in (self.signing, self.coming)
+        ]
+        return replace(self, signing=left[0], coming=left[1])
 
     def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
         """Encrypt for one column of one row. `place` is `table.column`; it is authenticated."""
@@ -128,6 +145,24 @@ class Keyring:
 
     def unseal(self, place: str, row: UUID | str, envelope: bytes) -> str:
         return self.unseal_bytes(place, row, envelope).decode()
+
+    def seal_alike(self, context: str, plaintext: bytes) -> bytes:
+        """Encrypt what goes out and comes back, alike each time (AES-SIV): as often as one likes,
+        under a key of its own. `context` is authenticated.
+        """
+        kid, key = next(iter(self.data.items()))
+        return _ALIKE + kid.encode() + _siv(key).encrypt(plaintext, [context.encode()])
+
+    def unseal_alike(self, context: str, envelope: bytes) -> bytes:
+        """Decrypt what `seal_alike` made in the same context; else DecryptionRefused."""
+        start = 1 + _KID_BYTES
+        key = self.data.get(envelope[1:start].decode(errors="replace"))
+        if envelope[:1] != _ALIKE or key is None:
+            raise DecryptionRefused(context)
+        try:
+            return _siv(key).decrypt(envelope[start:], [context.encode()])
+        except (InvalidTag, ValueError):  # ValueError: cut short
+            raise DecryptionRefused(context) from None
 
     def seal_away(self, place: str, row: UUID | str, plaintext: bytes) -> bytes:
         """Encrypt what whoever wrote it cannot read again: to the newest public key, with a key
@@ -160,12 +195,28 @@ class Keyring:
         """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
         return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
 
+    def mark(self, kind: str, normalised: str) -> str:
+        """Keyed hash by which it is seen that two sought the same (32 hexadecimal digits)."""
+        return self.blind_index(f"mark {kind}", normalised)[:16].hex()
+
     def tokens(self, kind: str, place: int, texts: Iterable[str]) -> list[int]:
         """Keyed hashes of texts, 8 bytes each as a bigint, under a key of their own for each kind
         and place: how often one occurs is seen within a place only.
         """
         keyed = hmac.new(self.blind_index(kind, str(place)), digestmod=hashlib.sha256)
         return [_token(keyed.copy(), text.encode()) for text in texts]
+
+
+@cache
+def _siv(key: bytes) -> AESSIV:
+    return AESSIV(HKDF(hashes.SHA256(), 64, salt=None, info=b"tonghu sealed alike").derive(key))
+
+
+def _signing_key() -> dict[str, str]:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    return {base64.urlsafe_b64encode(os.urandom(6)).decode(): pem.decode()}
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:

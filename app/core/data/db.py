@@ -173,6 +173,19 @@ class Tx:
             _SWITCH, [row["name"] for row in before], [row["was"] for row in before]
         )
 
+    @asynccontextmanager
+    async def taken_back(self) -> AsyncIterator[None]:
+        """Try something: of all that is done inside nothing stays."""
+        session, wakes = self._session, {*self.wakes}
+        self._session = None  # what it is told of rows is not true afterwards
+        block = self.connection.transaction()
+        await block.start()
+        try:
+            yield
+        finally:
+            await block.rollback()
+            self._session, self.wakes = session, wakes
+
     async def witnessed(self, seen: Any, after: "Tx | None" = None) -> None:
         """Have it recorded what was shown, or refused: then in a transaction `after` this one."""
         if self.witness is not None:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 
 from app.core.http import strict_json
 from app.core.http.wire import Input
-from app.core.problems import Problem, printable
+from app.core.problems import Problem
 
 
 class MalformedRequest(Problem, status=400):
@@ -73,4 +73,4 @@ async def read_json(request: StrictRequest, *, evidence: bool = False, **taken: 
         if not is_json:
             raise not_json() from None
         detail = "The body is not JSON this service accepts."
-        raise MalformedRequest.at(printable(refused.pointer), refused.code, detail) from None
+        raise MalformedRequest.at(refused.pointer, refused.code, detail) from None

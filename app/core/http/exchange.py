@@ -5,7 +5,6 @@ like GET, without the body (IN-5). Neither paths nor query strings are logged: a
 says what was done, its ids stand in the audit.
 """
 
-import re
 import time
 from typing import Any
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.data.db import Database
+from app.core.http.proxies import Networks, unwrap
 from app.core.ids import new_id
 from app.core.metrics import OTHER, Figures
 from app.core.problems import Problem, response_to
@@ -29,7 +29,6 @@ _SAFE = (
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _CALLER_GONE = 499
 """Logged when the caller hung up before there was an answer."""
-_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
 
 class InternalError(Problem, status=500):
@@ -42,9 +41,17 @@ class InternalError(Problem, status=500):
 class Exchange:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, *, figures: Figures, https_only: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        figures: Figures,
+        https_only: bool = False,
+        trusted_proxies: Networks = (),
+    ) -> None:
         self.app = app
         self.figures = figures
+        self.trusted = trusted_proxies
         self.headers = (*_SAFE, _HTTPS_ONLY) if https_only else _SAFE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,8 +61,8 @@ class Exchange:
         started = time.perf_counter()
         inner = dict(scope) if scope["method"] == "HEAD" else scope
         if inner is not scope:
-            inner["method"] = "GET"
-        request_id = inner["request_id"] = _request_id(scope)
+            inner["method"], inner["asked_as"] = "GET", "HEAD"
+        request_id = inner["request_id"] = unwrap(inner, self.trusted) or str(new_id())
         inner["figures"] = self.figures
         status = 0
 
@@ -101,10 +108,3 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
         client=str(caller.client_id) if caller else None,
         agency=str(caller.agency_id) if caller else None,
     )
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ID.fullmatch(value):
-            return str(value.decode())
-    return str(new_id())

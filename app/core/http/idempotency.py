@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -39,6 +40,8 @@ _KEY = ("caller", "operation", "key")
 _STORED = """
 SELECT body_sha256, answer FROM idempotency_keys WHERE caller = $1 AND operation = $2 AND key = $3
 """
+_HIDDEN = "SELECT EXISTS (SELECT FROM hidden_subjects WHERE subject_id = ANY($1::uuid[]))"
+"""Of what is hidden from the caller: row-level security shows them no other."""
 _OTHER: Mapping[str, Any] = {}
 Again = Callable[[Tx, UUID, Mapping[str, str]], Awaitable[bytes]]
 """Writes once more what was answered about a subject, with these headers."""
@@ -145,10 +148,12 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
 
     `authority`: what the caller's rights come from. Evidence is known by the key and by what it
     says, however the JSON is written. Raises IdempotencyKeyReused if the same key came with another
-    path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if the answer shows
-    children and the authority is another now, or one of those it could see then is visible no more
-    (AZ-3).
-    A receipt shows nobody: who files a report and loses the line hears that it was taken in.
+    path, body, If-Match or Prefer, unless this is evidence; AnswerOutOfSight if the authority is
+    another now, one of the children it could see then is visible no more (AZ-3), or what the answer
+    tells of is hidden from the caller by now (AZ-8). What the path names is asked later: the answer
+    is left in the request's scope, for the route to give in the endpoint's place.
+    A receipt shows nobody: who files a report and loses the line hears that it was taken in,
+    whoever is suspected since.
     """
     key = key_of(request)
     if key is None:
@@ -171,14 +176,13 @@ async def claim(tx: Tx, request: Request, *, caller: str, operation: str, author
         body = await _again(request)(tx, seen.subject, kept["headers"])
     else:
         body = kept["body"].encode("latin-1")
-    raise Replayed(
-        Response(
-            body,
-            status_code=kept["status"],
-            headers={**kept["headers"], "idempotency-replayed": "true"},
-        ),
-        seen,
-    )
+    headers = {**kept["headers"], "idempotency-replayed": "true"}
+    replayed = Replayed(Response(body, status_code=kept["status"], headers=headers), seen)
+    if kept.get("receipt"):
+        raise replayed
+    # What the path names is looked up before it is given: if that is no more theirs to see, it is
+    # `AnswerOutOfSight`, as the route says (`out_of_sight`).
+    request.scope["instead"] = replayed
 
 
 def _again(request: Request) -> Any:
@@ -225,8 +229,22 @@ async def _kept_for(tx: Tx, wanted: Claim, digest: bytes) -> Mapping[str, Any] |
 
 
 async def _out_of_sight(tx: Tx, kept: Mapping[str, Any], seen: Seen, authority: str) -> bool:
-    moved_on = seen.children and kept.get("authority", authority) != authority
-    return bool(moved_on or set(kept.get("visible", ())).difference(await _visible(tx, seen)))
+    if kept.get("authority", authority) != authority:
+        return True
+    told_of = [each for each in (seen.subject, *seen.beside) if each is not None]
+    if told_of and await tx.connection.fetchval(_HIDDEN, told_of):
+        return True
+    return bool(set(kept.get("visible", ())).difference(await _visible(tx, seen)))
+
+
+def out_of_sight(request: Request, problem: Problem) -> Problem:
+    """Return what is answered if, before a kept answer is given, a problem arises: that there is
+    nothing of what the path names, for this caller, or not any more.
+    """
+    waiting: Replayed | None = request.scope.get("instead")
+    if waiting is None or problem.status != HTTPStatus.NOT_FOUND:
+        return problem
+    return AnswerOutOfSight(children=waiting.seen.children)
 
 
 async def _visible(tx: Tx, seen: Seen) -> list[str]:

@@ -1,22 +1,17 @@
 """Cursor paging on `(sort key, id)`, without totals (design D5)."""
 
-import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from types import GenericAlias
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 import asyncpg
-import orjson
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from app.core.data.db import Tx
 from app.core.data.sampling import Place, sample
 from app.core.data.sql import Where
-from app.core.problems import Problem
+from app.core.http.cursors import Cursors, OfRequest, invalid
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items to answer at most.")]
@@ -26,13 +21,6 @@ Cursor = Annotated[
     Query(description="Where to go on: `next_cursor` of the page before.", **_CURSOR),
 ]
 CursorText = Annotated[str, Field(**_CURSOR)]
-
-
-class CursorInvalid(Problem, status=400):
-    """The cursor was not made by this list."""
-
-    title = "The cursor is not one this list has given out"
-    title_zh = "游标不是本列表给出的"
 
 
 class Page(BaseModel, Generic[Item]):
@@ -48,17 +36,22 @@ class Page(BaseModel, Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which page a caller asks for: how many items at most, after which cursor. Or, instead of a
-    page, into how many `parts` the whole list is to be divided (`partitions`).
+    """Which page a caller asks for: how many items at most, after which of their `cursors`. Or,
+    instead of a page, into how many `parts` the whole list is to be divided (`partitions`).
     """
 
+    cursors: Cursors
     limit: int = 50
     cursor: str | None = None
     parts: int | None = None
 
+    def after(self, *types: type) -> Sequence[Any] | None:
+        """Return the keys to go on after, of the given types. Raises CursorInvalid."""
+        return None if self.cursor is None else self.cursors.keys(self.cursor, *types)
 
-async def _window(limit: Limit = 50, cursor: Cursor = None) -> Window:
-    return Window(limit, cursor)
+
+async def _window(cursors: OfRequest, limit: Limit = 50, cursor: Cursor = None) -> Window:
+    return Window(cursors, limit, cursor)
 
 
 Paged = Annotated[Window, Depends(_window)]
@@ -110,8 +103,9 @@ async def fetch(
     `place`: of a list that may be divided, where its rows lie (`partitions`).
     """
     if window.parts is not None:
-        return Rows([], None, await _parts(tx, select, where, order, window.parts, arms, place))
-    span = _span(window.cursor, order, divided=place is not None)
+        bounds = await _parts(tx, select, where, order, window.parts, arms, place)
+        return Rows([], None, [window.cursors.seal(each) for each in bounds])
+    span = _span(window, order, divided=place is not None)
     names = ", ".join(order.keys)
     behind, up_to = ("<", ">=") if order.descending else (">", "<=")
     for sign, keys in ((behind, span.after), (up_to, span.until)):
@@ -122,12 +116,12 @@ async def fetch(
         rows = await tx.connection.fetch(statement, *where.arguments)
     # Such as a number no column of this type holds.
     except asyncpg.DataError as error:  # pragma: no cover  of a cursor somebody made up
-        raise error if span == Span() else _invalid() from None
+        raise error if span == Span() else invalid() from None
     shown = rows[: window.limit]
     if len(rows) <= window.limit:
         return Rows(shown, None)
     last = [shown[-1][name] for name in _bare(order)]
-    return Rows(shown, encode(last) if span.until is None else encode((last, span.until)))
+    return Rows(shown, window.cursors.seal(last if span.until is None else (last, span.until)))
 
 
 def _bare(order: Order) -> list[str]:
@@ -161,8 +155,8 @@ async def _parts(
     number: int,
     arms: Sequence[str],
     place: Place | None,
-) -> list[str]:
-    """Return the cursors of parts of about the same size, that hold the list between them. One
+) -> list[Span]:
+    """Return the bounds of parts of about the same size, that hold the list between them. One
     statement, and up to three for a list that is long.
     """
     if place is None:
@@ -184,79 +178,33 @@ async def _parts(
     points.sort(reverse=order.descending)
     number = max(1, min(number, len(points)))
     bounds = [points[len(points) * part // number - 1] for part in range(1, number)]
-    return [encode(span) for span in zip((None, *bounds), (*bounds, None), strict=True)]
+    return [*map(Span, (None, *bounds), (*bounds, None))]
 
 
 def cut(items: Sequence[Any], window: Window, key: Callable[[Any], str]) -> Rows:
     """Cut one page out of a list in memory; `key` tells its items apart. Raises CursorInvalid."""
     start = 0
-    if (after := decode(window.cursor, [str])) is not None:
+    if (after := window.after(str)) is not None:
         places = {key(item): place for place, item in enumerate(items, 1)}
         if after[0] not in places:
-            raise _invalid()
+            raise invalid()
         start = places[after[0]]
     end = start + window.limit
     shown = items[start:end]
-    return Rows(shown, encode([key(shown[-1])]) if len(items) > end else None)
+    return Rows(shown, window.cursors.seal([key(shown[-1])]) if len(items) > end else None)
 
 
-def encode(keys: Iterable[Any]) -> str:
-    """Make an opaque cursor from the sort keys of the last item shown."""
-    text = orjson.dumps(list(keys), default=str)
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def decode(cursor: str | None, types: Iterable[type]) -> Sequence[Any] | None:
-    """Read a cursor back into keys of the given types (`int`, `str`, `UUID`, `date`…). Returns None
-    without a cursor; raises CursorInvalid for one of another shape.
-    """
-    return None if cursor is None else _read(cursor, _keys(*types))
-
-
-def _span(cursor: str | None, order: Order, *, divided: bool) -> Span:
+def _span(window: Window, order: Order, *, divided: bool) -> Span:
     """Read back the cursor of a page, or of a part of a list that may be `divided`, or of a page of
     a part. Raises CursorInvalid.
     """
-    if cursor is None:
+    if window.cursor is None:
         return Span()
     types = order.keys.values()
-    found = _read(cursor, _spans(*types) if divided else _keys(*types))
+    found = (window.cursors.span if divided else window.cursors.keys)(window.cursor, *types)
     if isinstance(found[-1], tuple | None):
         after, until = found
         if after and until and (after == until or (after < until) is order.descending):
-            raise _invalid()
+            raise invalid()
         return Span(after, until)
     return Span(found)
-
-
-def _read(cursor: str, shape: TypeAdapter[tuple[Any, ...]]) -> tuple[Any, ...]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return shape.validate_json(text, strict=True)
-    except ValueError:
-        raise _invalid() from None
-
-
-_STRICTER: Final[Mapping[type, Any]] = {
-    int: Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    datetime: AwareDatetime,
-}
-
-
-@cache
-def _keys(*types: type) -> TypeAdapter[tuple[Any, ...]]:
-    return TypeAdapter(_shape(types))
-
-
-@cache
-def _spans(*types: type) -> TypeAdapter[tuple[Any, ...]]:
-    keys = _shape(types)
-    return TypeAdapter(keys | GenericAlias(tuple, (keys | None, keys | None)))
-
-
-def _shape(types: Iterable[type]) -> Any:
-    return GenericAlias(tuple, tuple(_STRICTER.get(each, each) for each in types))
-
-
-def _invalid() -> CursorInvalid:
-    return CursorInvalid.at("cursor", "cursor_invalid", "Start without one.")

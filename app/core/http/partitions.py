@@ -4,9 +4,10 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
+from app.core.http import cursors
 from app.core.http.paging import CursorText, Paged, Window
 from app.core.http.shown import Shown
 
@@ -28,12 +29,8 @@ class Partitions(BaseModel):
         " filters, and go on by `next_cursor` until that is null. Together the parts hold each item"
         " of the list once. Whoever reads them side by side need not begin anew: a cursor stays"
         " valid.",
-        examples=[["W251bGwsWzEzMDIyNV1d", "W1sxMzAyMjVdLG51bGxd"]],
+        examples=[["A2ExYjLp0cHrT4uKzw", "A2ExYjJx7fQ0a9Vd2g"]],
     )
-
-
-async def _parted(number: Number = 8) -> Window:
-    return Window(parts=number)
 
 
 def of(router: APIRouter, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
@@ -44,8 +41,12 @@ def of(router: APIRouter, path: str, **options: Any) -> Callable[[Endpoint], End
 
     def declare(endpoint: Endpoint) -> Endpoint:
         asked = signature(endpoint)
+
+        async def parted(request: Request, number: Number = 8) -> Window:
+            return Window(cursors.of(request, endpoint.__name__), parts=number)
+
         parameters = [
-            each.replace(annotation=Annotated[Window, Depends(_parted)])
+            each.replace(annotation=Annotated[Window, Depends(parted)])
             if each.annotation == Paged
             else each
             for each in asked.parameters.values()

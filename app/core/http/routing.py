@@ -6,6 +6,7 @@ and stores the answer of an Idempotency-Key. What an endpoint must do besides it
 """
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import cache, wraps
 from inspect import get_annotations, iscoroutinefunction
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -43,12 +44,12 @@ class Route(APIRoute):
         self.app = _asgi(self.run)
 
     def get_route_handler(self) -> Handler:
-        handler = _solved(self)
+        self.solved = handler = _solved(self)
         # A page for browsers is in no document; it ignores parameters it does not know, as OAuth
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
-        early = getattr(self.endpoint, "before", None)
+        early = _first(self.dependant)
         meanwhile = _meanwhile(self)
         taken = taken_by(self)
         evidence = taken.get("evidence", False)
@@ -64,17 +65,30 @@ class Route(APIRoute):
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
                 await read_json(strict, **taken)
-            if early is not None:
-                await early(strict)
+            for step in early:
+                await step(strict)
             return await _recorded(strict, handler, self.status_code or 200, meanwhile)
 
         self.run = run
         return run
 
 
-def before(step: Callable[[Request], Coroutine[Any, Any, None]]) -> Callable[[Endpoint], Endpoint]:
-    """Have `step(request)` run before the endpoint's transaction begins: work that takes long and
-    needs no connection meanwhile. What it found it leaves in the request's scope.
+Settle = Callable[[Tx, Shown[Any], UUID | None], Coroutine[Any, Any, tuple[UUID, ...]]]
+"""Judges what was done, and about what, before it is committed and answered: it may refuse it.
+Returns what else the audit is to name.
+"""
+Step = Callable[[Request], Coroutine[Any, Any, None]]
+
+
+def settle_with(request: Request, settle: Settle) -> None:
+    """Have a request's answer settled. Said by a dependency, so that the route declares it."""
+    request.scope["settle"] = settle
+
+
+def before(step: Step) -> Callable[[Endpoint], Endpoint]:
+    """Have `step(request)` run before the transaction of an endpoint begins, or of each that has
+    the decorated dependency: work that takes long, or needs no connection. What it found it leaves
+    in the request's scope.
     """
 
     def mark(endpoint: Endpoint) -> Endpoint:
@@ -222,6 +236,13 @@ def v1(tag: str, prefix: str = "") -> APIRouter:
     return router(tag, f"/v1{prefix}")
 
 
+def _first(dependant: Dependant) -> list[Step]:
+    """Collect what runs before the transaction: of what an operation depends on, then its own."""
+    inner = [step for each in dependant.dependencies for step in _first(each)]
+    own = getattr(dependant.call, "before", None)
+    return [*dict.fromkeys([*inner, *([own] if own else [])])]
+
+
 def raised_by(dependant: Dependant) -> frozenset[type[Problem]]:
     """Collect what an operation's dependencies say they raise (`problems.raises`)."""
     own: tuple[type[Problem], ...] = getattr(dependant.call, "raises", ())
@@ -272,7 +293,8 @@ async def _recorded(
                 raise
     if meanwhile is None:
         raise RecordAway
-    request.scope.pop("caller", None)  # what was opened for them has gone with the transaction
+    for gone in ("caller", "instead"):  # what was opened for them has gone with the transaction
+        request.scope.pop(gone, None)
     return await _in_transaction(request, meanwhile, 202, recorded=False)
 
 
@@ -295,19 +317,23 @@ async def _in_transaction(
             if isinstance(response, Answered):
                 shown, receipt = response.shown, response.shown.receipt
                 seen = shown.seen(shown.subject or _named(request))
+                if (settle := request.scope.get("settle")) is not None:
+                    beside = await settle(tx, shown, seen.subject)
+                    seen = replace(seen, beside=(*seen.beside, *beside))
                 if recorded:
                     await tx.witnessed(seen)
                 response = _response(request, shown, seen.subject, status)
             await idempotency.keep(tx, request, response, seen, receipt=receipt)
             return response
-    except Problem as problem:
+    except Problem as raised:
+        problem = idempotency.out_of_sight(request, raised)
         if tx is not None and (problem.denies or problem.children):
             refusal = Seen(problem.children, (), _named(request), None, "denied", problem.slug())
             async with database.begin() as after:
                 await tx.witnessed(refusal, after)
                 if problem.kept is not None:
                     await problem.kept(after)
-        raise
+        raise problem from None
 
 
 def _response(request: Request, shown: Shown[Any], subject: UUID | None, status: int) -> Response:

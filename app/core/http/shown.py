@@ -28,7 +28,7 @@ class Seen:
     `children`: all whose data was shown or changed. `subject`: the resource it was about; `beside`:
     others that it told of, which may be hidden from who audits it. `since`: the earliest day the
     look reached back to, for what is dated. `decision`: `partly` if some of what was asked for was
-    refused by `rule`.
+    refused by `rule`. `sought`: marks of what was searched for (`Keyring.mark`).
     """
 
     children: tuple[UUID, ...] = ()
@@ -38,6 +38,7 @@ class Seen:
     decision: Literal["allowed", "partly", "denied"] = "allowed"
     rule: str | None = None
     beside: tuple[UUID, ...] = ()
+    sought: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Shown(Generic[Value]):
     the request was done before, which is answered 200. `status`: one that is not the route's own.
     `refused_by`: the rule that refused some of what was asked for. `receipt`: it tells only what
     its asker said and what became of that, so it is given again whoever may see the child by then.
+    `sought`: marks of what was searched for, which is itself nowhere written down.
+    `about`: what is asked of it before it is committed (`routing.settle_with`).
     """
 
     value: Value | Mapping[str, Any] | bytes
@@ -62,7 +65,9 @@ class Shown(Generic[Value]):
     status: int | None = None
     refused_by: str | None = None
     receipt: bool = False
+    sought: Collection[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> int | None:
@@ -82,6 +87,7 @@ class Shown(Generic[Value]):
             "allowed" if self.refused_by is None else partly,
             self.refused_by,
             tuple(sorted({*self.beside})),
+            tuple(self.sought),
         )
 
 

@@ -57,8 +57,9 @@ class Plan:
         self._place(endpoint, {})
 
     async def answer(self, request: Request, body: Any) -> Response:
-        """Make what the endpoint depends on, then have it answer. Raises RequestValidationError
-        with all that is wrong with what was sent.
+        """Make what the endpoint depends on, then have it answer; or raise what the scope holds
+        `instead` of its answer. Raises RequestValidationError with all that is wrong with what was
+        sent.
         """
         made: list[Any] = []
         errors: list[Any] = []
@@ -77,9 +78,11 @@ class Plan:
                 whole = whole and made[at] is not _FAILED
                 if need is not None:
                     values[need] = made[at]
+            if step is self._steps[-1] and whole and "instead" in request.scope:
+                raise request.scope["instead"]
             made.append(await step.call(**values) if whole else _FAILED)
         if errors:
-            raise RequestValidationError(errors)
+            raise RequestValidationError(errors, body=body)
         response: Response = made[-1]
         return response
 

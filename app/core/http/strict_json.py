@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from app.core.problems import our_names
+
 MAX_DEPTH = 32
 _INT64 = 2**63
 _LONGEST = 4_000
@@ -189,7 +191,7 @@ def _check(value: Any, pointer: str, depth: int) -> None:
         for key, item in value.items():
             _check_text(key, pointer)
             if item is not None and item is not True and item is not False:
-                _check(item, f"{pointer}/{key}", depth + 1)
+                _check(item, f"{pointer}/{key if key in our_names() else '?'}", depth + 1)
     elif kind is list:
         _check_depth(depth, pointer)
         for index, item in enumerate(value):

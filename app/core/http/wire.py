@@ -47,6 +47,16 @@ Permitted = Annotated[
 ]
 
 
+PermittedByTwo = Annotated[
+    list[Annotated[str, Field(max_length=60, pattern=r"^[a-z][A-Za-z]+$")]],
+    Field(
+        max_length=30,
+        description="Operations you may call on it once another person has approved.",
+        examples=[["replaceClientKeys"]],
+    ),
+]
+
+
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
 

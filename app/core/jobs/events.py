@@ -23,7 +23,7 @@ from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data_files import unknown
 from app.core.ids import new_id
-from app.core.jobs import queue
+from app.core.jobs import bodies, queue
 
 CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
 """For a field that is a code: a word on the wire, since a receiver must take one it does not know
@@ -43,8 +43,8 @@ _kinds: dict[str, type["Event"]] = {}
 
 
 class BadEvent(TypeError):
-    """An event's class does not say its subject, another has its wire name, or who waits for it
-    calls it by none.
+    """An event's class does not say its subject, could say more than ids and codes, another has
+    its wire name, or who waits for it calls it by none.
     """
 
 
@@ -66,20 +66,20 @@ class Event(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Make the event known by its wire name, which no other may have."""
+        """Make the event known by its wire name, which no other may have. Raises BadEvent."""
         if "wire_name" in cls.__dict__ and cls.__module__.startswith("app."):
             if not hasattr(cls, "subject"):
                 raise BadEvent(f"{cls.wire_name} does not say what it is about: set `subject`")
+            if faults := bodies.says_too_much(cls):
+                raise BadEvent(f"{cls.wire_name} says ids, codes and times only: {faults[0]}")
             if _kinds.setdefault(cls.wire_name, cls) is not cls:
                 raise BadEvent(f"two events are called {cls.wire_name}")
 
     event_id: UUID = Field(default_factory=new_id, exclude=True)
     subject_id: UUID = Field(description="The resource the event is about.")
-    region_code: int = Field(
-        ge=0, lt=10**12, description="Region concerned, 12-digit division code."
-    )
-    home_county: int = Field(
-        ge=0, lt=10**12, description="County that opened the file, 12-digit division code."
+    region_code: bodies.Place = Field(description="Region concerned, 12-digit division code.")
+    home_county: bodies.Place = Field(
+        description="County that opened the file, 12-digit division code."
     )
     told_to: tuple[UUID, ...] | None = Field(
         default=None,

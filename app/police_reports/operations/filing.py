@@ -13,7 +13,6 @@ from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.http.shown import Shown
-from app.core.http.wire import region_text
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.operations import claims, hidden, own_cases, shields
@@ -154,18 +153,8 @@ async def deliver(
     agency; False, and nothing is said, if it has no endpoint (R4). The payload is the event's,
     thin: who is concerned is fetched with the police's own token.
     """
-    data = {
-        **event.model_dump(mode="json"),
-        "region_code": region_text(event.region_code),
-        "home_county": region_text(event.home_county),
-    }
     made = await deliveries.tell(
-        tx,
-        event,
-        agency_id=agency_id,
-        data=data,
-        announced=announced,
-        urgent=event.urgency == "immediate",
+        tx, event, agency_id=agency_id, announced=announced, urgent=event.urgency == "immediate"
     )
     return bool(made)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.core.http.wire import Permitted, RegionCode, Version
+from app.core.http.wire import Permitted, PermittedByTwo, RegionCode, Version
 from app.police_reports.models import CameBy, State, Step
 
 Urgency = Annotated[
@@ -144,6 +144,7 @@ class ReportSummary(Filed):
     )
     version: Version
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class AsSent(BaseModel):

@@ -5,7 +5,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.access.approvals.schemas import Reason
+from app.core.http.wire import Input
 from app.police_reports.schemas import ShortText
+
+
+class ReporterReading(Input):
+    """Why somebody reads alone who reported."""
+
+    reason: Reason = Field(
+        description="Why it cannot wait for a second person.",
+        examples=["孩子失联,须立即向报告人核实其最后出现的地点。"],
+    )
 
 
 class ReporterShown(BaseModel):

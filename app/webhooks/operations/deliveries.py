@@ -10,6 +10,7 @@ import orjson
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
+from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs.events import Event, publish
 from app.webhooks import schemas, signing
@@ -52,7 +53,6 @@ async def tell(
     event: Event,
     *,
     agency_id: UUID,
-    data: dict[str, Any],
     announced: Event | None = None,
     urgent: bool = False,
 ) -> list[UUID]:
@@ -60,9 +60,9 @@ async def tell(
     takes it (R1, REP-07). Return the deliveries' ids; none means that the agency has no endpoint
     for it and that nothing was announced: the caller must see to it that people tell people.
 
-    `data`: a thin payload, ids and codes only; `event_id` and `sequence` are added. `announced`:
-    the same event as others hear of it. `urgent`: goes before mandatory ones that are not. Raises
-    PayloadTooLarge above 20 kB.
+    The payload is the event's own fields: ids, codes and times. `announced`: the same event as
+    others hear of it. `urgent`: goes before mandatory ones that are not. Raises PayloadTooLarge
+    above 20 kB.
     """
     async with tx.as_system():
         takes = [event.wire_name, of_package(event.wire_name)]
@@ -71,7 +71,9 @@ async def tell(
             return []
         numbers = await publish(tx, announced or event)
         sequence = numbers[event.event_id]
-        facts = {**data, "event_id": event.event_id, "sequence": sequence}
+        said = event.model_dump(mode="json")
+        place = {name: region_text(said[name]) for name in ("region_code", "home_county")}
+        facts = {**said, **place, "event_id": event.event_id, "sequence": sequence}
         body = body_of(event.wire_name, tx.now, facts, limit=_MANDATORY_BYTES)
         ids = [new_id() for _ in endpoints]
         await tx.connection.execute(

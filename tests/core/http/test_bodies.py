@@ -56,13 +56,14 @@ async def test_nothing_is_no_body_unless_it_is_called_one() -> None:
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
-        (b'{"a": {"b": [0, NaN]}}', "#/a/b/1", "json_number_not_finite"),
-        (b'{"a": {"b": 1, "b": 2}}', "#/a", "json_duplicate_key"),
-        ('{"名\\u0007": NaN}'.encode(), "#/??", "json_number_not_finite"),
+        (b'{"identity": {"name": [0, NaN]}}', "#/identity/name/1", "json_number_not_finite"),
+        (b'{"identity": {"b": 1, "b": 2}}', "#/identity", "json_duplicate_key"),
+        ('{"名\\u0007": NaN}'.encode(), "#/?", "json_number_not_finite"),
+        (b'{"13812345678": {"name": {"zhangsan": NaN}}}', "#/?/name/?", "json_number_not_finite"),
     ],
 )
 async def test_what_is_wrong_is_told_with_its_place(body: bytes, pointer: str, code: str) -> None:
-    """In plain characters: the names on the way there are the sender's own words."""
+    """As far as the names on the way there are ours: others are the sender's own words."""
     with pytest.raises(MalformedRequest) as refused:
         await read_json(a_request(body, "application/json"))
     [error] = refused.value.errors

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from ipaddress import ip_network
 
 import httpx
 import orjson
@@ -14,6 +15,7 @@ from app.core.http.exchange import Exchange
 from app.core.metrics import Figures
 
 SECRET = "120119200001011234"
+PROXIES = (ip_network("127.0.0.1/32"),)
 
 
 class Broken(Exception):
@@ -30,7 +32,8 @@ async def inner(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 async def http():
     logs.configure()
-    transport = httpx.ASGITransport(Exchange(inner, figures=Figures([]), https_only=True))
+    app = Exchange(inner, figures=Figures([]), https_only=True, trusted_proxies=PROXIES)
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
@@ -52,16 +55,28 @@ async def test_a_response_may_set_its_own_caching(http) -> None:
     assert (await http.get("/broken")).headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("given", ["short", "x" * 65, 'new"line', "räksmörgås"])
+@pytest.mark.parametrize(
+    "given", ["short", SECRET, SECRET[:-1] + "X", "x" * 65, 'new"line', "räksmörgås"]
+)
 async def test_replaces_an_unusable_request_id(http, given: str) -> None:
     answer = await http.get("/", headers={"x-request-id": given.encode()})
     assert answer.headers["x-request-id"] != given
 
 
-async def test_keeps_the_callers_request_id(http, capsysbinary) -> None:
-    answer = await http.get("/", headers={"x-request-id": "from-the-phone-1"})
-    assert answer.headers["x-request-id"] == "from-the-phone-1"
-    assert logged(capsysbinary)[-1]["request_id"] == "from-the-phone-1"
+async def test_keeps_the_request_id_that_a_proxy_of_ours_gives(http, capsysbinary) -> None:
+    answer = await http.get("/", headers={"x-request-id": "of-the-proxy-1"})
+    assert answer.headers["x-request-id"] == "of-the-proxy-1"
+    assert logged(capsysbinary)[-1]["request_id"] == "of-the-proxy-1"
+
+
+async def test_replaces_the_request_id_of_anybody_else(capsysbinary) -> None:
+    logs.configure()
+    app = Exchange(inner, figures=Figures([]), trusted_proxies=PROXIES)
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 4321))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        answer = await http.get("/", headers={"x-request-id": SECRET})
+    assert answer.headers["x-request-id"] != SECRET
+    assert SECRET.encode() not in capsysbinary.readouterr().err
 
 
 async def test_head_is_get_without_the_body(http) -> None:

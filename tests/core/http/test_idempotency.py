@@ -156,14 +156,16 @@ async def test_what_has_no_body_takes_a_key_as_well(probe: httpx.AsyncClient) ->
     assert (first.status_code, again.content) == (201, first.content)
 
 
-async def test_an_answer_that_names_no_child_is_given_again_whatever_the_authority(probe) -> None:
-    first, again = [
+async def test_an_answer_is_given_again_to_the_authority_it_was_given_to(probe) -> None:
+    """It may show a secret, though no child: whoever has another post by now is not shown it."""
+    first, again, other = [
         await probe.post(
             "/probe", json={"a": 1}, headers={"idempotency-key": "k", "x-authority": authority}
         )
-        for authority in ("post:1", "post:2")
+        for authority in ("post:1", "post:1", "post:2")
     ]
     assert (again.status_code, again.content) == (201, first.content)
+    assert (other.status_code, other.json()["type"]) == (410, "/problems/answer-out-of-sight")
 
 
 async def test_another_body_under_the_key_is_refused(probe: httpx.AsyncClient) -> None:

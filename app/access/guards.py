@@ -1,0 +1,90 @@
+"""Which power takes two people: conditions on what an operation is about, for its route."""
+
+from datetime import timedelta
+from typing import Final
+
+from app.access.acts import Afterwards, ApprovalRequired, Condition, Guard
+from app.agencies.models import AgencyKind
+
+POWER: Final = (
+    AgencyKind.police,
+    AgencyKind.operator,
+    AgencyKind.supervision,
+    AgencyKind.education,
+)
+"""Kinds of agencies whose people read what is kept from others, or give power themselves."""
+
+_OF_POWER: Final = Condition(
+    ("agency_kind",),
+    lambda *_: [*POWER],
+    lambda kind, wanted: kind in wanted,
+    "{0} = ANY ({wanted}::text[])",
+    lambda *_: ApprovalRequired(),
+)
+_IN_FRONT: Final = Condition(
+    ("agency_kind", "in_front"),
+    lambda *_: [*POWER],
+    lambda kind, in_front, wanted: kind in wanted or in_front,
+    "({0} = ANY ({wanted}::text[]) OR {1})",
+    lambda *_: ApprovalRequired(),
+)
+_OF_POWER_OR_ANOTHERS: Final = Condition(
+    ("agency_kind", "agency_id"),
+    lambda principal, _: [str(principal.agency_id), *POWER],
+    lambda kind, agency, wanted: kind in wanted[1:] or str(agency) != wanted[0],
+    "({0} = ANY (({wanted}::text[])[2:]) OR {1}::text IS DISTINCT FROM ({wanted}::text[])[1])",
+    lambda *_: ApprovalRequired(),
+)
+_ANY: Final = Condition(
+    ("id",),
+    lambda *_: True,
+    lambda _, wanted: bool(wanted),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda *_: ApprovalRequired(),
+)
+
+AGENCY_OF_POWER: Final = Guard(
+    _IN_FRONT,
+    "公安、运营、监督、教育机构,或某地已有同类机构时的第二个机构",
+    "agencies of kind police, operator, supervision or education, and a second of its kind at a"
+    " place",
+)
+POST_OF_POWER: Final = Guard(
+    _OF_POWER,
+    "公安、运营、监督、教育机构的岗位",
+    "posts of agencies of kind police, operator, supervision or education",
+)
+CLIENT_OF_POWER: Final = Guard(
+    _OF_POWER_OR_ANOTHERS,
+    "公安、运营、监督、教育机构的系统,其他机构的系统,以及供人登录的应用",
+    "clients of agencies of kind police, operator, supervision or education, or of another agency"
+    " than yours, and apps",
+)
+NEW_KEYS: Final = Guard(
+    _ANY,
+    "任何新密钥:登记系统或供人登录的应用",
+    "every new key: systems and apps registered",
+)
+"""A token stolen for five minutes would be a key for ever."""
+UNPROVEN_KEYS: Final = Guard(
+    Condition(
+        ("proven",),
+        lambda *_: True,
+        lambda proven, wanted: wanted and not proven,
+        "{wanted}::boolean",
+        lambda *_: ApprovalRequired(),
+    ),
+    "更换密钥而未附用现有密钥签署的声明",
+    "keys replaced without a statement signed with one of the keys of now",
+)
+"""In a list, which brings no statement, it takes two."""
+ALWAYS: Final = Guard(_ANY, "任何情形", "always")
+
+POWER_TAKEN: Final = Afterwards(
+    timedelta(hours=72), "收回权力,即时生效", "power is taken away, at once"
+)
+IN_DANGER: Final = Afterwards(
+    timedelta(hours=24),
+    "办案民警单独查阅报告人联系方式",
+    "an officer reads a reporter's contact alone while a child may be in danger",
+)

@@ -1,0 +1,91 @@
+"""Files that may be one child's: who is asked about them, after they were written. For jobs, which
+look across remits, so that whoever wrote a file learns nothing of others (AZ-4).
+"""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from app.agencies import queries as agencies
+from app.children import duplicates, events, numbers
+from app.core.data.db import Tx
+from app.core.ids import new_id
+from app.core.jobs import events as announcements
+from app.regions.rules import county_of
+
+log = structlog.get_logger(__name__)
+
+_ONE_CHILD_AT_A_TIME: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('alike/' || $1::text, 56))"
+)
+# Of the county both were opened in, or both live in: the one may have another code since.
+_NAMESAKES = """
+SELECT o.id, c.region_code FROM children c
+JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
+  AND o.sex = c.sex AND o.id <> c.id
+  AND (o.home_county = c.home_county OR o.region_code / 1000000 = c.region_code / 1000000)
+LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
+LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
+WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
+"""
+
+
+async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
+    """Refer a newly filed child that another file of the county may already describe. For jobs: it
+    looks across remits, so that whoever opened the file learns nothing (AZ-4).
+    """
+    for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
+        values = {"child_id": child_id, "other_child_id": other}
+        county = county_of(region_code)
+        await duplicates.store_referral(
+            tx, new_id(), county, "name_and_birth_date", "system", values
+        )
+
+
+_SAME_NUMBER: Final = """
+SELECT o.child_id, c.region_code FROM resident_ids r
+JOIN resident_ids o ON o.index = r.index AND o.child_id <> r.child_id
+JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id
+WHERE r.child_id = $1 AND NOT EXISTS (
+    SELECT FROM duplicate_referrals d WHERE d.reason = 'resident_id'
+        AND ((d.child_id = r.child_id AND d.other_child_id = o.child_id)
+          OR (d.child_id = o.child_id AND d.other_child_id = r.child_id)))
+ORDER BY o.child_id LIMIT 20
+"""
+_BY_WHOM: Final = """
+SELECT actor, agency_id FROM child_changes WHERE child_id = $1 ORDER BY version DESC LIMIT 1
+"""
+MANY: Final = 5
+"""Numbers of other files that one caller says within a day, from which on somebody is told."""
+
+
+async def refer_numbers(tx: Tx, child_id: UUID) -> None:
+    """Refer a child whose file says a number that another's says. For jobs: it looks across remits,
+    so that whoever said it learns nothing (AZ-4). Whoever says many that are others' is told of.
+    """
+    await tx.connection.execute(_ONE_CHILD_AT_A_TIME, str(child_id))
+    found = await tx.connection.fetch(_SAME_NUMBER, child_id)
+    if not found:
+        return
+    by = await tx.connection.fetchrow(_BY_WHOM, child_id)
+    for other, region_code in found:
+        values = {"child_id": child_id, "other_child_id": other, "agency_id": by["agency_id"]}
+        await duplicates.store_referral(
+            tx, new_id(), region_code, "resident_id", by["actor"], values
+        )
+    since = tx.now - timedelta(days=1)
+    tried = await tx.connection.fetchval(numbers.TRIED, by["actor"], since)
+    if tried >= MANY and by["agency_id"] is not None:
+        place = found[0]["region_code"]
+        office = await agencies.serving(tx, "civil_affairs", county_of(place))
+        told = events.NumbersTried(
+            subject_id=by["agency_id"],
+            region_code=place,
+            home_county=county_of(place),
+            times=min(tried, 1_000_000),
+            told_to=() if office is None else (office,),
+        )
+        await announcements.publish(tx, told)
+        log.warning("numbers_tried", by=by["actor"], times=tried)
