@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from app.core.data.db import SYSTEM
+from tests.access.approving import approved
 from tests.access.factories import a_caller, a_new_post, a_token, an_agency
 from tests.children.conftest import COUNTY, SIBLING, VILLAGE
 from tests.children.factories import a_child, a_file, moved
@@ -113,7 +114,9 @@ async def test_who_works_elsewhere_by_now_is_not_shown_what_they_were_shown_here
     """Nor a secret of a system of the agency they left."""
     county = await a_caller(database, settings, "civil_affairs", COUNTY)
     new = {"name": "系统", "role": "civil_affairs", "region_code": str(COUNTY)}
-    headers = {"idempotency-key": "four"}
+    colleague = await a_caller(database, settings, "civil_affairs", COUNTY)
+    approval = await approved(client, county, colleague, "registerClient", "/v1/clients", new)
+    headers = {"idempotency-key": "four", "approval": approval}
     first = await client.post("/v1/clients", json=new, headers={**county.headers, **headers})
     assert first.status_code == 201, first.text
     elsewhere = await a_new_post(database, settings, county, "civil_affairs", COUNTY, NOW.date())
