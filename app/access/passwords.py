@@ -29,7 +29,8 @@ def _nobodys() -> str:
 
 
 def _normal(password: str) -> str:
-    # Chinese input methods give full-width digits and letters: ａ and a are one (NIST SP 800-63B).
+    # Chinese input methods give full-width digits and letters: ａ and a are one (NIST SP 800-63B
+    # 5.1.1.2; 800-63B-4 has NFC, by which they would be two).
     return unicodedata.normalize("NFKC", password)
 
 
