@@ -1,4 +1,5 @@
 // The whole way with oauth4webapi, as its documentation has it; then the ways of doing it wrong.
+import "./webcrypto.mjs";
 import { SignJWT, exportJWK, generateKeyPair } from "jose";
 import * as oauth from "oauth4webapi";
 import { finish, privateKey, say, sayRefused, signIn, told } from "./told.mjs";

@@ -1,4 +1,5 @@
 // The whole way with openid-client, as its documentation has it.
+import "./webcrypto.mjs";
 import * as client from "openid-client";
 import { finish, privateKey, say, sayRefused, signIn, told } from "./told.mjs";
 
