@@ -242,6 +242,8 @@ async def _prove(
     tx: Tx, client: Client, kept: Mapping[str, Any], statement: str, issuer: str
 ) -> None:
     """Raise OldKeyUnproven unless who has a key of now says that these replace it, once."""
+    if not client.active or (client.keys_until is not None and client.keys_until <= tx.now):
+        raise OldKeyUnproven("Its keys count no more: propose the new ones, without a statement.")
     try:
         proof = assertions.verify_statement(
             statement,

@@ -124,6 +124,22 @@ async def test_statement_used_twice_is_told(client, database, operator, now) -> 
     assert "used before" in again.json()["detail"]
 
 
+@pytest.mark.parametrize("why", ["active = false", "keys_until = $2"])
+async def test_keys_that_count_no_more_speak_for_none(client, database, operator, now, why) -> None:
+    """A client is suspended because its key was stolen; who stole it does not name the next."""
+    machine, (_, public) = await a_machine(database), a_key()
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            f"UPDATE clients SET {why} WHERE id = $1 AND $2::timestamptz IS NOT NULL",
+            machine.client_id,
+            now,
+        )
+    said = statement(machine, now, [public])
+    answer = await replace(client, operator, machine, [public], statement=said)
+    assert problem(answer) == (403, "old-key-unproven")
+    assert "count no more" in answer.json()["detail"]
+
+
 async def test_statement_is_no_assertion(client, database, now) -> None:
     machine, (_, public) = await a_machine(database), a_key()
     proof = machine.proof(now) | {"client_assertion": statement(machine, now, [public])}
