@@ -21,6 +21,7 @@ from scripts import families
 from tests.architecture.test_shape import HOME, files
 
 PAGES = {path: path.read_text("utf-8") for path in files("*.md")}
+IN_SAFE_HANDS = "docs/in-safe-hands.md"
 README = PAGES[HOME / "README.md"]
 GONE = {"scripts/freeze_schema.py", "core/rls.py", "villages.csv"}
 """Files that are told of as they were, in what is superseded or about another's package."""
@@ -42,6 +43,32 @@ def test_every_file_a_page_names_is_there(page: Path) -> None:
     assert [name for name in named if not any(one.endswith(f"/{name}") for one in there)] == []
     linked = re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page])
     assert [link for link in linked if not (page.parent / link).exists()] == []
+
+
+TESTS = {path: path.read_text("utf-8") for path in files("tests/**/test_*.py")}
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)?(?:::)?((?:Test\w+)?(?:::)?(?:test_\w+)?)(?:\.py)?`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOME)))
+def test_every_test_a_page_names_is_there(page: Path) -> None:
+    for path, name in NAMED_TEST.findall(PAGES[page]):
+        texts = (
+            [TESTS[HOME / path]] if path in {f"{one.relative_to(HOME)}" for one in TESTS} else []
+        )
+        texts = texts if path else [*TESTS.values()]
+        stems = {one.stem for one in TESTS}
+        for one in filter(None, name.split("::")):
+            found = any(re.search(rf"(?:def|class) {one}\b", text) for text in texts)
+            assert found or (not path and one in stems), f"{path}::{one}"
+
+
+def test_every_line_of_what_somebody_can_try_names_its_test() -> None:
+    """A table of attacks without its tests would be a claim that nothing bites."""
+    rows = re.findall(
+        r"^\| (?!---|attack|who wants)(.+) \|$", PAGES[HOME / IN_SAFE_HANDS], re.MULTILINE
+    )
+    assert len(rows) > 60
+    assert [row for row in rows if not NAMED_TEST.search(row.rsplit(" | ", 1)[1])] == []
 
 
 def _commands() -> Iterator[tuple[str, ...]]:
