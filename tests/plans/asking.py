@@ -20,6 +20,7 @@ from tests.matrix.expectation import PURPOSES, ROLES
 from tests.matrix.facts import Holder, Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask, always
+from tests.plans.approving import approved, takes_two
 from tests.plans.judging import Watch
 from tests.plans.likely import name_of
 from tests.plans.telling import Asked
@@ -86,6 +87,15 @@ async def asked_of(
                         watch.on = False
                         if answer.status_code != 412:
                             break
+                    if holder == "staff" and takes_two(answer):
+                        by = await approved(database, settings, caller, operation, answer.request)
+                        watch.taken()
+                        watch.on = True
+                        answer = await _ask(
+                            *(client, operation, form, target, {**headers, "approval": by}, own),
+                            if_match=f'"{version}"',
+                        )
+                        watch.on = False
                 found.append(
                     Asked(name, f"{role} {holder} {level}", answer.status_code, watch.taken())
                 )

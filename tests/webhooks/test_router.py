@@ -47,11 +47,9 @@ async def registered(client, caller, **changes):
     return answer
 
 
-async def queued(database, agency_id) -> str:
+async def queued(database, agency_id, event=None) -> str:
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.tell(
-            tx, an_event(), agency_id=agency_id, data={"report_id": "r"}
-        )
+        (made,) = await deliveries.tell(tx, event or an_event(), agency_id=agency_id)
     return str(made)
 
 
@@ -206,11 +204,12 @@ class TestList:
 class TestDelivery:
     async def test_shows_the_bytes_and_the_attempts(self, client, police, database) -> None:
         await registered(client, police, event_types=["webhooks.*"])
-        delivery = await queued(database, police.agency_id)
+        event = an_event()
+        delivery = await queued(database, police.agency_id, event)
         answer = await client.get(f"{DELIVERIES}/{delivery}", headers=police.headers)
         assert answer.status_code == 200, answer.text
         shown = answer.json()
-        assert '"report_id":"r"' in shown["body"]
+        assert f'"subject_id":"{event.subject_id}"' in shown["body"]
         assert (shown["attempt_log"], shown["attempts"]) == ([], 0)
         assert shown["next_attempt_at"] is not None
 

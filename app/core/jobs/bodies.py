@@ -37,9 +37,9 @@ _IS_DISTANCE: Final = AfterValidator(lambda codes: codes)
 Distance = Annotated[int, Field(gt=-_BEYOND, lt=_BEYOND), _IS_DISTANCE]
 """From one division to another."""
 
-_WORD: Final = r"^[a-z]+([_.]([a-z]+|[0-9]{1,3}))*$"
+WORD: Final = r"^[a-z]+([_.]([a-z]+|[0-9]{1,3}))*$"
 _FORMS: Final = {
-    _WORD: "a code of a list",
+    WORD: "a code of a list",
     r"^[a-z_]+\.[a-z_]+$": "what an event is called",
     r"^[a-z]+([A-Z][a-z]+)+$": "what an operation is called",
     r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]{1,32})?$": "a rule",
@@ -47,7 +47,7 @@ _FORMS: Final = {
 }
 _LONGEST: Final = 60
 _NOTHING: Final = (type(None), ...)
-Code = Annotated[str, Field(max_length=40, pattern=_WORD)]
+Code = Annotated[str, Field(max_length=40, pattern=WORD)]
 """A code of a list, a role: a word on the wire, since a receiver must take one that came later."""
 WireName = Annotated[str, Field(max_length=_LONGEST, pattern=r"^[a-z_]+\.[a-z_]+$")]
 """What an event is called."""

@@ -25,7 +25,7 @@ from app.core.data_files import unknown
 from app.core.ids import new_id
 from app.core.jobs import bodies, queue
 
-CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40})
+CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40, "pattern": bodies.WORD})
 """For a field that is a code: a word on the wire, since a receiver must take one it does not know
 yet, and a closed list to the rules that count by it.
 """
