@@ -12,6 +12,7 @@ from starlette.types import Lifespan
 
 from app import wiring
 from app.access import sign_in
+from app.access.budgets import ReadingBudgets
 from app.access.tokens import TokenKeys, token_keys
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
@@ -36,6 +37,7 @@ class SharedLimits(NamedTuple):
 
     callers: RateLimits
     sign_in: sign_in.Limits
+    reading: ReadingBudgets
 
 
 class State(TypedDict):
@@ -45,6 +47,7 @@ class State(TypedDict):
     replica: Replica | None
     token_keys: TokenKeys
     rate_limits: RateLimits
+    reading_budgets: ReadingBudgets
     sign_in_limits: sign_in.Limits
     settings: Settings
 
@@ -67,6 +70,7 @@ async def state(
         "replica": replica,
         "token_keys": keys,
         "rate_limits": limits.callers,
+        "reading_budgets": limits.reading,
         "sign_in_limits": limits.sign_in,
         "settings": settings,
     }
@@ -75,7 +79,7 @@ async def state(
 def shared_limits(settings: Settings) -> SharedLimits:
     allowed = settings.rate_limit
     callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
-    return SharedLimits(callers, sign_in.limits())
+    return SharedLimits(callers, sign_in.limits(), ReadingBudgets())
 
 
 def spare_the_collector() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
 from app.access import queries, tokens
+from app.access.budgets import BudgetSpent, ReadingBudgets
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
@@ -123,6 +124,9 @@ async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
     reads = request.method == "GET" and seen.decision == "allowed"
     if reads and principal.purpose is None and not (seen.children or seen.groups):
         return
+    if seen.children and seen.decision == "allowed" and "budgets" in request.scope:
+        budgets: ReadingBudgets = request.scope["budgets"]
+        await budgets.count(tx, principal, len(seen.children))
     await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
 
@@ -175,6 +179,8 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
         limits: RateLimits = request.state.rate_limits
         tx: Tx = request.scope["tx"]
         request.scope["answer_headers"] = limits.spend(f"{principal.subject} {kind}", tx.now)
+        if request.scope["route"].reads:
+            request.scope["budgets"] = request.state.reading_budgets
     return principal
 
 
@@ -188,7 +194,7 @@ async def authorized(
     return principal
 
 
-@raises(PurposeNotAllowed)
+@raises(PurposeNotAllowed, BudgetSpent)
 async def authorized_for_purpose(
     request: Request,
     principal: Annotated[Principal, Depends(_admitted)],
@@ -203,8 +209,25 @@ async def authorized_for_purpose(
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
     request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
+    if (budgets := request.scope.get("budgets")) is not None:
+        budgets.require(request.scope["tx"], principal)
     await _claim(request, principal)
     return principal
+
+
+@cache
+def _narrowed(purposes: frozenset[Purpose]) -> Callable[..., Awaitable[Principal]]:
+    """Like `authorized_for_purpose`, for an operation that the law lets be done for some alone."""
+
+    @raises(PurposeNotAllowed)
+    async def authorized_for_these(
+        principal: Annotated[Principal, Depends(authorized_for_purpose)],
+    ) -> Principal:
+        if principal.purpose not in purposes:
+            raise PurposeNotAllowed(f"This is done for: {', '.join(sorted(purposes))}.")
+        return principal
+
+    return authorized_for_these
 
 
 def _if_known(said: object) -> object:
@@ -247,14 +270,22 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-def needs(scope: Scope, *, personal: bool | None = None, evidence: bool = False) -> Any:
+def needs(
+    scope: Scope,
+    *,
+    personal: bool | None = None,
+    evidence: bool = False,
+    purposes: frozenset[Purpose] | None = None,
+) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
-    nothing beside it refuses.
+    nothing beside it refuses. `purposes`: for which of the role's alone it is done.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
+    if purposes is not None:
+        return Security(_narrowed(purposes), scopes=[scope.code])
     return Security(authorized_for_purpose if reaches_people else authorized, scopes=[scope.code])

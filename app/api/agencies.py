@@ -207,9 +207,36 @@ async def create_agency(
     if alone and await queries.serves(tx, new.kind, region_code):
         raise PlaceServed
     agency = await operations.create_agency(
-        tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
+        tx,
+        new.kind,
+        new.name,
+        region_code,
+        name_en=new.name_en,
+        uscc=new.uscc,
+        public_contact=new.public_contact,
     )
     return Shown(schemas.Agency(**agency.model_dump()), subject=agency.id)
+
+
+@router.put(
+    "/agencies/{agency_id}/public-contact", responses=documented(AgencyNotFound, OutsideRemit)
+)
+async def set_public_contact(
+    principal: WritesAgencies,
+    agency_id: UUID,
+    said: schemas.PublicContact,
+    tx: Transaction,
+) -> Shown[schemas.Agency]:
+    """Say how anybody reaches an agency, yours or one inside your remit: a desk elsewhere calls
+    there about a child.
+    """
+    agency = await queries.find(tx, agency_id)
+    if agency is None:
+        raise AgencyNotFound
+    if agency.id != principal.agency_id:
+        _require_remit(principal, agency.region_code)
+    agency = await operations.set_public_contact(tx, agency, said.public_contact)
+    return Shown(schemas.Agency(**agency.model_dump()))
 
 
 @router.get("/posts")

@@ -12,7 +12,7 @@ from app.core.data.db import Database
 from tests.conftest import undone
 from tests.matrix.asks import ASKS, NAMES
 from tests.matrix.described import Operation
-from tests.matrix.expectation import VISIBLE, Answer, expected
+from tests.matrix.expectation import DONE_FOR, ROLES, VISIBLE, Answer, expected
 from tests.matrix.facts import Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask
@@ -56,6 +56,12 @@ def due(stage: Stage, operation: Operation, asked: Ask, target: Target) -> Answe
     return expected(operation, named, asked.gives, stage.who, target)
 
 
+def headers_for(stage: Stage, operation: Operation) -> dict[str, str]:
+    """The caller's token, and a purpose for which the operation is done."""
+    theirs = {*ROLES[stage.who.role]["purposes"]}
+    return stage.headers(min(DONE_FOR.get(operation.id, frozenset()) & theirs, default=None))
+
+
 def kind_of(answer: httpx.Response) -> Answer | str:
     """Classify an answer; what no well-formed request should get is named as it is."""
     problem = answer.json()["type"].rpartition("/")[2] if answer.status_code >= 400 else ""
@@ -93,7 +99,7 @@ class Theatre(NamedTuple):
         key = (id(asked), target.label)
         if key not in self.kept:
             async with undone(self.database):
-                headers = self.stage.headers()
+                headers = headers_for(self.stage, operation)
                 answer = await ask(self.client, operation, asked, target, headers)
                 self.kept[key] = answer, await rows(self.database)
         return self.kept[key]

@@ -100,7 +100,10 @@ _REFERENCE = (
         gives="village_director",
     ),
     Ask("leavePost", always({"until": "2026-11-20"}), gives="village_director"),
+    Ask("setPublicContact", always({"public_contact": "022-00000000"})),
     Ask("listAuditEntries", shows=("entry_id",)),
+    Ask("listReadingAlarms", shows=("tally_id",)),
+    Ask("listChildReaders"),
 )
 
 _WEBHOOKS = (

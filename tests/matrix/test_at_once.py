@@ -7,7 +7,7 @@ import httpx
 from app.core.data.db import Database
 from tests.at_once import at_once
 from tests.conftest import calling
-from tests.matrix.asking import ask, due
+from tests.matrix.asking import ask, due, headers_for
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
 from tests.matrix.expectation import ROLES, Answer
@@ -51,7 +51,9 @@ async def test_one_is_made_and_one_refused(
                 target = await _ready(client, stage, operation, asked[name], changed)
                 if target is None:
                     continue
-                change = partial(ask, client, operation, asked[name], target, stage.headers())
+                change = partial(
+                    ask, client, operation, asked[name], target, headers_for(stage, operation)
+                )
                 assert (await change(if_match=None)).status_code == 428, name
                 first, second = await at_once(patient, database_urls.owner, change, change)
                 assert (first.is_success, second.status_code) == (True, 412), name

@@ -40,6 +40,8 @@ _DATED = {
     "listChildEnrolments": "since",
     "listAuditEntries": "at",
     "listHolders": "since",
+    "listChildReaders": "at",
+    "listReadingAlarms": "day",
 }
 """Looks into the past, and the field that says how far back each item lies. Others do not look."""
 
@@ -59,6 +61,7 @@ _KINDS = {
     "listEvents": {"events"},
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
+    "child_readers": {"audit"},
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 
@@ -182,6 +185,8 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     if not answer.is_success:
         return set()
     chapter = operation.scope.partition(":")[0]
+    if operation.id == "readBreakGlassFile":
+        return {*answer.json()}.intersection(FIELD_GROUPS)
     if operation.id == "readChildReasons":
         reasons = answer.json()["reasons"]
         return {"derived", *(fact.split(".")[0] for each in reasons for fact in each["facts"])}
