@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.access.events import ReadingBudgetCrossed
 from app.access.principal import Principal
@@ -148,37 +148,51 @@ class ReadingBudgets:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
-        self._whose = shared(_CELLS).cast("q")
-        self._since = shared(_CELLS).cast("q")
-        self._before = shared(_CELLS).cast("q")
+        self.whose = shared(_CELLS).cast("q")
+        self.since = shared(_CELLS).cast("q")
+        self.before = shared(_CELLS).cast("q")
 
-    def require(self, tx: Tx, principal: Principal) -> None:
-        """Refuse who was shown all they may be. No statement. Raises BudgetSpent."""
-        cell, whose = self._cell(principal, tx.today)
-        if self._whose[cell] != whose:
-            return  # nothing is known of them yet
-        marks = _marks(tx, principal)
-        if self._before[cell] + self._since[cell] >= marks.refuse:
-            raise _spent(tx, marks)
+    def require(self, tx: Tx, principal: Principal) -> "Counted":
+        """Refuse who was shown all they may be, else return where theirs is counted. No statement.
+        Raises BudgetSpent.
+        """
+        said = f"{principal.subject} {principal.purpose} {tx.today.toordinal()}".encode()
+        key = principal.agency_id.bytes + said
+        found = blake2b(key, digest_size=16, key=self._secret).digest()
+        person = principal.staff_id is not None
+        counted = Counted(
+            self,
+            int.from_bytes(found[:8]) % _CELLS,
+            int.from_bytes(found[8:], signed=True) or 1,
+            marks_of(Kind.children, person, principal.region_code, tx.today),
+        )
+        if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
+            raise _spent(tx, counted.marks)
+        return counted
 
-    async def count(self, tx: Tx, principal: Principal, children: int) -> None:
+    def _shown(self, cell: int) -> int:
+        return self.before[cell] + self.since[cell]
+
+
+class Counted(NamedTuple):
+    """Where what a caller is shown for one purpose on one day is counted, and up to what marks."""
+
+    budgets: ReadingBudgets
+    cell: int
+    whose: int
+    marks: Marks
+
+    def known(self) -> bool:
+        """Tell whether the cell is theirs: it may be another's, or of another day."""
+        return bool(self.budgets.whose[self.cell] == self.whose)
+
+    async def add(self, tx: Tx, principal: Principal, children: int) -> None:
         """Count children that are being shown. A statement once a chunk."""
-        cell, whose = self._cell(principal, tx.today)
-        if self._whose[cell] != whose:  # another's, or of another day: what it had is let go
-            self._whose[cell], self._since[cell], self._before[cell] = whose, 0, 0
-        self._since[cell] += children
-        if self._since[cell] < _marks(tx, principal).chunk:
+        kept, cell = self.budgets, self.cell
+        if not self.known():  # what the other had is let go
+            kept.whose[cell], kept.since[cell], kept.before[cell] = self.whose, 0, 0
+        kept.since[cell] += children
+        if kept.since[cell] < self.marks.chunk:
             return
-        number, self._since[cell] = self._since[cell], 0
-        self._before[cell], _ = await _write(tx, principal, Kind.children, number)
-
-    def _cell(self, principal: Principal, day: date) -> tuple[int, int]:
-        said = f"{principal.subject} {principal.agency_id} {principal.purpose} {day}"
-        found = blake2b(said.encode(), digest_size=16, key=self._secret).digest()
-        whose = int.from_bytes(found[8:], signed=True) or 1
-        return int.from_bytes(found[:8]) % _CELLS, whose
-
-
-def _marks(tx: Tx, principal: Principal) -> Marks:
-    person = principal.staff_id is not None
-    return marks_of(Kind.children, person, principal.region_code, tx.today)
+        number, kept.since[cell] = kept.since[cell], 0
+        kept.before[cell], _ = await _write(tx, principal, Kind.children, number)

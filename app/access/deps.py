@@ -16,7 +16,7 @@ from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
 from app.access import queries, tokens
-from app.access.budgets import BudgetSpent, ReadingBudgets
+from app.access.budgets import BudgetSpent, Counted, ReadingBudgets
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
@@ -124,9 +124,9 @@ async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
     reads = request.method == "GET" and seen.decision == "allowed"
     if reads and principal.purpose is None and not (seen.children or seen.groups):
         return
-    if seen.children and seen.decision == "allowed" and "budgets" in request.scope:
-        budgets: ReadingBudgets = request.scope["budgets"]
-        await budgets.count(tx, principal, len(seen.children))
+    counted: Counted | None = request.scope.get("counted")
+    if counted is not None and seen.children and seen.decision == "allowed":
+        await counted.add(tx, principal, len(seen.children))
     await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
 
@@ -209,8 +209,9 @@ async def authorized_for_purpose(
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
     request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
-    if (budgets := request.scope.get("budgets")) is not None:
-        budgets.require(request.scope["tx"], principal)
+    budgets: ReadingBudgets | None = request.scope.get("budgets")
+    if budgets is not None:
+        request.scope["counted"] = budgets.require(request.scope["tx"], principal)
     await _claim(request, principal)
     return principal
 

@@ -30,3 +30,5 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
 async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     """Let systems keep their authority when their place gets another code."""
     await following.shift(tx, event, "clients", "region_code", "remit_lo", "remit_hi")
+    alarmed = "alarmed_at IS NOT NULL"
+    await following.shift(tx, event, "reading_tallies", "region_code", which=alarmed)

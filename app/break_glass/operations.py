@@ -261,7 +261,8 @@ WHERE home_county = $1 AND id = $2
 """
 _OPEN_TO: Final = """
 SELECT home_county, id FROM break_glass
-WHERE staff_id = $1 AND ended_at IS NULL AND ends_at > statement_timestamp() ORDER BY home_county, id
+WHERE staff_id = $1 AND ended_at IS NULL AND ends_at > statement_timestamp()
+ORDER BY home_county, id
 """
 
 

@@ -188,4 +188,4 @@ def test_a_system_has_marks_by_how_much_it_serves_and_a_person_the_least(now) ->
 
 def test_cells_are_shared_memory() -> None:
     made = ReadingBudgets()
-    assert all(view.nbytes == budgets._CELLS * 8 for view in (made._whose, made._since))
+    assert all(view.nbytes == budgets._CELLS * 8 for view in (made.whose, made.since, made.before))
