@@ -75,10 +75,11 @@ def marks_of(kind: Kind, person: bool, region_code: int, day: date) -> Marks:  #
 # Held until the commit: of two that cross a mark at one moment, one announces it.
 _TAKE: Final = """
 INSERT INTO reading_tallies AS t
-    (id, subject, agency_id, day, purpose, kind, role, region_code, n, since)
+    (id, subject, agency_id, day, purpose, kind, role, region_code, counted, since)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (subject, agency_id, day, purpose, kind) DO UPDATE SET n = t.n + excluded.n
-RETURNING id, n, alarmed_at, refused_at
+ON CONFLICT (subject, agency_id, day, purpose, kind) DO UPDATE
+SET counted = t.counted + excluded.counted
+RETURNING id, counted, alarmed_at, refused_at
 """
 _CROSS: Final = """
 UPDATE reading_tallies SET alarmed_at = coalesce(alarmed_at, $2),
@@ -112,7 +113,7 @@ async def _write(tx: Tx, principal: Principal, kind: Kind, number: int) -> tuple
         number,
         tx.now,
     )
-    total: int = row["n"]
+    total: int = row["counted"]
     ended = total >= marks.refuse and row["refused_at"] is None
     if ended or (total >= marks.alarm and row["alarmed_at"] is None):
         await tx.connection.execute(_CROSS, row["id"], tx.now, ended)

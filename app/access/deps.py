@@ -197,6 +197,7 @@ async def authorized(
 @raises(PurposeNotAllowed, BudgetSpent)
 async def authorized_for_purpose(
     request: Request,
+    required: SecurityScopes,
     principal: Annotated[Principal, Depends(_admitted)],
     purpose_of_use: Annotated[
         Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
@@ -208,12 +209,18 @@ async def authorized_for_purpose(
     """
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
+    if purpose_of_use is Purpose.supervision and any(map(_writes, required.scopes)):
+        raise PurposeNotAllowed("Who checks whether duties are done changes nothing of a child.")
     request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
     budgets: ReadingBudgets | None = request.scope.get("budgets")
     if budgets is not None:
         request.scope["counted"] = budgets.require(request.scope["tx"], principal)
     await _claim(request, principal)
     return principal
+
+
+def _writes(scope: str) -> bool:
+    return scope.endswith(":write")
 
 
 @cache

@@ -154,7 +154,7 @@ class ReadingTally(SQLModel, table=True):
     id: UUID
     role: str
     region_code: int = Field(sa_type=BigInteger)
-    n: int = Field(sa_type=BigInteger)
+    counted: int = Field(sa_type=BigInteger)
     since: datetime = Field(sa_type=Instant)
     alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     refused_at: datetime | None = Field(default=None, sa_type=Instant)

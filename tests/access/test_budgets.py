@@ -81,7 +81,7 @@ async def test_is_seen_by_the_agency_and_the_county_and_then_refused(
     for caller in (offices.county, supervision):
         [alarm] = await alarms(client, caller)
         assert alarm["subject"] == f"staff:{offices.village.subject_id}"
-        assert (alarm["purpose"], alarm["n"], alarm["kind"]) == ("care", 9, "children")
+        assert (alarm["purpose"], alarm["counted"], alarm["kind"]) == ("care", 9, "children")
         assert alarm["refused_at"] is not None
         assert (alarm["day"], alarm["region_code"]) == ("2026-11-20", str(VILLAGE))
     stranger = await a_caller(database, settings, "civil_affairs", OTHER)
@@ -136,9 +136,9 @@ async def test_a_read_is_a_look_at_memory_and_a_statement_once_in_a_hundred(
     assert (costs[:25], len({*costs[:24]})) == ([*costs[:24], costs[0] + 1], 1)
     assert costs[25:] == costs[:9]
     [tally] = await tallies(database)
-    assert tally["n"] == 100
+    assert tally["counted"] == 100
     await client.get(f"/v1/children/{child.id}", headers=headers)
-    assert (await tallies(database))[0]["n"] == 100
+    assert (await tallies(database))[0]["counted"] == 100
 
 
 async def test_machines_that_serve_together_know_it_from_each_other(
@@ -149,7 +149,7 @@ async def test_machines_that_serve_together_know_it_from_each_other(
             assert (await listed(client, offices.village)).status_code == 200
         assert (await listed(one, offices.village)).status_code == 429
         [tally] = await tallies(database)
-        assert tally["n"] == 9
+        assert tally["counted"] == 9
         # The other has not heard yet: it does when it writes down what it shows next.
         assert (await listed(two, offices.village)).status_code == 200
         assert (await listed(two, offices.village)).status_code == 429

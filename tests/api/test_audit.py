@@ -6,8 +6,9 @@ from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller
 from tests.break_glass.factories import broken
-from tests.children.factories import a_child
+from tests.children.factories import a_child, a_file
 from tests.police_reports.factories import a_report, the_offices
+from tests.regions.factories import some_regions
 
 JIZHOU, VILLAGE, WUQING = 120119000000, 120119101200, 120114000000
 
@@ -138,3 +139,19 @@ class TestWhoSawAChild:
         assert hidden == []
         shown = (await self.seen(client, offices.county, child.id)).json()["items"]
         assert {each["operation"] for each in shown} >= {"fileReport", "breakGlass"}
+
+
+async def test_who_checks_changes_nothing(client, database, settings) -> None:
+    """AZ-6: a purpose is looked at for what is done, too."""
+    await some_regions(database, VILLAGE)
+    township = await a_caller(database, settings, "township_supervisor", VILLAGE // 1000 * 1000)
+    checks = {**township.headers, "purpose-of-use": "supervision", "if-match": '"1"'}
+    made = await client.post("/v1/children", json=a_file(VILLAGE), headers=township.headers)
+    url = f"/v1/children/{made.json()['id']}"
+    assert (await client.get(url, headers=checks)).status_code == 200
+    change = {"guardianship": {"kind": "grandparents"}}
+    refused = await client.patch(url, json=change, headers=checks)
+    assert refused.status_code == 403
+    assert refused.json()["type"] == "/problems/purpose-not-allowed"
+    cares = {**checks, "purpose-of-use": "care"}
+    assert (await client.patch(url, json=change, headers=cares)).status_code == 200

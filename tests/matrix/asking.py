@@ -11,8 +11,9 @@ import httpx
 from app.core.data.db import Database
 from tests.conftest import undone
 from tests.matrix.asks import ASKS, NAMES
+from tests.matrix.data import DONE_FOR, ROLES
 from tests.matrix.described import Operation
-from tests.matrix.expectation import DONE_FOR, ROLES, VISIBLE, Answer, expected
+from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask
@@ -58,8 +59,8 @@ def due(stage: Stage, operation: Operation, asked: Ask, target: Target) -> Answe
 
 def headers_for(stage: Stage, operation: Operation) -> dict[str, str]:
     """The caller's token, and a purpose for which the operation is done."""
-    theirs = {*ROLES[stage.who.role]["purposes"]}
-    return stage.headers(min(DONE_FOR.get(operation.id, frozenset()) & theirs, default=None))
+    theirs = {*ROLES[stage.who.role]["purposes"]} & DONE_FOR.get(operation.id, frozenset())
+    return stage.headers(min(theirs, default=None))
 
 
 def kind_of(answer: httpx.Response) -> Answer | str:

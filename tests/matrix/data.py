@@ -24,6 +24,13 @@ DONE_FOR: Mapping[str, frozenset[str]] = dict.fromkeys(
 """For which purposes alone an operation is done, where the law narrows them."""
 
 
+def done_for(operation: str, scope: str) -> frozenset[str]:
+    """Say for which purposes an operation is done: whoever supervises changes nothing."""
+    if operation in DONE_FOR:
+        return DONE_FOR[operation]
+    return frozenset(PURPOSES) - ({"supervision"} if scope.endswith(":write") else set())
+
+
 def remit(region: int) -> range:
     """The codes of a division and of everything in it: 2+2+2+3+3 digits, the rest zeros."""
     text = f"{region:012d}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from tests.matrix.data import DONE_FOR, DUTIES, PURPOSES, ROLES, remit
+from tests.matrix.data import DUTIES, PURPOSES, ROLES, done_for, remit  # noqa: F401
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
 from tests.matrix.found import PARTS
@@ -34,8 +34,8 @@ def expected(
     role = ROLES[who.role]
     if operation.scope not in role["scopes"]:
         return Answer.NO_SCOPE
-    if operation.needs_purpose and not DONE_FOR.get(operation.id, frozenset(PURPOSES)).intersection(
-        role["purposes"]
+    if operation.needs_purpose and not (
+        done_for(operation.id, operation.scope) & {*role["purposes"]}
     ):
         return Answer.NO_PURPOSE
     said_it = {"supersedeReport": target.reporter, "correctVisit": target.owner}

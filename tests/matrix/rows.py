@@ -290,7 +290,7 @@ def _tally(tx: Tx, target: Target) -> None:
             kind="children",
             role="village_director",
             region_code=target.region,
-            n=1_000,
+            counted=1_000,
             since=tx.now,
             alarmed_at=tx.now,
         )

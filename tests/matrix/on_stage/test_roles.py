@@ -8,8 +8,9 @@ nothing an operation reads, one asks: see `groups.py`.
 from tests.conftest import undone
 from tests.matrix.asking import WHOLE, ask, kind_of, mismatches, shown, visible
 from tests.matrix.asks import ASKS
+from tests.matrix.data import done_for
 from tests.matrix.described import Operation
-from tests.matrix.expectation import DONE_FOR, PURPOSES, ROLES, VISIBLE, Answer, remit
+from tests.matrix.expectation import PURPOSES, ROLES, VISIBLE, Answer, remit
 from tests.matrix.groups import CALLERS, asked_by, first_of_each
 from tests.matrix.parts import Ask
 from tests.matrix.stage import Stage
@@ -98,7 +99,7 @@ async def test_purposes(theatre, described) -> None:
             async with undone(database):
                 answer = await ask(client, operation, each, target, stage.headers(purpose))
             refused = kind_of(answer) is Answer.NO_PURPOSE
-            admitted = {*theirs} & DONE_FOR.get(operation.id, frozenset(PURPOSES))
+            admitted = {*theirs} & done_for(operation.id, operation.scope)
             assert refused == (purpose not in admitted), (operation.id, purpose)
         if not asks_for(operation, "none"):
             continue
