@@ -3,7 +3,7 @@
 Nothing is refused that brings a report in, and no write: only reading is counted. Three figures of
 each caller, purpose and day lie in memory that the processes of one machine share: whose they are,
 how many children were shown since the last of them was written down, and how many there were then,
-on all machines. Whoever makes a CHUNK full writes it down, in the transaction of that request; so
+on all machines. Whoever makes a chunk full writes it down, in the transaction of that request; so
 of a hundred reads one costs a statement, and the others a look at memory. Nobody locks the figures:
 two processes that count in one microsecond may count once. What was not written down is lost with
 the machine. So a count is short by a chunk for each machine at most, and never too long.

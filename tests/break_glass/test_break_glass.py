@@ -56,6 +56,8 @@ class TestOpens:
         before = await _everything(client, village, child, mine)
         glass = await opened(client, village, child)
         assert (await file(client, village, glass)).status_code == 200
+        async with database.begin() as tx:  # in these tests, of the transaction of that request
+            assert await tx.connection.fetchval("SELECT current_setting('tonghu.opened')") == ""
         assert await _everything(client, village, child, mine) == before
         assert [each["status"] for each in before.values()].count(404) == 8
         async with database.begin() as tx:  # row by row: what the setting itself lets through
