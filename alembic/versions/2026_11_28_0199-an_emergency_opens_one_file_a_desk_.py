@@ -114,6 +114,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("child_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_looks_elsewhere_looked_at_id",
+        "looks_elsewhere",
+        ["looked_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("child_id IS NOT NULL"),
+    )
     op.create_table(
         "break_glass",
         sa.Column("hidden_from", postgresql.ARRAY(sa.Uuid()), nullable=True),
@@ -224,6 +231,11 @@ def downgrade() -> None:
     op.drop_table("break_glass")
     op.drop_index(
         "ix_looks_elsewhere_region_code_looked_at",
+        table_name="looks_elsewhere",
+        postgresql_where=sa.text("child_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_looks_elsewhere_looked_at_id",
         table_name="looks_elsewhere",
         postgresql_where=sa.text("child_id IS NOT NULL"),
     )

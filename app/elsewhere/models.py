@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, text
@@ -10,6 +10,8 @@ from sqlmodel import Field
 
 from app.core.data import distribution, hiding, retention, rls
 from app.core.data.columns import Instant, one_of
+
+_FOUND: Final = text("child_id IS NOT NULL")
 
 
 class DeskService(StrEnum):
@@ -66,8 +68,10 @@ class LookElsewhere(hiding.HiddenRow, table=True):
             "region_code",
             "looked_at",
             "id",
-            postgresql_where=text("child_id IS NOT NULL"),
+            postgresql_where=_FOUND,
         ),
+        # For who sees many of them.
+        Index("ix_looks_elsewhere_looked_at_id", "looked_at", "id", postgresql_where=_FOUND),
     )
 
     id: UUID = Field(primary_key=True)
