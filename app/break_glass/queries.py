@@ -41,12 +41,22 @@ def visible(principal: Principal) -> Where:
     of a region or supervises it, to what was opened of these; never to what whoever is hidden from
     must learn (AZ-8).
     """
-    where = Where("b.agency_id = {}", principal.agency_id)
-    if principal.role.relation == "region" or principal.agency_kind == AgencyKind.supervision:
-        span = (principal.region_lo, principal.region_hi)
-        where.or_else("b.region_code >= {} AND b.region_code < {}", *span)
+    where = _unhidden(principal)
+    return where.add(" OR ".join(f"({arm})" for arm in _arms(where, principal)))
+
+
+def _unhidden(principal: Principal) -> Where:
     codes = principal.region_hi - principal.region_lo
-    return where.add(hiding.shown("b.id"), principal.agency_id, codes, principal.agencies)
+    return Where(hiding.shown("b.id"), principal.agency_id, codes, principal.agencies)
+
+
+def _arms(where: Where, principal: Principal) -> list[str]:
+    """Say in what ways one may be the caller's to know: of each an index has those in order."""
+    arms = [f"b.agency_id = {where.bind(principal.agency_id)}"]
+    if principal.role.relation == "region" or principal.agency_kind == AgencyKind.supervision:
+        lo, hi = where.bind(principal.region_lo), where.bind(principal.region_hi)
+        arms.append(f"b.region_code >= {lo} AND b.region_code < {hi}")
+    return arms
 
 
 async def find(
@@ -74,10 +84,12 @@ async def list_break_glass(
     act: Act | None,
 ) -> paging.Rows:
     """Return a page: what nobody reviewed first, newest first."""
-    where = visible(principal).add_given({"b.child_id = {}": child_id, "b.waits = {}": waits})
+    where = _unhidden(principal)
+    arms = _arms(where, principal)
+    where.add_given({"b.child_id = {}": child_id, "b.waits = {}": waits})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="b")
-    return await paging.fetch(tx, _SELECT, where, _UNREVIEWED_FIRST, window)
+    return await paging.fetch(tx, _SELECT, where, _UNREVIEWED_FIRST, window, arms)
 
 
 def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.BreakGlass:
