@@ -83,6 +83,7 @@ _REFERENCE = (
     Ask("listPolicyParameters"),
     Ask("readPolicyParameter"),
     Ask("listClauses"),
+    Ask("listCollections"),
     Ask("listAgencies", shows=("agency_id",)),
     Ask(
         "createAgency",

@@ -45,7 +45,7 @@ _DATED = {
 
 _DATED_UNSAID = {
     *("readReporter", "readAssessmentDocument"),
-    *("listAttendanceEvents", "pushAttendanceEvents"),
+    *("listAttendanceEvents", "pushAttendanceEvents", "copyChildData"),
 }
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
@@ -182,6 +182,8 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     if not answer.is_success:
         return set()
     chapter = operation.scope.partition(":")[0]
+    if operation.id == "copyChildData":
+        return {chapter, *(section["code"] for section in answer.json()["sections"])}
     if operation.id == "readChildReasons":
         reasons = answer.json()["reasons"]
         return {"derived", *(fact.split(".")[0] for each in reasons for fact in each["facts"])}
