@@ -5,7 +5,7 @@ from datetime import date
 
 import orjson
 
-from app.consents.models import GIVER, Consent
+from app.consents.models import GIVER, WITHDRAWER, Consent
 from app.core.data.db import Tx
 from tests.matrix.facts import Target
 from tests.matrix.parts import Ask, Json, Part, always
@@ -48,6 +48,12 @@ def _rows(tx: Tx, target: Target, about: Json) -> Iterator[Consent]:
         agency_id=target.owner,
         recorded_by="system",
         recorded_at=tx.now,
+        withdrawn_by="guardian",
+        withdrawer_sealed=tx.keyring.seal(WITHDRAWER, consent_id, who),
+        withdrawn_form="spoken",
+        withdrawn_on=date(2026, 11, 19),
+        withdrawal_recorded_by="system",
+        withdrawn_at=tx.now,
         version=1,
     )
 

@@ -9,6 +9,7 @@ import orjson
 from app.access.models import Client
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
+from app.breaches.models import MEASURES, WHAT, Breach
 from app.children.exact_trials import PolicyTrialRow
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
@@ -34,6 +35,7 @@ KINDS = (
         "endpoint_id",
         "delivery_id",
         "post_id",
+        "breach_id",
     ),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
@@ -70,6 +72,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     await _post(tx, target)
     _machine(tx, target)
     await _webhook(tx, target, child)
+    _breach(tx, target)
     await tx.flush()
     await tx.connection.execute(
         "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"
@@ -288,6 +291,29 @@ async def _post(tx: Tx, target: Target) -> None:
             staff_id=person.id,
             since=date(2026, 1, 1),
             created_at=tx.now,
+        )
+    )
+
+
+def _breach(tx: Tx, target: Target) -> None:
+    identity = target.ids["breach_id"]
+    said = {"told_at": f"{tx.now:%FT%TZ}", "number": None, "recorded_by": "system"}
+    tx.session.add(
+        Breach(
+            id=identity,
+            agency_id=target.owner,
+            region_code=target.region,
+            kind="leaked",
+            found_at=tx.now,
+            what_sealed=tx.keyring.seal(WHAT, identity, "合成记录"),
+            measures_sealed=tx.keyring.seal(MEASURES, identity, "合成记录"),
+            report_due_at=tx.now,
+            tell_due_at=tx.now,
+            told=[{"whom": "cyberspace_authority", **said}, {"whom": "families", **said}],
+            state="open",
+            recorded_by="system",
+            recorded_at=tx.now,
+            version=1,
         )
     )
 
