@@ -101,8 +101,11 @@ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000'
     120119101200, 'listChildren',
     ARRAY[('00000000-0000-4000-8000-' || lpad(to_hex(n % 5000), 12, '0'))::uuid], 'allowed', '-'
 FROM (SELECT n, $1::timestamptz - n * interval '1 second' * $2::float AS at
-      FROM generate_series(1, $3::int) AS n) AS made
+      FROM generate_series($3::int + 1, $3 + $4::int) AS n) AS made
 """
+
+
+_SET = 50_000
 
 
 async def _pages(tx, asked) -> tuple[int, str]:
@@ -119,7 +122,8 @@ async def test_an_hour_of_a_year_is_found_by_its_time(database, number: int) -> 
     """As many pages as the hour has entries, not as the audit: by index, in its month alone."""
     every = 30 * 86_400 / number  # seconds
     async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(_FILL, NOW, every, number)
+        for begun in range(0, number, _SET):
+            await tx.connection.execute(_FILL, NOW, every, begun, min(_SET, number))
         since = NOW - 3 * DAY
         pages, plan = await _pages(tx, Asked(since, since + timedelta(hours=1)))
         entries = 3_600 / every
