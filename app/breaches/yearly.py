@@ -13,8 +13,8 @@ FROM children
 """
 _LOOKED: Final = """
 SELECT count(*) FILTER (WHERE decision = 'denied') AS denied,
-    count(*) FILTER (WHERE decision = 'partly') AS partly,
-    count(*) FILTER (WHERE decision = 'allowed') AS allowed
+    count(*) FILTER (WHERE decision = 'partly' AND child_ids <> '{}') AS partly,
+    count(*) FILTER (WHERE decision = 'allowed' AND child_ids <> '{}') AS allowed
 FROM audit_entries WHERE at >= $1 AND at < $2
 """
 _GRANTS: Final = """
@@ -35,9 +35,9 @@ FROM breaches WHERE found_at >= $1 AND found_at < $2 GROUP BY 1, 2 ORDER BY 1, 2
 
 
 async def figures(tx: Tx, year: int) -> dict[str, Any]:
-    """Count: files of children under 14 and under 18 at the end of the year, apart; how often their
-    data was shown and refused; posts given and ended; requests and copies; breaches. In SYSTEM's
-    reach. It reads the audit of the year.
+    """Count files of children under 14 and under 18 at the end of the year, apart; how often data
+    of some was shown, and refused; posts given and ended; requests and copies; breaches. In
+    SYSTEM's reach; it reads the audit of the year.
     """
     first, last = date(year, 1, 1), date(year, 12, 31)
     span = beginning(first), beginning(date(year + 1, 1, 1))

@@ -9,7 +9,6 @@ import orjson
 from app.access.models import Client
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
-from app.breaches.models import MEASURES, WHAT, Breach
 from app.children.exact_trials import PolicyTrialRow
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
@@ -21,6 +20,7 @@ from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceRe
 from app.regions.rules import lineage, subtree
 from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
+from tests.breaches.stage import a_breach
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
 
@@ -72,7 +72,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     await _post(tx, target)
     _machine(tx, target)
     await _webhook(tx, target, child)
-    _breach(tx, target)
+    tx.session.add(a_breach(tx, target))
     await tx.flush()
     await tx.connection.execute(
         "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"
@@ -291,29 +291,6 @@ async def _post(tx: Tx, target: Target) -> None:
             staff_id=person.id,
             since=date(2026, 1, 1),
             created_at=tx.now,
-        )
-    )
-
-
-def _breach(tx: Tx, target: Target) -> None:
-    identity = target.ids["breach_id"]
-    said = {"told_at": f"{tx.now:%FT%TZ}", "number": None, "recorded_by": "system"}
-    tx.session.add(
-        Breach(
-            id=identity,
-            agency_id=target.owner,
-            region_code=target.region,
-            kind="leaked",
-            found_at=tx.now,
-            what_sealed=tx.keyring.seal(WHAT, identity, "合成记录"),
-            measures_sealed=tx.keyring.seal(MEASURES, identity, "合成记录"),
-            report_due_at=tx.now,
-            tell_due_at=tx.now,
-            told=[{"whom": "cyberspace_authority", **said}, {"whom": "families", **said}],
-            state="open",
-            recorded_by="system",
-            recorded_at=tx.now,
-            version=1,
         )
     )
 
