@@ -194,12 +194,19 @@ def upgrade() -> None:
         ["held_by_id", "opened_at", "id"],
         unique=False,
     )
+    for column in ("kind", "state"):
+        op.create_index(
+            f"ix_rights_requests_{column}",
+            "rights_requests",
+            [column, "opened_at", "id"],
+            unique=False,
+        )
     op.create_index(
-        "ix_rights_requests_open",
+        "ix_rights_requests_restricted",
         "rights_requests",
         ["opened_at", "id"],
         unique=False,
-        postgresql_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("restricted_at IS NOT NULL"),
     )
     op.create_index(
         "ix_rights_requests_opened_at_id", "rights_requests", ["opened_at", "id"], unique=False
@@ -239,11 +246,9 @@ def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON rights_requests")
     op.drop_index("ix_rights_requests_region_code_opened_at", table_name="rights_requests")
     op.drop_index("ix_rights_requests_opened_at_id", table_name="rights_requests")
-    op.drop_index(
-        "ix_rights_requests_open",
-        table_name="rights_requests",
-        postgresql_where=sa.text("state = 'open'"),
-    )
+    op.drop_index("ix_rights_requests_restricted", table_name="rights_requests")
+    for column in ("kind", "state"):
+        op.drop_index(f"ix_rights_requests_{column}", table_name="rights_requests")
     op.drop_index("ix_rights_requests_held_by_id_opened_at", table_name="rights_requests")
     op.drop_index("ix_rights_requests_child_id_opened_at", table_name="rights_requests")
     op.drop_table("rights_requests")

@@ -62,6 +62,7 @@ def upgrade() -> None:
         "ix_breaches_agency_id_found_at", "breaches", ["agency_id", "found_at", "id"], unique=False
     )
     op.create_index("ix_breaches_found_at_id", "breaches", ["found_at", "id"], unique=False)
+    op.create_index("ix_breaches_state", "breaches", ["state", "found_at", "id"], unique=False)
     op.create_index(
         "ix_breaches_region_code_found_at",
         "breaches",
@@ -80,6 +81,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON breaches")
     op.drop_index("ix_breaches_region_code_found_at", table_name="breaches")
+    op.drop_index("ix_breaches_state", table_name="breaches")
     op.drop_index("ix_breaches_found_at_id", table_name="breaches")
     op.drop_index("ix_breaches_agency_id_found_at", table_name="breaches")
     op.drop_table("breaches")

@@ -61,6 +61,7 @@ class Breach(SQLModel, table=True):
         Index("ix_breaches_agency_id_found_at", "agency_id", "found_at", "id"),
         Index("ix_breaches_region_code_found_at", "region_code", "found_at", "id"),
         Index("ix_breaches_found_at_id", "found_at", "id"),
+        Index("ix_breaches_state", "state", "found_at", "id"),
     )
 
     id: UUID = Field(primary_key=True)

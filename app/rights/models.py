@@ -110,11 +110,15 @@ class RightsRequest(BelowChild, table=True):
         Index("ix_rights_requests_held_by_id_opened_at", "held_by_id", "opened_at", "id"),
         # For who sees many of them.
         Index("ix_rights_requests_opened_at_id", "opened_at", "id"),
+        *(
+            Index(f"ix_rights_requests_{each}", each, "opened_at", "id")
+            for each in ("kind", "state")
+        ),
         Index(
-            "ix_rights_requests_open",
+            "ix_rights_requests_restricted",
             "opened_at",
             "id",
-            postgresql_where=text("state = 'open'"),
+            postgresql_where=text("restricted_at IS NOT NULL"),
         ),
         privileges="SELECT, INSERT, UPDATE",
         also=(rls.own("held_by_id"),),
