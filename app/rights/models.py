@@ -86,6 +86,10 @@ class RefusalReason(StrEnum):
     """It is somebody else's data, or their secret."""
 
 
+_NARROWED_BY: Final = ("kind", "state")
+"""What lists are narrowed by: for who sees many and asks for few of them."""
+
+
 class RightsRequest(BelowChild, table=True):
     """One request. `due_at`: by when it is to be answered. `held_by_id`: the agency that answered
     it, which sees it wherever the file lies by then. Sealed: who asks and what (JSON), and the
