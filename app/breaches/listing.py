@@ -62,7 +62,6 @@ class Concerned(NamedTuple):
 def statement(asked: Asked) -> tuple[str, list[object]]:
     """Return the statement that finds them, and its values."""
     where = Where("a.at >= {} AND a.at < {}", asked.since, asked.until)
-    where.add("a.decision <> 'denied'")
     given = {"a.actor = {}": asked.actor, "a.client_id = {}": asked.client_id}
     where.add_given({**given, "a.operation = {}": asked.operation})
     return SEEN.format(where=where, nation=NATION), where.arguments

@@ -42,7 +42,7 @@ async def test_each_child_once_with_the_office_that_tells(
     for _ in range(2):
         await _read(client, offices.village, here)
     await _read(client, stranger, beyond)
-    await _read(client, stranger, here)  # refused: nothing was shown
+    await _read(client, stranger, here)  # nothing was shown
     found = {each.child_id: each for each in await _concerned(database)}
     assert found.keys() == {here.id, beyond.id}
     one = found[here.id]
@@ -71,17 +71,18 @@ async def test_a_child_without_a_file_or_that_is_only_stored_is_told_of_too(
     child_id = await a_filed_child(client, offices.village)
     request = await asked(client, offices.village, child_id, kind="erasure")
     await answered(client, offices.township, request, outcome="refused", reason="kept_by_law")
-    gone = UUID(int=7)
+    gone, alone = UUID(int=7), await a_child(database, OTHER_COUNTY + 101200)  # no office there
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(
             "INSERT INTO audit_entries (id, at, actor, role, operation, child_ids, decision,"
             " request_id) VALUES ($1, $2, 'system', '-', 'x', $3, 'allowed', '-')",
             first_id(NOW),
             NOW,
-            [gone],
+            [gone, alone.id],
         )
     found = {each.child_id: each for each in await _concerned(database)}
     assert (found[gone].place, found[gone].office) == (None, None)
+    assert (found[alone.id].place, found[alone.id].office) == (OTHER_COUNTY + 101200, None)
     restricted = found[UUID(child_id)]
     assert restricted.office_id == offices.county.agency_id  # of the county that opened the file
 
