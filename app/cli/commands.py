@@ -18,7 +18,7 @@ from app.agencies.models import Agency, AgencyKind
 from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same as find_same_agency
 from app.children import rederiving
-from app.cli import duties, regions, retention
+from app.cli import duties, privacy, regions, retention
 from app.cli.console import fail, in_transaction, out, print_json, region_code
 from app.cli.serve import serve
 from app.core import startup
@@ -46,6 +46,8 @@ jobs_app = typer.Typer(
     no_args_is_help=True,
 )
 app.command()(serve)
+app.command()(privacy.breach)
+app.command()(privacy.year)
 app.add_typer(regions.app, name="regions")
 app.add_typer(duties.app, name="duties")
 app.add_typer(retention.app, name="retention")

@@ -83,6 +83,7 @@ KEPT_PLAIN = {
         "submitted_role",
     ),
     *("taken_back_by", "taken_by", "their_answer", "their_answered_by", "to_kind", "url"),
+    *("closed_by", "collection", "copied_by", "restriction_ended_by", "withdrawal_recorded_by"),
     *("cancelled_by", "username", "waived_by", "waiver_by", "webhook_id", "wire_name"),
     *("withdrawal_by", "withdrawal_confirmed_by"),
     *("categories", "counted", "differs", "changed", "disposed_as", "doubts", "event_types"),

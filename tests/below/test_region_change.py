@@ -278,6 +278,7 @@ def test_every_package_that_files_under_places_follows() -> None:
         "access",
         "agencies",
         "attendance",
+        "breaches",
         "children",
         "dropout_alerts",
         "duties",

@@ -83,6 +83,7 @@ _REFERENCE = (
     Ask("listPolicyParameters"),
     Ask("readPolicyParameter"),
     Ask("listClauses"),
+    Ask("listCollections"),
     Ask("listAgencies", shows=("agency_id",)),
     Ask(
         "createAgency",
@@ -264,7 +265,16 @@ _UNRESOLVED = (
     Ask("answerUnresolved", always({"answer": "one_visit", "words": "合成记录"})),
 )
 
+_BREACHES = (
+    Ask("recordBreach", always({"kind": "leaked", "what": "合成记录", "measures": "合成记录"})),
+    Ask("listBreaches", shows=("breach_id",)),
+    Ask("readBreach"),
+    Ask("recordBreachTold", always({"whom": "police"})),
+    Ask("closeBreach", always({"words": "合成记录"})),
+)
+
 ASKS: tuple[Ask, ...] = (
+    *_BREACHES,
     *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE, *_UNRESOLVED),
     *(each for part in PARTS for each in part.asks),
 )

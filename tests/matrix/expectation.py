@@ -221,6 +221,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "holding_id": _arranges_posts,
     "client_id": _administers,
     "entry_id": _audits,
+    "breach_id": lambda who, target: _owns(who, target) or _inside(who, target.region),
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
     "code": _everyone,
@@ -365,6 +366,12 @@ REFUSED: Mapping[str, Refusal] = {
     "setPublicContact": lambda who, target, _: (
         not _owns(who, target) and not _inside(who, target.region)
     ),
+    **dict.fromkeys(
+        ("copyChildData", "answerRightsRequest", "liftRestriction"),
+        lambda who, _, __: who.holder == "machine",
+    ),
+    "recordBreachTold": lambda who, target, _: not _owns(who, target),
+    "closeBreach": lambda who, target, _: not _owns(who, target) or who.holder == "machine",
     "answerReferral": lambda who, target, _: target.police != who.agency,
     "cancelReferral": lambda who, target, _: not _owns(who, target),
     **dict.fromkeys(

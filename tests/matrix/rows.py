@@ -20,6 +20,7 @@ from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceRe
 from app.regions.rules import lineage, subtree
 from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
+from tests.breaches.stage import a_breach
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
 
@@ -35,6 +36,7 @@ KINDS = (
         "delivery_id",
         "post_id",
         "tally_id",
+        "breach_id",
     ),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
@@ -57,6 +59,7 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     _machine(tx, target)
     _tally(tx, target)
     await _webhook(tx, target, child)
+    tx.session.add(a_breach(tx, target))
     await tx.flush()
     await tx.connection.execute(
         "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"

@@ -47,7 +47,7 @@ _DATED = {
 
 _DATED_UNSAID = {
     *("readReporter", "readAssessmentDocument"),
-    *("listAttendanceEvents", "pushAttendanceEvents"),
+    *("listAttendanceEvents", "pushAttendanceEvents", "copyChildData"),
 }
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
@@ -187,6 +187,8 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     chapter = operation.scope.partition(":")[0]
     if operation.id == "readBreakGlassFile":
         return {*answer.json()}.intersection(FIELD_GROUPS)
+    if operation.id == "copyChildData":
+        return {chapter, *(section["code"] for section in answer.json()["sections"])}
     if operation.id == "readChildReasons":
         reasons = answer.json()["reasons"]
         return {"derived", *(fact.split(".")[0] for each in reasons for fact in each["facts"])}
