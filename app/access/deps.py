@@ -220,7 +220,7 @@ async def authorized_for_purpose(
 
 
 def _writes(scope: str) -> bool:
-    return scope.endswith(":write")
+    return scope.endswith((":write", ":answer"))
 
 
 @cache

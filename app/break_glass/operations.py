@@ -27,6 +27,7 @@ from app.core.problems import Problem
 from app.elsewhere import queries as elsewhere
 from app.police_reports.about_child import Kept, kept_from
 from app.policy import queries as policy
+from app.regions.rules import NATION
 
 _most_minutes: Final = policy.lookup("break_glass.most_minutes")
 _per_day: Final = policy.lookup("break_glass.per_day")
@@ -126,7 +127,7 @@ async def _meant(tx: Tx, principal: Principal, new: schemas.BreakGlassCreate) ->
     if new.look_id is not None:
         child_id = await elsewhere.found_by(tx, principal, new.look_id)
     child = None if child_id is None else await children.find_anywhere(tx, child_id)
-    if child is None:
+    if child is None or child.region_code == NATION:  # what is only stored (PIP-47) stays shut
         raise ChildNotFound
     return child
 
@@ -224,7 +225,7 @@ async def _row(tx: Tx, principal: Principal, glass_id: UUID) -> asyncpg.Record:
 
 async def read_file(tx: Tx, principal: Principal, row: asyncpg.Record) -> dict[str, Any]:
     """Read what was opened, while it is. Raises NotOpenedByYou, GlassShut; ChildNotFound once a
-    report about the child speaks against the caller's agency.
+    report about the child speaks against the caller's agency, or its file may only be stored.
     """
     ACTS["readBreakGlassFile"].require(principal, row, tx.today)
     async with tx.as_system():

@@ -22,7 +22,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.regions.rules import SPANS
+from app.regions.rules import NATION, SPANS
 
 # By the clock of the database, whatever a web process takes the time to be (REL-8).
 _SELECT: Final = """
@@ -139,17 +139,19 @@ _OPEN: Final = "SELECT set_config('tonghu.opened', $1, true)"
 
 
 async def file(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read the sections that were opened of a child's file. Three statements."""
+    """Read the sections that were opened of a child's file; None once it may only be stored
+    (PIP-47). Three statements.
+    """
     groups = row["field_groups"]
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     async with opened(tx, row["child_id"]):
         found = await tx.connection.fetchrow(
             f"SELECT {', '.join(('c.id', *columns))} FROM children c"
-            " WHERE c.id = $1 AND c.home_county = $2",
+            f" WHERE c.id = $1 AND c.home_county = $2 AND c.region_code <> {NATION}",
             row["child_id"],
             row["home_county"],
         )
-    if found is None:  # pragma: no cover  no file is ever deleted
+    if found is None:
         return None
     sections = {group: sealing.show(tx.keyring, found, group) for group in groups}
     about = {name: row[name] for name in ("id", "child_id", "ends_at")}

@@ -16,13 +16,14 @@ from app.core.http import paging
 from app.core.http.wire import region_text
 from app.core.text import canonical_name
 from app.elsewhere import schemas
-from app.regions.rules import lineage
+from app.regions.rules import NATION, lineage
 
 MOST: Final = 3
 """Children of one name and birth date that are told of, and offices to call."""
 
 # One statement whatever is asked: each half is a look-up by an index, of which the other's is for
-# nobody. Whoever is of age is no child any more.
+# nobody. Whoever is of age is no child any more, and of a file that is only stored (PIP-47), which
+# lies nowhere, nobody is told.
 _FIND: Final = f"""
 SELECT c.id, c.home_county, c.region_code FROM (
     SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
@@ -30,7 +31,7 @@ SELECT c.id, c.home_county, c.region_code FROM (
     (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
      ORDER BY n.id LIMIT {MOST})
 ) s JOIN children c ON c.home_county = s.home_county AND c.id = s.child_id
-WHERE c.birth_date > $4 ORDER BY c.id
+WHERE c.birth_date > $4 AND c.region_code <> {NATION} ORDER BY c.id
 """
 
 
