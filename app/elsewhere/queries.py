@@ -29,7 +29,7 @@ SELECT c.id, c.home_county, c.region_code FROM (
     SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
     UNION ALL
     (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
-     ORDER BY n.id LIMIT {MOST})
+     AND n.region_code <> {NATION} ORDER BY n.id LIMIT {MOST})
 ) s JOIN children c ON c.home_county = s.home_county AND c.id = s.child_id
 WHERE c.birth_date > $4 AND c.region_code <> {NATION} ORDER BY c.id
 """

@@ -28,7 +28,9 @@ def done_for(operation: str, scope: str) -> frozenset[str]:
     """Say for which purposes an operation is done: whoever supervises changes nothing."""
     if operation in DONE_FOR:
         return DONE_FOR[operation]
-    return frozenset(PURPOSES) - ({"supervision"} if scope.endswith((":write", ":answer")) else set())
+    return frozenset(PURPOSES) - (
+        {"supervision"} if scope.endswith((":write", ":answer")) else set()
+    )
 
 
 def remit(region: int) -> range:
