@@ -5,11 +5,14 @@ it; who restricted it lifts that.
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.elsewhere.queries import MOST
+from app.regions.rules import NATION
 from tests.break_glass.conftest import ELSEWHERE
 from tests.break_glass.factories import broken, file, opened, problem, seen, times_told
+from tests.children.factories import a_child, moved
 from tests.elsewhere.test_elsewhere import BY_NAME, BY_NUMBER, NOBODY, looked, looks, told
 from tests.jobs import run_jobs
-from tests.police_reports.factories import rows
+from tests.police_reports.factories import VILLAGE, rows
 from tests.rights.factories import answered, asked, post
 
 
@@ -81,3 +84,14 @@ async def test_a_desk_is_answered_as_of_a_child_nobody_knows(
     assert {tuple(row) for row in kept} == {(None, ELSEWHERE)}
     await _lifted(client, offices, request)
     assert (await looked(client, doctor, **sought)).json()["known"] is True
+
+
+async def test_as_many_as_are_told_of_by_one_name_are_those_that_may_be_used(
+    client, database, offices, doctor
+) -> None:
+    for _ in range(MOST):
+        stored = await a_child(database, VILLAGE, name="样小一")
+        await moved(database, stored.id, region_code=NATION)
+    assert (await looked(client, doctor, **BY_NAME)).json()["known"] is False
+    await a_child(database, VILLAGE, name="样小一")
+    assert (await looked(client, doctor, **BY_NAME)).json()["known"] is True

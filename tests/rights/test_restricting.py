@@ -68,6 +68,8 @@ async def test_what_is_kept_by_law_alone_is_nowhere_and_comes_back(
     assert len(await rows(database, "visits")) == 1
     path = f"/rights-requests/{request['id']}"
     assert (await shown(client, offices.township, path))["id"] == request["id"]
+    stale = await post(client, offices.township, f"{path}/restriction-end", None, '"1"')
+    assert problem(stale) == (412, "precondition-failed")
     lifted = await post(
         client, offices.township, f"{path}/restriction-end", None, f'"{request["version"]}"'
     )
