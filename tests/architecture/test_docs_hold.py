@@ -14,7 +14,7 @@ from app.cli import commands
 from app.core.clock import local_date, utc_now
 from app.core.data.retention import KINDS
 from app.core.settings import Settings
-from app.policy import clauses
+from app.policy import clauses, laws
 from app.policy import queries as policy
 from app.regions.rules import NATION
 from scripts import families
@@ -101,7 +101,7 @@ def unlisted_last(text: str, known: set[str]) -> list[str]:
 
 
 def test_every_source_cited_exists() -> None:
-    known = {row["id"] for row in clauses.obligations()}
+    known = {*(row["id"] for row in clauses.obligations()), *laws.articles()}
     prefixes = {each[:3] for each in known}
     decisions = {path.name[:4] for path in (HOME / "docs/decisions").glob("0*.md")}
     for path in files("app/**/*.py", "app/**/*.yaml", "demo/**/*.py", "*.md"):

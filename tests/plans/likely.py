@@ -139,6 +139,10 @@ CHOSEN = {
         " ELSE t.priority_flags END"
     ),
     "children.updated_at": "t.updated_at - n * interval '40 seconds'",
+    **{
+        f"consents.{column}": f"CASE WHEN n % 2 = 0 THEN t.{column} END"
+        for column in ("withdrawn_on", "withdrawn_at")
+    },
     "child_external_ids.index": "decode(md5(t.index::text || n), 'hex')",
     "events.position": _POSITION,
     "event_named.position": _POSITION,

@@ -1,0 +1,47 @@
+"""What may be done with a breach, by operationId."""
+
+from json import dumps
+from typing import Final
+
+from app.access.acts import Act, Condition, own, personally, stands
+from app.breaches.area import WRITE
+from app.breaches.models import BreachState, ToldOfBreach
+from app.core.problems import Problem
+
+
+class BreachClosed(Problem, status=409):
+    """It was closed."""
+
+    title = "This breach was closed"
+    title_zh = "该事件已办结"
+
+
+class NotYourBreach(Problem, status=403, denies=True):
+    """Whose breach it is says who was told."""
+
+    title = "Another agency recorded this breach"
+    title_zh = "该事件由其他机构登记"
+
+
+class BreachNotTold(Problem, status=409):
+    """Who is to be told was not."""
+
+    title = "First tell the cyberspace authority, and the families unless no harm is left"
+    title_zh = "请先报告网信部门并告知相关家庭(能有效避免危害的除外)"
+
+
+_TOLD: Final = Condition(
+    ("told",),
+    lambda *_: ToldOfBreach.cyberspace_authority,
+    lambda found, wanted: f'"{wanted}"' in (found if isinstance(found, str) else dumps(found)),
+    "{0} @> jsonb_build_array(jsonb_build_object('whom', {wanted}::text))",
+    lambda *_: BreachNotTold(),
+)
+_OPEN: Final = (
+    own("agency_id", NotYourBreach),
+    stands(lambda *_: (BreachState.open,), lambda *_: BreachClosed()),
+)
+ACTS: Final = {
+    "recordBreachTold": Act(WRITE.code, _OPEN),
+    "closeBreach": Act(WRITE.code, (personally("id"), *_OPEN, _TOLD)),
+}

@@ -1,0 +1,91 @@
+"""What may be done with a file that was opened in an emergency, by operationId."""
+
+import operator
+from collections.abc import Mapping
+from typing import Final
+
+from app.access.acts import Act, Condition, another_person, inside, personally, unset
+from app.break_glass.area import OPEN, READ, REVIEW
+from app.core.problems import Problem
+
+
+class NotOpenedByYou(Problem, status=403, denies=True):
+    """A file is opened to one person, in the post they acted in."""
+
+    title = "This file was opened to somebody else"
+    title_zh = "该档案的紧急查阅由他人发起"
+
+
+class GlassShut(Problem, status=403, denies=True):
+    """The minutes are over, or somebody ended it before."""
+
+    title = "The file is not open any more"
+    title_zh = "紧急查阅已结束"
+
+
+class OpenedByYou(Problem, status=403, denies=True):
+    """Another person reviews what one opened, whichever post either holds (AZ-7)."""
+
+    title = "Another person has to review this"
+    title_zh = "须由另一人复核"
+
+
+class OpenedByYourAgency(Problem, status=403, denies=True):
+    """Colleagues do not review each other."""
+
+    title = "Another agency reviews what yours opened"
+    title_zh = "须由其他机构复核本机构的紧急查阅"
+
+
+class NotInYourRemit(Problem, status=403, denies=True):
+    """The civil affairs of the place where the child lives review."""
+
+    title = "Civil affairs of where the child lives review this"
+    title_zh = "由儿童居住地民政部门复核"
+
+
+class ReviewedAlready(Problem, status=409):
+    """A review is said once."""
+
+    title = "This was reviewed already"
+    title_zh = "该紧急查阅已复核"
+
+
+_OWN: Final = Condition(
+    ("staff_id", "agency_id", "role"),
+    lambda principal, _: [
+        *(str(principal.staff_id), str(principal.agency_id), principal.role.code)
+    ],
+    lambda person, agency, role, wanted: [str(person), str(agency), role] == wanted,
+    "ARRAY[{0}::text, {1}::text, {2}] = {wanted}::text[]",
+    lambda *_: NotOpenedByYou(),
+)
+_LIVE: Final = Condition(
+    ("live",),
+    lambda *_: True,
+    operator.eq,
+    "{0} = {wanted}",
+    lambda *_: GlassShut(),
+)
+_NOT_OURS: Final = Condition(
+    ("agency_id",),
+    lambda principal, _: principal.agency_id,
+    operator.ne,
+    "{0} <> {wanted}",
+    lambda *_: OpenedByYourAgency(),
+)
+
+ACTS: Final[Mapping[str, Act]] = {
+    "readBreakGlassFile": Act(READ.code, (_OWN, _LIVE)),
+    "endBreakGlass": Act(OPEN.code, (_OWN, _LIVE)),
+    "reviewBreakGlass": Act(
+        REVIEW.code,
+        (
+            personally("id"),
+            inside("region_code", NotInYourRemit),
+            another_person("staff_id", OpenedByYou),
+            _NOT_OURS,
+            unset("verdict", ReviewedAlready),
+        ),
+    ),
+}
