@@ -15,7 +15,7 @@ from app.access.principal import Principal
 from app.access.roles import Purpose, role
 from app.core.clock import utc_now
 
-READS, CALLERS = 200_000, 1_000
+READS, CALLERS, PAGE = 50_000, 1_000, 50
 
 
 def _somebody() -> Principal:
@@ -42,12 +42,15 @@ async def main() -> None:
     now = utc_now()
     tx: Any = SimpleNamespace(now=now, today=now.date())
     budgets, callers = ReadingBudgets(), [_somebody() for _ in range(CALLERS)]
+    children = [uuid4() for _ in range(PAGE)]
+    for caller in callers:  # shown once: a system is told of by the thousand, later
+        await budgets.require(tx, caller).add(tx, caller, children)
     began = process_time()
     for number in range(READS):
         caller = callers[number % CALLERS]
-        await budgets.require(tx, caller).add(tx, caller, 1)
+        await budgets.require(tx, caller).add(tx, caller, children)
     each = (process_time() - began) / READS
-    print(f"{each * 1e6:.1f} µs of CPU a read, {each * 1_000:.1%} of a core at 1,000 a second")
+    print(f"{each * 1e6:.1f} µs of CPU a page of {PAGE}, {each * 1_000:.1%} of a core at 1,000")
 
 
 if __name__ == "__main__":

@@ -148,6 +148,7 @@ def upgrade() -> None:
         sa.Column(
             "waits", sa.Boolean(), sa.Computed("verdict IS NULL", persisted=True), nullable=False
         ),
+        sa.Column("stored_alone", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint("verdict IN ('proper', 'misuse')", name=op.f("ck_break_glass_verdict")),
         sa.CheckConstraint(

@@ -4,19 +4,25 @@ Nothing is refused that brings a report in, and no write: only reading is counte
 each caller, purpose and day lie in memory that the processes of one machine share: whose they are,
 how many children were shown since the last of them was written down, and how many there were then,
 on all machines. Whoever makes a chunk full writes it down, in the transaction of that request; so
-of a hundred reads one costs a statement, and the others a look at memory. Nobody locks the figures:
-two processes that count in one microsecond may count once. What was not written down is lost with
-the machine. So a count is short by a chunk for each machine at most, and never too long.
+of a hundred children one costs a statement, and the others a look at memory. Nobody locks the
+figures: two processes that count in one microsecond may count once. What was not written down is
+lost with the machine.
+
+A child that one was shown already that day for that purpose counts no more: a mark of both lies in
+memory too. It tells nobody which child. A mark is let go when another falls on its place, and each
+machine has its own: then a child may count again. So a count is short by a chunk for each machine
+at most, and too long by who was shown one child on several machines, or after so many others.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from app.access.events import Alarm, AlarmRaised
 from app.access.principal import Principal
@@ -30,6 +36,9 @@ from app.policy import queries as policy
 from app.regions.rules import NATION, level_of
 
 _CELLS: Final = 2**18
+_MARKS: Final = 2**23
+"""Places for marks, of four bytes: of five million on one day a quarter took another's place."""
+_PRIME: Final = 2**61 - 1
 _children: Final = policy.lookup("reading.children_per_day")
 _looks: Final = policy.lookup("elsewhere.looks_per_day")
 
@@ -38,7 +47,7 @@ class Kind(StrEnum):
     """What is counted."""
 
     children = "children"
-    """Children that lists, searches and files showed, as often as they did."""
+    """Children that lists, searches and files showed, each once."""
     looks = "looks"
     """Looks from elsewhere, whoever they found."""
 
@@ -156,6 +165,7 @@ class ReadingBudgets:
         self.whose = shared(_CELLS).cast("q")
         self.since = shared(_CELLS).cast("q")
         self.before = shared(_CELLS).cast("q")
+        self.shown = shared(_MARKS // 2).cast("I")
 
     def require(self, tx: Tx, principal: Principal) -> "Counted":
         """Refuse who was shown all they may be, else return where theirs is counted. No statement.
@@ -169,6 +179,7 @@ class ReadingBudgets:
             self,
             int.from_bytes(found[:8]) % _CELLS,
             int.from_bytes(found[8:], signed=True) or 1,
+            int.from_bytes(found) | 1,
             marks_of(Kind.children, person, principal.region_code, tx.today),
         )
         if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
@@ -185,19 +196,29 @@ class Counted(NamedTuple):
     budgets: ReadingBudgets
     cell: int
     whose: int
+    factor: int
     marks: Marks
 
     def known(self) -> bool:
         """Tell whether the cell is theirs: it may be another's, or of another day."""
         return bool(self.budgets.whose[self.cell] == self.whose)
 
-    async def add(self, tx: Tx, principal: Principal, children: int) -> None:
-        """Count children that are being shown. A statement once a chunk."""
+    async def add(self, tx: Tx, principal: Principal, children: Sequence[UUID]) -> None:
+        """Count children that are being shown, each once. A statement once a chunk."""
         kept, cell = self.budgets, self.cell
         if not self.known():  # what the other had is let go
             kept.whose[cell], kept.since[cell], kept.before[cell] = self.whose, 0, 0
-        kept.since[cell] += children
+        kept.since[cell] += sum(map(self._is_first, children))
         if kept.since[cell] < self.marks.chunk:
             return
         number, kept.since[cell] = kept.since[cell], 0
         kept.before[cell], _ = await _write(tx, principal, Kind.children, number)
+
+    def _is_first(self, child: UUID) -> bool:
+        """Mark that a child is shown; tell whether it was not yet, as far as that is known."""
+        mark, place = divmod(child.int * self.factor % _PRIME, _MARKS)
+        mark = (mark & 0xFFFFFFFF) or 1
+        first = bool(self.budgets.shown[place] != mark)
+        if first:
+            self.budgets.shown[place] = mark
+        return first

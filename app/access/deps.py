@@ -119,7 +119,7 @@ async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
         return
     counted: Counted | None = request.scope.get("counted")
     if counted is not None and seen.children and seen.decision == "allowed":
-        await counted.add(tx, principal, len(seen.children))
+        await counted.add(tx, principal, seen.children)
     await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
 

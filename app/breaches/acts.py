@@ -1,9 +1,9 @@
 """What may be done with a breach, by operationId."""
 
 from json import dumps
-from typing import Final
+from typing import Any, Final
 
-from app.access.acts import Act, Condition, own, personally, stands
+from app.access.acts import Act, ApprovalRequired, Condition, Guard, own, personally, stands
 from app.breaches.area import WRITE
 from app.breaches.models import BreachState, ToldOfBreach
 from app.core.problems import Problem
@@ -30,10 +30,17 @@ class BreachNotTold(Problem, status=409):
     title_zh = "请先报告网信部门并告知相关家庭(能有效避免危害的除外)"
 
 
+OF_FAMILIES: Final = frozenset({ToldOfBreach.families, ToldOfBreach.public})
+
+
+def _names(told: Any, whom: str) -> bool:
+    return f'"{whom}"' in (told if isinstance(told, str) else dumps(told))
+
+
 _TOLD: Final = Condition(
     ("told",),
     lambda *_: ToldOfBreach.cyberspace_authority,
-    lambda found, wanted: f'"{wanted}"' in (found if isinstance(found, str) else dumps(found)),
+    _names,
     "{0} @> jsonb_build_array(jsonb_build_object('whom', {wanted}::text))",
     lambda *_: BreachNotTold(),
 )
@@ -41,7 +48,21 @@ _OPEN: Final = (
     own("agency_id", NotYourBreach),
     stands(lambda *_: (BreachState.open,), lambda *_: BreachClosed()),
 )
+UNTOLD: Final = Guard(
+    Condition(
+        ("told",),
+        lambda *_: sorted(OF_FAMILIES),
+        lambda found, wanted: not any(_names(found, each) for each in wanted),
+        "NOT EXISTS (SELECT FROM jsonb_array_elements({0}) AS t"
+        " WHERE t ->> 'whom' = ANY ({wanted}::text[]))",
+        lambda *_: ApprovalRequired(),
+    ),
+    "未告知相关家庭即结束事件",
+    "closing a breach of which the families were not told",
+)
+"""That no harm is left, so that no family hears of it, is not one person's to say."""
+
 ACTS: Final = {
     "recordBreachTold": Act(WRITE.code, _OPEN),
-    "closeBreach": Act(WRITE.code, (personally("id"), *_OPEN, _TOLD)),
+    "closeBreach": Act(WRITE.code, (personally("id"), *_OPEN, _TOLD), guard=UNTOLD),
 }

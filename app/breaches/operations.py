@@ -8,7 +8,7 @@ import orjson
 
 from app.access.principal import Principal
 from app.breaches import queries, schemas
-from app.breaches.acts import ACTS, BreachNotTold
+from app.breaches.acts import ACTS, OF_FAMILIES, BreachNotTold
 from app.breaches.models import CLOSURE, MEASURES, WHAT
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
@@ -98,7 +98,7 @@ async def close_breach(
     check_version(row["version"], if_match)
     ACTS["closeBreach"].require(principal, row, tx.today)
     told = {each.whom for each in queries.told_of(row)}
-    if not said.harmless and not told & queries.OF_FAMILIES:
+    if not said.harmless and not told & OF_FAMILIES:
         raise BreachNotTold
     sealed = tx.keyring.seal(CLOSURE, row["id"], said.words)
     return await tx.connection.fetchrow(_CLOSE, row["id"], tx.now, principal.subject, sealed)

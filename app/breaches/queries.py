@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app.access.acts import Act, permitted
+from app.access.acts import Act, permitted, permitted_by_two
 from app.access.principal import Principal
 from app.breaches import schemas
-from app.breaches.acts import ACTS
+from app.breaches.acts import ACTS, OF_FAMILIES
 from app.breaches.models import CLOSURE, MEASURES, WHAT, BreachState, ToldOfBreach
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -20,7 +20,6 @@ from app.core.http.wire import region_text
 
 _NEWEST: Final = paging.Order({"b.found_at": datetime, "b.id": UUID}, descending=True)
 _FIND: Final = "SELECT b.* FROM breaches b"
-OF_FAMILIES: Final = frozenset({ToldOfBreach.families, ToldOfBreach.public})
 
 
 def visible(principal: Principal) -> Where:
@@ -90,6 +89,7 @@ def breach_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.B
         late=late(row, tx.now),
         closure=closure,
         permitted=permitted(ACTS, principal, row, tx.today),
+        permitted_by_two=permitted_by_two(ACTS, principal, row, tx.today),
     )
 
 

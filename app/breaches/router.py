@@ -10,7 +10,7 @@ from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.breaches import operations, queries, schemas
-from app.breaches.acts import ACTS, BreachClosed, BreachNotTold, NotYourBreach
+from app.breaches.acts import ACTS, UNTOLD, BreachClosed, BreachNotTold, NotYourBreach
 from app.breaches.area import AREA, READ, WRITE
 from app.breaches.models import BreachState
 from app.core.data.db import Tx
@@ -33,6 +33,7 @@ class BreachNotFound(Problem, status=404, denies=True):
 
 Reads = Annotated[Principal, needs(READ)]
 Writes = Annotated[Principal, needs(WRITE)]
+Closes = Annotated[Principal, needs(WRITE, approval=UNTOLD)]
 _BREACH = ("breach_id", "The breach's id.", queries.find, BreachNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_BREACH)]
 ToChange = Annotated[asyncpg.Record, named_in_path(*_BREACH, for_update=True)]
@@ -91,7 +92,7 @@ async def record_breach_told(
     responses=documented(PersonRequired, NotYourBreach, BreachClosed, BreachNotTold),
 )
 async def close_breach(
-    principal: Writes,
+    principal: Closes,
     found: ToChange,
     said: schemas.BreachClosure,
     if_match: IfMatch,
@@ -99,7 +100,12 @@ async def close_breach(
 ) -> Shown[schemas.Breach]:
     """Close a breach, once who is to be told was."""
     row = await operations.close_breach(tx, principal, found, said, if_match=if_match)
-    return _one(tx, principal, row)
+    about = {
+        "told": row["told"],
+        "agency_id": row["agency_id"],
+        "agency_region": row["region_code"],
+    }
+    return _one(tx, principal, row, about=about)
 
 
 def _one(tx: Tx, principal: Principal, row: asyncpg.Record, **more: Any) -> Shown[schemas.Breach]:

@@ -8,7 +8,15 @@ from pydantic import BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.breaches.models import BreachKind, BreachState, ToldOfBreach
-from app.core.http.wire import Input, KnownMoment, Permitted, Prose, RegionCode, Version
+from app.core.http.wire import (
+    Input,
+    KnownMoment,
+    Permitted,
+    PermittedByTwo,
+    Prose,
+    RegionCode,
+    Version,
+)
 
 _ID = "0198c5a2-7b1e-7c3a-9d51-2f6a3c8e4b77"
 By = Annotated[str, Field(max_length=50, pattern=r"^[a-z]+(:[0-9a-f-]{36})?$")]
@@ -98,3 +106,4 @@ class Breach(BaseModel):
     recorded_at: datetime = Field(description="When.")
     version: Version
     permitted: Permitted
+    permitted_by_two: PermittedByTwo

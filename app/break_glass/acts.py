@@ -2,10 +2,12 @@
 
 import operator
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
-from app.access.acts import Act, Condition, another_person, inside, personally, unset
+from app.access.acts import Act, Afterwards, Condition, another_person, inside, personally, unset
 from app.break_glass.area import OPEN, READ, REVIEW
+from app.break_glass.models import Propriety
 from app.core.problems import Problem
 
 
@@ -74,6 +76,20 @@ _NOT_OURS: Final = Condition(
     "{0} <> {wanted}",
     lambda *_: OpenedByYourAgency(),
 )
+
+MISUSE: Final = Afterwards(
+    timedelta(hours=72),
+    "认定紧急查阅不当并即时停用其账号",
+    "an account is suspended at once for misuse of an emergency",
+    Condition(
+        ("verdict",),
+        lambda *_: Propriety.misuse,
+        operator.eq,
+        "{0} = {wanted}",
+        lambda *_: ReviewedAlready(),
+    ),
+)
+"""It takes power away: one person does, and another says whether that was in order."""
 
 ACTS: Final[Mapping[str, Act]] = {
     "readBreakGlassFile": Act(READ.code, (_OWN, _LIVE)),

@@ -28,6 +28,9 @@ class BreakGlassOpened(_AboutBreakGlass):
 
     wire_name: ClassVar[str] = "break_glass.opened"
     ends_at: datetime = Field(description="Until when it is open.")
+    stored_alone: bool = Field(
+        description="Whether its file may only be stored (个人信息保护法 47)."
+    )
 
 
 class BreakGlassEnded(_AboutBreakGlass):

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from app.audit import operations as audit
 from app.break_glass import operations
+from app.children.events import ChildLeft
 from app.core.data.db import Tx
 from app.core.http.shown import Seen
-from app.core.jobs import queue
+from app.core.jobs import events, queue
 
 
 @queue.job(operations.SHUT)
@@ -18,3 +19,9 @@ async def shut(tx: Tx, payload: dict[str, Any]) -> None:
     if row is not None:
         seen = Seen((row["child_id"],), ("break_glass",), glass_id)
         await audit.record(tx, audit.SYSTEM, "endBreakGlass", seen)
+
+
+@events.on(ChildLeft)
+async def stay(tx: Tx, event: ChildLeft) -> None:
+    """Let who owes a review have it, also when the file is restricted meanwhile."""
+    await operations.stay(tx, event.subject_id, event.home_county, event.region_code)

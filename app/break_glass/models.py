@@ -68,6 +68,8 @@ class BreakGlass(BelowChild, hiding.HiddenRow, table=True):
         sa_column=Column(Boolean, Computed("verdict IS NULL", persisted=True), nullable=False)
     )
     """For its review: what nobody reviewed stands first."""
+    stored_alone: bool = False
+    """Its file may only be stored (PIP-47): it lay nowhere when it was opened."""
     version: int = 1
 
 

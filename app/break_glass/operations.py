@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.access import operations as access
+from app.access import sign_in
 from app.access.acts import PersonRequired
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
@@ -28,6 +28,7 @@ from app.elsewhere import queries as elsewhere
 from app.police_reports.about_child import Kept, kept_from
 from app.policy import queries as policy
 from app.regions.rules import NATION
+from app.rights import queries as rights
 
 _most_minutes: Final = policy.lookup("break_glass.most_minutes")
 _per_day: Final = policy.lookup("break_glass.per_day")
@@ -67,9 +68,9 @@ FROM break_glass WHERE staff_id = $1 AND opened_at >= $2 - interval '1 day'
 _BREAK: Final = """
 INSERT INTO break_glass (id, home_county, child_id, region_code, pupil_of, staff_id, agency_id,
     role, asked_from, reason_sealed, field_groups, opened_at, ends_at, hidden_from, hidden_below,
-    police_below, filed_by_id, version)
-SELECT $1, c.home_county, c.id, c.region_code, c.school_id, $4, $5, $6, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, 1
+    police_below, filed_by_id, stored_alone, version)
+SELECT $1, c.home_county, c.id, coalesce($16, c.region_code), c.school_id, $4, $5, $6, $7, $8, $9,
+    $10, $11, $12, $13, $14, $15, $16 IS NOT NULL, 1
 FROM children c WHERE c.id = $2 AND c.home_county = $3 FOR SHARE OF c
 RETURNING id
 """
@@ -79,8 +80,8 @@ async def break_glass(
     tx: Tx, principal: Principal, new: schemas.BreakGlassCreate
 ) -> tuple[asyncpg.Record, bool]:
     """Open one child's file to one person. Asked again while it is open, it is the same; also
-    returns whether it is new. Raises PersonRequired, ChildNotFound, InYourReach, TooLong,
-    GlassesSpent.
+    returns whether it is new. One that may only be stored (PIP-47) is opened as of where it lay.
+    Raises PersonRequired, ChildNotFound, InYourReach, TooLong, GlassesSpent.
     """
     if principal.staff_id is None:
         raise PersonRequired
@@ -99,6 +100,7 @@ async def break_glass(
         return await _row(tx, principal, again), False
     glass_id = new_id()
     async with tx.as_system():
+        lay = await rights.restricted_from(tx, child) if child.region_code == NATION else None
         await tx.connection.fetchval(
             _BREAK,
             *(glass_id, child.id, child.home_county),
@@ -107,12 +109,14 @@ async def break_glass(
             _opens(principal.region_code, tx.today),
             *(now, now + timedelta(minutes=new.minutes)),
             *_hidden(kept, principal),
+            lay,
         )
         if kept:
             await _hide(tx, glass_id)
     row = await _row(tx, principal, glass_id)
     told = await _told(tx, row, kept)
-    await events.publish(tx, _about(BreakGlassOpened, row, told, ends_at=row["ends_at"]))
+    when = {"ends_at": row["ends_at"], "stored_alone": row["stored_alone"]}
+    await events.publish(tx, _about(BreakGlassOpened, row, told, **when))
     await queue.enqueue(
         tx.connection,
         SHUT,
@@ -127,7 +131,7 @@ async def _meant(tx: Tx, principal: Principal, new: schemas.BreakGlassCreate) ->
     if new.look_id is not None:
         child_id = await elsewhere.found_by(tx, principal, new.look_id)
     child = None if child_id is None else await children.find_anywhere(tx, child_id)
-    if child is None or child.region_code == NATION:  # what is only stored (PIP-47) stays shut
+    if child is None:
         raise ChildNotFound
     return child
 
@@ -225,15 +229,14 @@ async def _row(tx: Tx, principal: Principal, glass_id: UUID) -> asyncpg.Record:
 
 async def read_file(tx: Tx, principal: Principal, row: asyncpg.Record) -> dict[str, Any]:
     """Read what was opened, while it is. Raises NotOpenedByYou, GlassShut; ChildNotFound once a
-    report about the child speaks against the caller's agency, or its file may only be stored.
+    report about the child speaks against the caller's agency.
     """
     ACTS["readBreakGlassFile"].require(principal, row, tx.today)
     async with tx.as_system():
         kept = await kept_from(tx, [(row["home_county"], row["child_id"])])
-    file = None if kept.keeps_from(principal) else await queries.file(tx, row)
-    if file is None:
+    if kept.keeps_from(principal):
         raise ChildNotFound
-    return file
+    return await queries.file(tx, row)
 
 
 _END: Final = """
@@ -290,11 +293,24 @@ async def review_break_glass(
         if said.verdict is Propriety.misuse:
             for other in await tx.connection.fetch(_OPEN_TO, row["staff_id"]):
                 await tx.connection.execute(_END, *other)
-            await access.suspend_person(tx, row["staff_id"])
+            await sign_in.suspend_person(tx, row["staff_id"])
     if row["live"]:
         await _announce(tx, BreakGlassEnded, row)
     await _announce(tx, BreakGlassReviewed, row, verdict=said.verdict)
     return await _row(tx, principal, row["id"])
+
+
+_STAYS: Final = """
+UPDATE break_glass SET region_code = $3
+WHERE child_id = $1 AND home_county = $2 AND region_code = $4 AND verdict IS NULL
+"""
+
+
+async def stay(tx: Tx, child_id: UUID, home_county: int, place: int) -> None:
+    """Let what is to be reviewed stay with a place, when its child's file lies nowhere any more:
+    who restricts a file takes no review away.
+    """
+    await tx.connection.execute(_STAYS, child_id, home_county, place, NATION)
 
 
 async def shut(tx: Tx, home_county: int, glass_id: UUID) -> asyncpg.Record | None:

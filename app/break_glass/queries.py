@@ -22,7 +22,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.regions.rules import NATION, SPANS
+from app.regions.rules import SPANS
 
 # By the clock of the database, whatever a web process takes the time to be (REL-8).
 _SELECT: Final = """
@@ -120,7 +120,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Break
 
 _PLAIN: Final = (
     *("id", "child_id", "staff_id", "agency_id", "role", "field_groups"),
-    *("opened_at", "ends_at", "ended_at", "live", "version"),
+    *("opened_at", "ends_at", "ended_at", "live", "stored_alone", "version"),
 )
 
 
@@ -138,21 +138,17 @@ async def opened(tx: Tx, child_id: UUID) -> AsyncIterator[None]:
 _OPEN: Final = "SELECT set_config('tonghu.opened', $1, true)"
 
 
-async def file(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read the sections that were opened of a child's file; None once it may only be stored
-    (PIP-47). Three statements.
-    """
+async def file(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the sections that were opened of a child's file, wherever it lies. Three statements."""
     groups = row["field_groups"]
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     async with opened(tx, row["child_id"]):
         found = await tx.connection.fetchrow(
             f"SELECT {', '.join(('c.id', *columns))} FROM children c"
-            f" WHERE c.id = $1 AND c.home_county = $2 AND c.region_code <> {NATION}",
+            " WHERE c.id = $1 AND c.home_county = $2",
             row["child_id"],
             row["home_county"],
         )
-    if found is None:
-        return None
     sections = {group: sealing.show(tx.keyring, found, group) for group in groups}
     about = {name: row[name] for name in ("id", "child_id", "ends_at")}
     return {**about, **sections}

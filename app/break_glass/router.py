@@ -13,6 +13,7 @@ from app.access.roles import Purpose
 from app.break_glass import operations, queries, schemas
 from app.break_glass.acts import (
     ACTS,
+    MISUSE,
     GlassShut,
     NotInYourRemit,
     NotOpenedByYou,
@@ -47,7 +48,7 @@ _EMERGENCY = frozenset({Purpose.protection})
 OpensInEmergency = Annotated[Principal, needs(OPEN, purposes=_EMERGENCY)]
 ReadsInEmergency = Annotated[Principal, needs(READ, purposes=_EMERGENCY)]
 ReadsBreakGlass = Annotated[Principal, needs(READ)]
-ReviewsBreakGlass = Annotated[Principal, needs(REVIEW)]
+ReviewsBreakGlass = Annotated[Principal, needs(REVIEW, review=MISUSE)]
 _ONE = ("glass_id", "The opening's id.", queries.find, BreakGlassNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_ONE)]
 ToChange = Annotated[asyncpg.Record, named_in_path(*_ONE, for_update=True)]
@@ -160,4 +161,9 @@ def _one(
         subject=row["id"],
         since=local_date(row["opened_at"]),
         is_new=is_new,
+        about={
+            "verdict": row["verdict"],
+            "agency_id": row["agency_id"],
+            "agency_region": row["region_code"],
+        },
     )

@@ -99,6 +99,10 @@ class BreakGlass(BaseModel):
     ends_at: datetime = Field(description="Until when, unless it is ended before.")
     ended_at: datetime | None = Field(description="When somebody ended it before; else null.")
     live: bool = Field(description="Whether it is open now.")
+    stored_alone: bool = Field(
+        description="Whether the file may only be stored (个人信息保护法 47), and was opened all"
+        " the same since a child was in danger."
+    )
     review: BreakGlassVerdict | None = Field(description="What the review said; null: it is owed.")
     version: Version
     permitted: Permitted

@@ -22,6 +22,7 @@ from app.elsewhere.events import LookedElsewhere
 from app.elsewhere.models import Sought
 from app.police_reports.about_child import Kept, kept_from
 from app.policy import queries as policy
+from app.regions.rules import NATION
 
 _desks: Final = policy.lookup("elsewhere.desks")
 _purposes: Final = policy.lookup("elsewhere.purposes")
@@ -53,7 +54,8 @@ async def look_elsewhere(
 ) -> tuple[schemas.LookAnswer, list[UUID]]:
     """Answer whether a child is known, and whom to call; also returns whom it was told of, for the
     record. As many statements whoever is found, and whether anybody is; whom a report about the
-    child speaks against is told of nobody. Raises DeskOff, PurposeNotAllowed, BudgetSpent.
+    child speaks against is told of nobody, and nobody of one whose file may only be stored: that is
+    kept with the look, for what an emergency opens. Raises DeskOff, PurposeNotAllowed, BudgetSpent.
     """
     place = principal.region_code
     if sought.service not in _desks(place, tx.today).get(principal.agency_kind, ()):
@@ -66,7 +68,9 @@ async def look_elsewhere(
         kept = await kept_from(tx, [(row["home_county"], row["id"]) for row in found])
         if kept.keeps_from(principal):
             found, kept = [], Kept()
-        call = await _call(tx, [row["region_code"] for row in found] or [place], kept)
+        told = [row for row in found if row["region_code"] != NATION]
+        found = told or (found if len(found) == 1 else [])
+        call = await _call(tx, [row["region_code"] for row in told] or [place], kept)
         look_id = new_id()
         ids = [new_id() for _ in found] or [new_id()]
         await tx.connection.execute(
@@ -83,9 +87,9 @@ async def look_elsewhere(
         )
     await queue.enqueue(tx.connection, TELL, [{"look": str(look_id)}])
     answer = schemas.LookAnswer(
-        id=look_id, known=bool(found), call=call, otherwise="report_suspected_harm"
+        id=look_id, known=bool(told), call=call, otherwise="report_suspected_harm"
     )
-    return answer, [row["id"] for row in found]
+    return answer, [row["id"] for row in told]
 
 
 async def _call(tx: Tx, places: list[int], kept: Kept) -> list[schemas.OfficeToCall]:
@@ -111,7 +115,10 @@ async def _call(tx: Tx, places: list[int], kept: Kept) -> list[schemas.OfficeToC
     ]
 
 
-_LOOK: Final = "SELECT * FROM looks_elsewhere WHERE look_id = $1 AND child_id IS NOT NULL"
+_LOOK: Final = f"""
+SELECT * FROM looks_elsewhere
+WHERE look_id = $1 AND child_id IS NOT NULL AND region_code <> {NATION}
+"""
 _KNOWN: Final = """
 INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
 SELECT id, hidden_from, hidden_below, police_below, filed_by_id FROM looks_elsewhere

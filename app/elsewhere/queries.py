@@ -21,23 +21,26 @@ from app.regions.rules import NATION, lineage
 MOST: Final = 3
 """Children of one name and birth date that are told of, and offices to call."""
 
-# One statement whatever is asked: each half is a look-up by an index, of which the other's is for
-# nobody. Whoever is of age is no child any more, and of a file that is only stored (PIP-47), which
-# lies nowhere, nobody is told.
+# One statement whatever is asked: each part is a look-up by an index, of which the others' is for
+# nobody. Whoever is of age is no child any more. Of a file that is only stored (PIP-47), which lies
+# nowhere, nobody is told; it is found for what an emergency opens.
 _FIND: Final = f"""
 SELECT c.id, c.home_county, c.region_code FROM (
     SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
     UNION ALL
     (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
      AND n.region_code <> {NATION} ORDER BY n.id LIMIT {MOST})
+    UNION ALL
+    (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
+     AND n.region_code = {NATION} ORDER BY n.id LIMIT 2)
 ) s JOIN children c ON c.home_county = s.home_county AND c.id = s.child_id
-WHERE c.birth_date > $4 AND c.region_code <> {NATION} ORDER BY c.id
+WHERE c.birth_date > $4 ORDER BY c.id
 """
 
 
 async def anywhere(tx: Tx, sought: schemas.LookElsewhereCreate) -> list[asyncpg.Record]:
     """Find the children that a desk means, in SYSTEM's reach: at most MOST, of one name and birth
-    date; one, of a number. One statement, by indexes.
+    date, and two that are only stored; one, of a number. One statement, by indexes.
     """
     index = resident_index(tx.keyring, sought.resident_id) if sought.resident_id else b""
     name = canonical_name(sought.name) if sought.name else ""
@@ -80,8 +83,8 @@ WHERE look_id = $1 AND agency_id = $2 AND looked_by = $3
 
 
 async def found_by(tx: Tx, principal: Principal, look_id: UUID) -> UUID | None:
-    """Return the one child that a look of the caller's found; None if there was no such look, or it
-    found nobody, or more than one. What it found is told to nobody by this.
+    """Return the one child that a look of the caller's found, told or not; None if there was no
+    such look, or it found nobody, or more than one. What it found is told to nobody by this.
     """
     about = (look_id, principal.agency_id, principal.subject)
     found: list[UUID | None] | None = await tx.connection.fetchval(_FOUND, *about)
@@ -113,6 +116,11 @@ async def looks(
     return await paging.fetch(tx, select, where, _NEWEST, window, arms)
 
 
+def told_of(row: Mapping[str, Any]) -> bool:
+    """Tell whether whoever asked was told of a child, by a child's row or a look's."""
+    return row["child_id"] is not None and row["region_code"] != NATION
+
+
 def looks_after(principal: Principal, row: Mapping[str, Any]) -> bool:
     """Tell whether the caller looks after the place of a child that was found."""
     inside = principal.region_lo <= row["region_code"] < principal.region_hi
@@ -124,7 +132,7 @@ def shown(principal: Principal, row: Mapping[str, Any]) -> schemas.LookElsewhere
     return schemas.LookElsewhere(
         **{name: row[name] for name in _PLAIN},
         looked_from=region_text(row["looked_from"]),
-        known=row["child_id"] is not None,
+        known=told_of(row),
         child_id=row["child_id"] if looks_after(principal, row) else None,
     )
 

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from app.access.acts import Act, given, personally, stands, unset
+from app.access.acts import (
+    Act,
+    ApprovalRequired,
+    Condition,
+    Guard,
+    given,
+    personally,
+    stands,
+    unset,
+)
 from app.core.problems import Problem
 from app.rights.area import ANSWER, FILE
 from app.rights.models import RightsKind, RightsState
@@ -43,6 +52,20 @@ _CHECKED: Final = (
 _OPEN: Final = stands(lambda *_: (RightsState.open,), lambda *_: RightsRequestEnded())
 SEEN: Final = stands(lambda *_: _CHECKED, lambda *_: IdentityNotChecked(), "identity_check")
 
+RESTRICTS: Final = Guard(
+    Condition(
+        ("restricted_at",),
+        lambda *_: True,
+        lambda restricted, wanted: wanted and restricted is not None,
+        "({0} IS NOT NULL AND {wanted}::boolean)",
+        lambda *_: ApprovalRequired(),
+    ),
+    "答复后该儿童的档案仅予存储、停止其他处理",
+    "answers by which a child's file is stored from then on and nothing else",
+)
+"""Nobody makes a child vanish from all who look after it alone. In a list nothing is answered yet:
+to refuse takes one person."""
+
 ACTS: Final = {
     "copyChildData": Act(
         ANSWER.code,
@@ -53,7 +76,7 @@ ACTS: Final = {
             SEEN,
         ),
     ),
-    "answerRightsRequest": Act(ANSWER.code, (personally("id"), _OPEN)),
+    "answerRightsRequest": Act(ANSWER.code, (personally("id"), _OPEN), guard=RESTRICTS),
     "cancelRightsRequest": Act(FILE.code, (_OPEN,)),
     "liftRestriction": Act(
         ANSWER.code,

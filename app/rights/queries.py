@@ -15,6 +15,7 @@ from app.consents import grounds
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
+from app.regions import queries as regions
 from app.rights import schemas
 from app.rights.acts import ACTS
 from app.rights.models import ANSWER, ASKED, RightsKind, RightsState
@@ -99,3 +100,18 @@ _PLAIN: Final = (
     *("opened_at", "due_at", "state", "copied_at", "restricted_at", "restriction_ended_at"),
     "version",
 )
+
+
+_LAY: Final = """
+SELECT restricted_from FROM rights_requests
+WHERE child_id = $1 AND home_county = $2 AND restricted_at IS NOT NULL
+    AND restriction_ended_at IS NULL
+"""
+
+
+async def restricted_from(tx: Tx, child: children.ChildRef) -> int | None:
+    """Return where a child's file lay before it was restricted, by the code of now, if it is. In
+    SYSTEM's reach.
+    """
+    lay: int | None = await tx.connection.fetchval(_LAY, child.id, child.home_county)
+    return None if lay is None else await regions.current(tx, lay, tx.today) or lay

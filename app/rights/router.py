@@ -24,6 +24,7 @@ from app.regions.deps import RegionSpan
 from app.rights import queries, schemas
 from app.rights.acts import (
     ACTS,
+    RESTRICTS,
     IdentityNotChecked,
     NoCopyAsked,
     NotRestricted,
@@ -46,6 +47,7 @@ class RightsRequestNotFound(Problem, status=404, denies=True):
 Reads = Annotated[Principal, needs(READ)]
 Files = Annotated[Principal, needs(FILE)]
 Answers = Annotated[Principal, needs(ANSWER)]
+GivesAnswers = Annotated[Principal, needs(ANSWER, approval=RESTRICTS)]
 _REQUEST = ("request_id", "The request's id.", queries.find, RightsRequestNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_REQUEST)]
 ToChange = Annotated[asyncpg.Record, named_in_path(*_REQUEST, for_update=True)]
@@ -140,7 +142,7 @@ async def copy_child_data(
     ),
 )
 async def answer_rights_request(
-    principal: Answers,
+    principal: GivesAnswers,
     found: ToChange,
     said: schemas.RightsAnswerCreate,
     if_match: IfMatch,
@@ -150,7 +152,12 @@ async def answer_rights_request(
     cannot be deleted, is stored from then on and nothing else.
     """
     row = await answering.answer_request(tx, principal, found, said, if_match=if_match)
-    return _one(tx, principal, row)
+    about = {
+        "restricted_at": row["restricted_at"],
+        "agency_id": found["agency_id"],
+        "agency_region": found["region_code"],
+    }
+    return _one(tx, principal, row, about=about)
 
 
 @router.post("/rights-requests/{request_id}/cancellation", responses=documented(RightsRequestEnded))

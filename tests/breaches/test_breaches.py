@@ -4,7 +4,7 @@ import pytest
 
 from tests.access.factories import a_caller
 from tests.police_reports.factories import COUNTY, TOWNSHIP, rows, the_offices
-from tests.rights.factories import post, problem, shown
+from tests.rights.factories import by_two, post, problem, shown
 
 
 @pytest.fixture
@@ -65,13 +65,26 @@ async def test_what_is_late_is_named_until_it_is_told_and_only_then_it_closes(
     )
 
 
-async def test_where_no_harm_is_left_the_authority_alone_is_told(client, offices) -> None:
+async def test_that_no_harm_is_left_and_no_family_hears_of_it_two_people_say(
+    client, database, settings, offices
+) -> None:
     breach = await _recorded(client, offices.county)
     refused = await _closed(client, offices.county, breach, harmless=True)
     assert problem(refused) == (409, "breach-not-told")
     breach = (await _told(client, offices.county, breach, whom="cyberspace_authority")).json()
-    closed = await _closed(client, offices.county, breach, harmless=True)
+    assert "closeBreach" not in breach["permitted"]
+    assert breach["permitted_by_two"] == ["closeBreach"]
+    alone = await _closed(client, offices.county, breach, harmless=True)
+    assert problem(alone) == (403, "approval-required")
+    closed = await _closed_by_two(client, database, settings, offices.county, breach)
     assert (closed.status_code, closed.json()["late"]) == (200, [])
+    assert closed.json()["permitted_by_two"] == []
+
+
+async def _closed_by_two(client, database, settings, caller, breach):
+    path, body = f"/breaches/{breach['id']}/closure", {"words": "已办结", "harmless": True}
+    two = (client, database, settings, caller)
+    return await by_two(*two, "closeBreach", path, body, breach["version"])
 
 
 @pytest.mark.parametrize(
@@ -109,11 +122,13 @@ async def test_it_is_told_of_by_whose_it_is_and_closed_by_a_person(
     assert problem(ahead) == (422, "breach-invalid")
 
 
-async def test_lists_narrow(client, offices) -> None:
+async def test_lists_narrow(client, database, settings, offices) -> None:
     first = await _recorded(client, offices.county, found_at="2026-11-18T01:00:00Z")
     second = await _recorded(client, offices.county)
     told = (await _told(client, offices.county, first, whom="cyberspace_authority")).json()
-    await _closed(client, offices.county, told, harmless=True)
+    can = "?permitted=closeBreach"
+    assert (await shown(client, offices.county, f"/breaches{can}"))["items"] == []
+    await _closed_by_two(client, database, settings, offices.county, told)
 
     async def found(query):
         items = (await shown(client, offices.county, f"/breaches{query}"))["items"]
@@ -123,7 +138,9 @@ async def test_lists_narrow(client, offices) -> None:
     assert await found("?state=closed") == [first["id"]]
     assert await found("?permitted=recordBreachTold") == [second["id"]]
     assert await found("?permitted=closeBreach") == []
-    await _told(client, offices.county, second, whom="cyberspace_authority")
+    told = (await _told(client, offices.county, second, whom="cyberspace_authority")).json()
+    assert await found("?permitted=closeBreach") == []
+    await _told(client, offices.county, told, whom="families")
     assert await found("?permitted=closeBreach") == [second["id"]]
     refused = await client.get("/v1/breaches", headers=offices.township.headers)
     assert problem(refused) == (403, "scope-missing")

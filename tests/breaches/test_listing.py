@@ -14,7 +14,7 @@ from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.conftest import NOW, VILLAGE
 from tests.police_reports.factories import the_offices
-from tests.rights.factories import a_filed_child, answered, asked, copied
+from tests.rights.factories import a_filed_child, answered_by_two, asked, copied
 
 DAY = timedelta(days=1)
 OTHER_COUNTY = 120118000000
@@ -66,11 +66,12 @@ async def test_narrowed_by_who_with_what_and_when(client, database, offices) -> 
 
 
 async def test_a_child_without_a_file_or_that_is_only_stored_is_told_of_too(
-    client, database, offices
+    client, database, settings, offices
 ) -> None:
     child_id = await a_filed_child(client, offices.village)
     request = await asked(client, offices.village, child_id, kind="erasure")
-    await answered(client, offices.township, request, outcome="refused", reason="kept_by_law")
+    two = (client, database, settings, offices.township)
+    await answered_by_two(*two, request, outcome="refused", reason="kept_by_law")
     gone, alone = UUID(int=7), await a_child(database, OTHER_COUNTY + 101200)  # no office there
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(

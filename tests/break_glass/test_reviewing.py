@@ -75,6 +75,24 @@ class TestReview:
         said = [e["data"] for e in feed.json()["items"] if e["type"] == "break_glass.reviewed"]
         assert [each["verdict"] for each in said] == ["misuse"]
 
+    async def test_who_suspended_somebody_is_looked_at_by_a_third(
+        self, client, database, settings, offices, child, doctor
+    ) -> None:
+        """Power taken away: one does, and another says whether it was in order."""
+        proper = await opened(client, doctor, (await a_child(database, VILLAGE)).id)
+        glass = await opened(client, doctor, child)
+        assert (await review(client, offices.county, proper)).status_code == 200
+        assert (await review(client, offices.county, glass, "misuse")).status_code == 200
+        agency = offices.county.agency_id
+        other = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=agency)
+        [left] = (await client.get("/v1/reviews", headers=other.headers)).json()["items"]
+        assert (left["operation"], left["state"]) == ("reviewBreakGlass", "owed")
+        said = {"finding": "proper", "note": "合成记录:已核对急诊病历。"}
+        place = f"/v1/reviews/{left['id']}/finding"
+        own = await client.post(place, json=said, headers=offices.county.headers)
+        assert problem(own) == (403, "another-person-needed")
+        assert (await client.post(place, json=said, headers=other.headers)).status_code == 200
+
 
 async def test_a_review_is_owed_by_the_county_and_climbs_when_it_is_late(
     client, database, settings, offices, child, doctor, now

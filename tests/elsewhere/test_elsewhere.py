@@ -6,6 +6,7 @@ import pytest
 
 from app.access import budgets
 from app.core.data.db import SYSTEM
+from tests.access.approving import send_by_two
 from tests.access.factories import a_caller, an_agency
 from tests.access.test_budgets import LEVELS
 from tests.break_glass.factories import accused, broken, file, problem, urgent
@@ -227,7 +228,7 @@ async def test_who_asks_too_often_is_seen_and_then_refused(
     async with database.begin(SYSTEM) as tx:
         said = await tx.connection.fetch(
             "SELECT data ->> 'mark' AS mark FROM events"
-            " WHERE wire_name = 'audit.reading_budget_crossed' ORDER BY n"
+            " WHERE wire_name = 'audit.alarm_raised' ORDER BY n"
         )
     assert [row["mark"] for row in said] == ["alarm", "refuse"]
     colleague = await a_caller(database, settings, "hospital", FAR, agency_id=hospital.agency_id)
@@ -271,8 +272,12 @@ async def test_the_public_contact_is_said_by_the_agency_or_who_has_its_place(
 ) -> None:
     url = f"/v1/agencies/{offices.township.agency_id}/public-contact"
     body = {"public_contact": "022-11111111"}
-    headers = offices.county.headers
-    assert (await client.put(url, json=body, headers=headers)).status_code == 200
+    county, agency_id = offices.county, offices.county.agency_id
+    alone = await client.put(url, json=body, headers=county.headers)
+    assert problem(alone) == (403, "approval-required")
+    colleague = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=agency_id)
+    said = await send_by_two(client, county, colleague, "setPublicContact", "PUT", url, body)
+    assert said.status_code == 200, said.text
     read = await client.get(
         f"/v1/agencies/{offices.township.agency_id}", headers=offices.county.headers
     )

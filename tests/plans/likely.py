@@ -30,6 +30,9 @@ RATIOS = {
     **dict.fromkeys(("child_external_ids", "child_stays", "derivations"), 0.05),
     **dict.fromkeys(("duplicate_referrals", "policy_trials"), 0.05),
     **dict.fromkeys(("presence_sightings", "spooled_reports"), 0.05),
+    **dict.fromkeys(("break_glass", "looks_elsewhere", "rights_requests", "breaches"), 0.05),
+    **dict.fromkeys(("consents", "reading_tallies"), 0.2),
+    "notices": 1.0,
     **dict.fromkeys(("approvals", "bearer_exceptions", "reviews", "same_persons"), 0.05),
 }
 """Rows for each child. Few of what there will be many of let a statement pass that reads all."""

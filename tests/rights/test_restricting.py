@@ -11,7 +11,15 @@ from tests.children.factories import RESIDENT_ID
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, rows
-from tests.rights.factories import a_filed_child, answered, asked, post, problem, shown
+from tests.rights.factories import (
+    a_filed_child,
+    answered,
+    answered_by_two,
+    asked,
+    post,
+    problem,
+    shown,
+)
 from tests.visits.factories import a_visit
 
 
@@ -20,12 +28,23 @@ async def child_id(client, offices):
     return await a_filed_child(client, offices.village)
 
 
-async def _erased(client, offices, child_id, **said):
-    request = await asked(client, offices.village, child_id, kind="erasure")
-    said = said or {"outcome": "refused", "reason": "kept_by_law"}
-    answer = await answered(client, offices.township, request, **said)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+@pytest.fixture
+def erased(client, database, settings, offices):
+    """Have an erasure answered: by one alone, as far as they may, else by two."""
+
+    async def answer(child_id, **said):
+        request = await asked(client, offices.village, child_id, kind="erasure")
+        said = said or {"outcome": "refused", "reason": "kept_by_law"}
+        alone = await answered(client, offices.township, request, **said)
+        if alone.status_code == 200:
+            return alone.json()
+        assert problem(alone) == (403, "approval-required")
+        by_two = (client, database, settings, offices.township, request)
+        answer = await answered_by_two(*by_two, **said)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return answer
 
 
 async def _seen(client, caller, child_id):
@@ -52,13 +71,13 @@ GONE = {**dict.fromkeys(SHOWN, 0), "read": 404}
 
 
 async def test_what_is_kept_by_law_alone_is_nowhere_and_comes_back(
-    client, database, offices, child_id
+    client, database, offices, child_id, erased
 ) -> None:
     await post(client, offices.village, "/visits", a_visit(child_id, visited_on="2026-09-01"))
     await run_jobs(database)
     for caller in (offices.village, offices.township, offices.county):
         assert await _seen(client, caller, child_id) == {**SHOWN, "tried": 1}
-    request = await _erased(client, offices, child_id)
+    request = await erased(child_id)
     assert request["restricted_at"] == "2026-11-20T02:00:00Z"
     assert request["permitted"] == ["liftRestriction"]
     await run_jobs(database)
@@ -84,16 +103,16 @@ async def test_what_is_kept_by_law_alone_is_nowhere_and_comes_back(
     assert problem(again) == (409, "not-restricted")
 
 
-async def test_the_database_hides_it_by_itself(client, database, offices, child_id) -> None:
+async def test_the_database_hides_it_by_itself(client, database, offices, child_id, erased) -> None:
     await post(client, offices.village, "/visits", a_visit(child_id))
-    await _erased(client, offices, child_id)
+    await erased(child_id)
     async with database.begin(Reach(COUNTY, COUNTY + 10**6)) as tx:
         for table in ("children", "visits", "child_names", "resident_ids", "child_changes"):
             assert await tx.connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
 
 
-async def test_new_rules_do_not_bring_it_back(client, database, offices, child_id) -> None:
-    await _erased(client, offices, child_id)
+async def test_new_rules_do_not_bring_it_back(client, database, offices, child_id, erased) -> None:
+    await erased(child_id)
     async with database.begin(SYSTEM) as tx:
         await rederiving.rederive_file(tx, COUNTY, UUID(child_id))
     (child,) = await rows(database, "children")
@@ -110,24 +129,34 @@ async def test_new_rules_do_not_bring_it_back(client, database, offices, child_i
     ],
 )
 async def test_what_a_duty_still_needs_goes_on(
-    client, database, offices, child_id, said, restricted
+    client, database, offices, child_id, erased, said, restricted
 ) -> None:
-    request = await _erased(client, offices, child_id, **said)
+    request = await erased(child_id, **said)
     assert (request["restricted_at"] is not None) == restricted
     (child,) = await rows(database, "children")
     assert child["region_code"] == (0 if restricted else VILLAGE)
 
 
-async def test_what_is_restricted_already_stays_so(client, database, offices, child_id) -> None:
-    first = await asked(client, offices.village, child_id, kind="erasure")
+async def test_what_is_restricted_already_stays_so(client, offices, child_id, erased) -> None:
     second = await asked(client, offices.village, child_id, kind="erasure")
+    await erased(child_id)
     said = {"outcome": "refused", "reason": "kept_by_law"}
-    assert (await answered(client, offices.township, first, **said)).status_code == 200
     # The other request went out of sight with its file; whoever held it before finds it locked.
     assert problem(await answered(client, offices.township, second, **said)) == (
         404,
         "rights-request-not-found",
     )
+
+
+async def test_who_keeps_copies_where_it_lay_lets_it_go(
+    client, database, offices, child_id, erased
+) -> None:
+    await erased(child_id)
+    async with database.begin(SYSTEM) as tx:
+        left = await tx.connection.fetch(
+            "SELECT subject_id, region_code FROM events WHERE wire_name = 'children.child_left'"
+        )
+    assert [tuple(each) for each in left] == [(UUID(child_id), VILLAGE)]
 
 
 def test_nobody_holds_a_post_of_the_nation_that_sees_children() -> None:

@@ -13,7 +13,7 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.children import below, derivation, history, names, queries, sealing
-from app.children.events import ChildChanged
+from app.children.events import ChildChanged, ChildLeft
 from app.children.queries import ChildRef
 from app.children.told import Told
 from app.core.data.db import Tx
@@ -93,6 +93,8 @@ async def _put(tx: Tx, file: asyncpg.Record, place: int, school: Any) -> None:
         ChildChanged(**_about(child), **_changed(file)),
         *derivation.announced(child, file, whole, outcome, tx.today),
     ]
+    if place == NATION:
+        news.append(ChildLeft(**_about(before)))
     await derivation.store(tx, [(child, outcome, True)], news)
 
 
