@@ -108,6 +108,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_looks_elsewhere_look_id", "looks_elsewhere", ["look_id"], unique=False)
     op.create_index(
+        "ix_looks_elsewhere_child_id_looked_at",
+        "looks_elsewhere",
+        ["child_id", "looked_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("child_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_looks_elsewhere_region_code_looked_at",
         "looks_elsewhere",
         ["region_code", "looked_at", "id"],
@@ -240,6 +247,7 @@ def downgrade() -> None:
         table_name="looks_elsewhere",
         postgresql_where=sa.text("child_id IS NOT NULL"),
     )
+    op.drop_index("ix_looks_elsewhere_child_id_looked_at", table_name="looks_elsewhere")
     op.drop_index("ix_looks_elsewhere_look_id", table_name="looks_elsewhere")
     op.drop_index("ix_looks_elsewhere_agency_id_looked_at", table_name="looks_elsewhere")
     op.drop_table("looks_elsewhere")

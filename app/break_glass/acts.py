@@ -56,10 +56,14 @@ class ReviewedAlready(Problem, status=409):
 _OWN: Final = Condition(
     ("staff_id", "agency_id", "role"),
     lambda principal, _: [
-        *(str(principal.staff_id), str(principal.agency_id), principal.role.code)
+        principal.staff_id and str(principal.staff_id),
+        str(principal.agency_id),
+        principal.role.code,
     ],
     lambda person, agency, role, wanted: [str(person), str(agency), role] == wanted,
-    "ARRAY[{0}::text, {1}::text, {2}] = {wanted}::text[]",
+    # By the columns themselves: there is an index by whom it was opened to.
+    "({0} = ({wanted}::text[])[1]::uuid AND {1} = ({wanted}::text[])[2]::uuid"
+    " AND {2} = ({wanted}::text[])[3])",
     lambda *_: NotOpenedByYou(),
 )
 _LIVE: Final = Condition(

@@ -84,8 +84,10 @@ async def list_break_glass(
     act: Act | None,
 ) -> paging.Rows:
     """Return a page: what nobody reviewed first, newest first."""
-    where = _unhidden(principal)
-    arms = _arms(where, principal)
+    where, arms = visible(principal).checked(), list[str]()
+    if child_id is None:
+        where = _unhidden(principal)
+        arms = _arms(where, principal)
     where.add_given({"b.child_id = {}": child_id, "b.waits = {}": waits})
     if act is not None:
         act.narrow(where, principal, tx.today, alias="b")

@@ -111,7 +111,13 @@ def check(read: DataFile, sections: Names[str], scopes: Names[Scope]) -> None:
             named[name] = code
     for name in (*sections, *(chapter for chapter, personal in chapters.items() if personal)):
         if name not in named:
-            raise read.refusal(("collections",), f"nothing says on what ground {name} is collected")
+            held = sorted(each.code for each in scopes if each.code.partition(":")[0] == name)
+            of = f" ({', '.join(held)})" if held else ""
+            raise read.refusal(
+                ("collections",),
+                f"nothing says on what ground {name}{of} is collected: name it under `of` of one"
+                " collection; or the scope opens nobody's data and says `personal=False`",
+            )
 
 
 def needed_for(agency_kind: str) -> Collection | None:

@@ -62,6 +62,13 @@ class LookElsewhere(hiding.HiddenRow, table=True):
         one_of("why", LookReason),
         one_of("sought_by", Sought),
         Index("ix_looks_elsewhere_look_id", "look_id"),
+        Index(
+            "ix_looks_elsewhere_child_id_looked_at",
+            "child_id",
+            "looked_at",
+            "id",
+            postgresql_where=_FOUND,
+        ),
         Index("ix_looks_elsewhere_agency_id_looked_at", "agency_id", "looked_at", "id"),
         Index(
             "ix_looks_elsewhere_region_code_looked_at",

@@ -102,18 +102,17 @@ async def looks(
     """
     codes = principal.region_hi - principal.region_lo
     where = Where(hiding.shown("l.id"), principal.agency_id, codes, principal.agencies)
-    arms = []
-    if child_id is None:  # who asked may not find out of whom they were told
-        arms.append(f"l.agency_id = {where.bind(principal.agency_id)}")
-    else:
-        where.add("l.child_id = {}", child_id)
+    select = "SELECT l.* FROM looks_elsewhere l"
+    theirs = "false"
     if principal.role.relation == "region":
         lo, hi = where.bind(principal.region_lo), where.bind(principal.region_hi)
-        arms.append(f"l.child_id IS NOT NULL AND l.region_code >= {lo} AND l.region_code < {hi}")
-    if not arms:
-        where.add("false")
-    select = "SELECT l.* FROM looks_elsewhere l"
-    return await paging.fetch(tx, select, where, _NEWEST, window, arms)
+        theirs = f"l.child_id IS NOT NULL AND l.region_code >= {lo} AND l.region_code < {hi}"
+    if child_id is None:
+        arms = [f"l.agency_id = {where.bind(principal.agency_id)}", theirs]
+        return await paging.fetch(tx, select, where, _NEWEST, window, arms)
+    # Who asked may not find out of whom they were told.
+    where.add(theirs).checked().add("l.child_id = {}", child_id)
+    return await paging.fetch(tx, select, where, _NEWEST, window)
 
 
 def told_of(row: Mapping[str, Any]) -> bool:

@@ -67,6 +67,20 @@ def test_every_command_of_the_readme_is_one() -> None:
     assert seen > 8
 
 
+def test_every_test_named_exists() -> None:
+    """`tests/x/test_y.py::TestZ::test_it`: what a page says is held by a test that is there."""
+    page = (HOME / "docs/in-safe-hands.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", page)
+    assert named
+    missing = []
+    for file, parts in named:
+        text = (HOME / file).read_text("utf-8")
+        each = [rf"(?m)^ *(?:class|(?:async )?def) {part}\b" for part in parts.split("::")[1:]]
+        if not all(re.search(wanted, text) for wanted in each):
+            missing.append(file + parts)
+    assert missing == []
+
+
 def test_every_variable_named_is_a_setting() -> None:
     def names(group: type[BaseModel], prefix: str) -> Iterator[str]:
         for name, field in group.model_fields.items():
