@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 
 from app import wiring
 from app.access import dpop, sign_in
+from app.access.budgets import ReadingBudgets
 from app.access.presenting import Proofs
 from app.access.rotation import KeyFile
 from app.access.tokens import TokenKeys, token_keys
@@ -43,6 +44,7 @@ class SharedLimits(NamedTuple):
     sign_in: sign_in.Limits
     traces: Traces
     proofs: Once
+    reading: ReadingBudgets
 
 
 class State(TypedDict):
@@ -53,6 +55,7 @@ class State(TypedDict):
     token_keys: TokenKeys
     proofs: Proofs
     rate_limits: RateLimits
+    reading_budgets: ReadingBudgets
     sign_in_limits: sign_in.Limits
     traces: Traces
     settings: Settings
@@ -77,6 +80,7 @@ async def state(
         "token_keys": keys,
         "proofs": Proofs(dpop.Nonces(database.keyring), limits.proofs),
         "rate_limits": limits.callers,
+        "reading_budgets": limits.reading,
         "sign_in_limits": limits.sign_in,
         "traces": limits.traces,
         "settings": settings,
@@ -88,7 +92,7 @@ async def state(
 def shared_limits(settings: Settings) -> SharedLimits:
     allowed = settings.rate_limit
     callers = RateLimits(per_second=allowed.per_second, burst=allowed.burst)
-    return SharedLimits(callers, sign_in.limits(), Traces(), Once())
+    return SharedLimits(callers, sign_in.limits(), Traces(), Once(), ReadingBudgets())
 
 
 def spare_the_collector() -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import app
 from app.access import roles
+from app.consents import grounds
 from app.core import areas
 from app.core.data import retention
 from app.core.jobs import events
 from app.duties import rulebook
 from app.policy import clauses, codelists, parameters
 from app.policy import queries as policy
+from app.rights import copies, copying
 
 
 def packages() -> list[str]:
@@ -40,6 +42,8 @@ def load() -> None:
                 import_module(f"app.{package}.{module}")
     events.check()
     roles.check(roles.file(), areas.scopes())
+    grounds.check(grounds.file(), roles.FIELD_GROUPS, areas.scopes().values())
+    copies.check(copies.file(), copying.CHAPTERS)
     rulebook.check(rulebook.file())
     parameters.check(parameters.file(), parameters.demo_file())
     codelists.check(codelists.file(), policy.parameters())

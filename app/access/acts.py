@@ -88,16 +88,22 @@ class Guard:
 @dataclass(frozen=True, slots=True)
 class Afterwards:
     """An operation that one does alone and at once, and that another person reviews `within` a
-    time. `zh`, `en`: what it is, in words. Raises BadGuard.
+    time, where `when` holds of what it was about; always without one. `zh`, `en`: what it is, in
+    words. Raises BadGuard.
     """
 
     within: timedelta
     zh: str
     en: str
+    when: Condition | None = None
 
     def __post_init__(self) -> None:
         if not self.zh.strip() or not self.en.strip() or self.within <= timedelta():
             raise BadGuard("what is reviewed says in zh and en what it is, and within which time")
+
+    def owes(self, principal: Principal, about: Mapping[str, Any], on: date) -> bool:
+        """Tell whether a review is owed."""
+        return self.when is None or self.when.holds(principal, about, on)
 
 
 @dataclass(frozen=True, slots=True)

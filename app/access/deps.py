@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from app.access import queries
 from app.access.acts import Afterwards, ApprovalRequired, Guard
 from app.access.approvals import operations as approvals
 from app.access.approvals.acts import ApprovalUnusable
+from app.access.budgets import BudgetSpent, Counted, ReadingBudgets
 from app.access.presenting import Unauthenticated, invalid, prove, verified
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
@@ -116,6 +117,9 @@ async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
     reads = request.method == "GET" and seen.decision == "allowed"
     if reads and principal.purpose is None and not (seen.children or seen.groups):
         return
+    counted: Counted | None = request.scope.get("counted")
+    if counted is not None and seen.children and seen.decision == "allowed":
+        await counted.add(tx, principal, seen.children)
     await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
 
 
@@ -170,6 +174,8 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
         tx: Tx = request.scope["tx"]
         spent = limits.spend(f"{principal.subject} {kind}", tx.now)
         request.scope["answer_headers"] = (*request.scope.get("answer_headers", ()), *spent)
+        if request.scope["route"].reads:
+            request.scope["budgets"] = request.state.reading_budgets
     return principal
 
 
@@ -184,9 +190,10 @@ async def authorized(
     return principal
 
 
-@raises(PurposeNotAllowed)
+@raises(PurposeNotAllowed, BudgetSpent)
 async def authorized_for_purpose(
     request: Request,
+    required: SecurityScopes,
     principal: Annotated[Principal, Depends(_admitted)],
     purpose_of_use: Annotated[
         Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
@@ -198,9 +205,33 @@ async def authorized_for_purpose(
     """
     if purpose_of_use not in principal.role.purposes:
         raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
+    if purpose_of_use is Purpose.supervision and any(map(_writes, required.scopes)):
+        raise PurposeNotAllowed("Who checks whether duties are done changes nothing of a child.")
     request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
+    budgets: ReadingBudgets | None = request.scope.get("budgets")
+    if budgets is not None:
+        request.scope["counted"] = budgets.require(request.scope["tx"], principal)
     await _claim(request, principal)
     return principal
+
+
+def _writes(scope: str) -> bool:
+    return scope.endswith((":write", ":answer"))
+
+
+@cache
+def _narrowed(purposes: frozenset[Purpose]) -> Callable[..., Awaitable[Principal]]:
+    """Like `authorized_for_purpose`, for an operation that the law lets be done for some alone."""
+
+    @raises(PurposeNotAllowed)
+    async def authorized_for_these(
+        principal: Annotated[Principal, Depends(authorized_for_purpose)],
+    ) -> Principal:
+        if principal.purpose not in purposes:
+            raise PurposeNotAllowed(f"This is done for: {', '.join(sorted(purposes))}.")
+        return principal
+
+    return authorized_for_these
 
 
 def _if_known(said: object) -> object:
@@ -285,18 +316,22 @@ def needs(
     evidence: bool = False,
     approval: Guard | None = None,
     review: Afterwards | None = None,
+    purposes: frozenset[Purpose] | None = None,
 ) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
     nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
-    and another looks at. Either reads the `about` of what the operation shows.
+    and another looks at. Either reads the `about` of what the operation shows. `purposes`: for
+    which of the role's alone it is done.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
     authorised: Any = authorized_for_purpose if reaches_people else authorized
+    if purposes is not None:
+        authorised = _narrowed(purposes)
     if approval is not None:
         authorised = _by_two(authorised, approval)
     if review is not None:

@@ -1,18 +1,19 @@
-"""What happens to clients; and what becomes of what takes two people, told to the proposer's agency
-and the one concerned alone.
+"""What happens to clients; what looks like prying; and what becomes of what takes two people, told
+to the proposer's agency and the one concerned alone.
 
-Ids, codes and times; what was proposed, and why, is fetched by who may read it.
+Ids, codes, counts and times; what was proposed, and why, is fetched by who may read it.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from app.core.jobs.bodies import OperationId
-from app.core.jobs.events import Event
+from app.access.roles import Purpose
+from app.core.jobs.bodies import Code, OperationId
+from app.core.jobs.events import CODE, Event
 
 
 class Verdict(StrEnum):
@@ -70,3 +71,37 @@ class KeysEnding(Event):
     wire_name: ClassVar[str] = "access.keys_ending"
     subject: ClassVar[str] = "client"
     until: datetime = Field(description="When they end.")
+
+
+class Alarm(StrEnum):
+    """What somebody does more often than is usual."""
+
+    children_read = "children_read"
+    """They were shown children, for one purpose on one day."""
+    looked_elsewhere = "looked_elsewhere"
+    """They asked from elsewhere for children, on one day."""
+    numbers_tried = "numbers_tried"
+    """They wrote resident numbers into files that others' files have, within a day."""
+
+
+class AlarmRaised(Event):
+    """Somebody does more often than is usual what opens, or finds out about, many children: a
+    mistake, or prying. Told to who supervises the place concerned and, of what it shows, to their
+    agency; of numbers, it would tell whoever tried them which were right.
+    """
+
+    wire_name: ClassVar[str] = "audit.alarm_raised"
+    subject: ClassVar[str] = "alarm"
+    alarm: Annotated[Alarm, CODE] = Field(description="What it is that they do: a code.")
+    counted: int = Field(ge=1, le=1_000_000, description="How often, so far.")
+    by_agency_id: UUID = Field(description="The agency they act for.")
+    by_role: Code | None = Field(default=None, description="In what role: a code.")
+    purpose: Annotated[Purpose | None, CODE] = Field(
+        default=None, description="For what purpose: a code."
+    )
+    mark: Annotated[Literal["alarm", "refuse"], CODE] = Field(
+        description="Which mark was crossed: from `refuse` on no more is done for them that day."
+    )
+    known_to: tuple[UUID, ...] = Field(
+        max_length=1, description="That agency, told wherever it is."
+    )

@@ -60,6 +60,13 @@ CLIENT_OF_POWER: Final = Guard(
     "clients of agencies of kind police, operator, supervision or education, or of another agency"
     " than yours, and apps",
 )
+CONTACT_OF_POWER: Final = Guard(
+    _OF_POWER_OR_ANOTHERS,
+    "公安、运营、监督、教育机构或其他机构的对外联系方式",
+    "the public contact of agencies of kind police, operator, supervision or education, or of"
+    " another agency than yours",
+)
+"""Whoever asks about a child is sent where it says."""
 NEW_KEYS: Final = Guard(
     _ANY,
     "任何新密钥:登记系统或供人登录的应用",

@@ -73,3 +73,5 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
     await following.shift(tx, event, "clients", "region_code", "remit_lo", "remit_hi")
     for table in ("approvals", "reviews"):
         await following.shift(tx, event, table, "region_code")
+    alarmed = "alarmed_at IS NOT NULL"
+    await following.shift(tx, event, "reading_tallies", "region_code", which=alarmed)

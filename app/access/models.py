@@ -1,18 +1,19 @@
 """Machine clients, staff accounts, sign-ins and what was revoked."""
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
 
 _NO: Any = {"server_default": text("false")}
+_ALARMED: Final = text("alarmed_at IS NOT NULL")
 
 
 class Client(SQLModel, table=True):
@@ -196,11 +197,51 @@ class BearerException(SQLModel, table=True):
     ended_by: str | None = None
 
 
+class ReadingTally(SQLModel, table=True):
+    """How much a caller was shown for one purpose on one day, as far as it was written down
+    (`budgets`). `kind`: what is counted. It is an alarm from `alarmed_at` on; from `refused_at` on
+    no more is shown that day.
+    """
+
+    __tablename__ = "reading_tallies"
+    __table_args__: Any = (
+        Index("uq_reading_tallies_id", "id", unique=True),
+        Index(
+            "ix_reading_tallies_agency_id_alarmed_at",
+            "agency_id",
+            "alarmed_at",
+            "id",
+            postgresql_where=_ALARMED,
+        ),
+        Index(
+            "ix_reading_tallies_region_code_alarmed_at",
+            "region_code",
+            "alarmed_at",
+            "id",
+            postgresql_where=_ALARMED,
+        ),
+        Index("ix_reading_tallies_alarmed_at_id", "alarmed_at", "id", postgresql_where=_ALARMED),
+        Index("ix_reading_tallies_since_id", "since", "id"),
+    )
+    subject: str = Field(primary_key=True)
+    agency_id: UUID = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: UUID
+    role: str
+    region_code: int = Field(sa_type=BigInteger)
+    counted: int = Field(sa_type=BigInteger)
+    since: datetime = Field(sa_type=Instant)
+    alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    refused_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
     *("revocations", "used_assertions", "used_proofs", "pushed_requests"),
-    "bearer_exceptions",
+    *("bearer_exceptions", "reading_tallies"),
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -216,3 +257,9 @@ rls.allow("used_assertions", "SELECT, INSERT, DELETE")
 rls.allow("used_proofs", "SELECT, INSERT, DELETE")
 rls.allow("pushed_requests", "SELECT, INSERT, DELETE")
 rls.allow("bearer_exceptions", "SELECT, INSERT, UPDATE")
+rls.protect(
+    "reading_tallies",
+    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
+    privileges="SELECT, INSERT, UPDATE, DELETE",
+)
+retention.keep("reading_tallies", by="since")

@@ -1,7 +1,7 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from app.access.models import Client
 from app.access.principal import Posting, Principal
 from app.access.roles import role
 from app.access.tokens import Claims
+from app.agencies.models import AgencyKind
 from app.core.data.db import Reach, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -188,6 +189,25 @@ SELECT c.* FROM (SELECT c.*, a.kind AS agency_kind, a.region_code AS agency_regi
                  FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
                  LEFT JOIN bearer_exceptions e ON e.client_id = c.id AND e.ended_at IS NULL) c
 """
+
+
+_SUPERVISE: Final = (AgencyKind.supervision, AgencyKind.civil_affairs)
+_LATEST_ALARM: Final = paging.Order({"t.alarmed_at": datetime, "t.id": UUID}, descending=True)
+
+
+async def alarms(tx: Tx, principal: Principal, window: paging.Window) -> paging.Rows:
+    """List who was shown more than is usual, newest first: of the caller's agency and, for who
+    supervises a region, of every agency there.
+    """
+    where = Where("t.alarmed_at IS NOT NULL")
+    arms = [f"t.agency_id = {where.bind(principal.agency_id)}"]
+    if principal.agency_kind in _SUPERVISE:
+        lo, hi = where.bind(principal.region_lo), where.bind(principal.region_hi)
+        arms.append(f"t.region_code >= {lo} AND t.region_code < {hi}")
+    select = "SELECT t.* FROM reading_tallies t"
+    return await paging.fetch(tx, select, where, _LATEST_ALARM, window, arms)
+
+
 _BY_REGISTRATION: Final = paging.Order({"c.id": UUID})
 
 

@@ -260,3 +260,18 @@ async def grant_code(
     actor = origin.actor(request.client, staff_id=post.staff_id, holding=post)
     await audit.record(tx, actor, "signIn", Seen(subject=begun.id))
     return code
+
+
+async def suspend_person(tx: Tx, staff_id: UUID) -> None:
+    """Let a person sign in no more, and end every sign-in of theirs: their tokens stop with the
+    next request (TOK-4). One person does that alone; it is undone like any other suspension. In
+    SYSTEM's reach.
+    """
+    await tx.connection.execute(
+        "UPDATE staff_accounts SET active = false WHERE staff_id = $1", staff_id
+    )
+    await tx.connection.execute(
+        "UPDATE sign_ins SET revoked_at = $2 WHERE staff_id = $1 AND revoked_at IS NULL",
+        staff_id,
+        tx.now,
+    )

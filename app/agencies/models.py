@@ -66,6 +66,8 @@ class Agency(SQLModel, table=True):
     region_code: int = Field(sa_type=BigInteger)
     uscc: str | None = Field(default=None, unique=True)
     """统一社会信用代码, unified social credit code, if it has one."""
+    public_contact: str | None = None
+    """How anybody reaches it, as it tells the public: no person's own number."""
     active: bool = True
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)

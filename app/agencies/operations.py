@@ -95,6 +95,7 @@ async def create_agency(
     *,
     name_en: str | None = None,
     uscc: str | None = None,
+    public_contact: str | None = None,
 ) -> Agency:
     """Register an agency. Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered."""
     region_code = await _place(tx, region_code)
@@ -106,6 +107,7 @@ async def create_agency(
         name_en=name_en,
         region_code=region_code,
         uscc=uscc,
+        public_contact=public_contact,
         created_at=tx.now,
         updated_at=tx.now,
     )
@@ -113,6 +115,15 @@ async def create_agency(
         return await tx.add(agency)
     except IntegrityError as error:  # the code is all that a row may have in common with another
         raise AgencyAlreadyRegistered from error
+
+
+async def set_public_contact(tx: Tx, agency: Agency, contact: str | None) -> Agency:
+    """Let anybody reach an agency so from now on; None: by nothing it tells."""
+    agency.public_contact = contact
+    agency.version += 1
+    agency.updated_at = tx.now
+    await tx.flush()
+    return agency
 
 
 async def _place(tx: Tx, region_code: int) -> int:

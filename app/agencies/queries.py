@@ -140,7 +140,10 @@ async def list_agencies(
 ) -> paging.Rows:
     """Return a page of the agencies that serve in a span of regions, by (region code, id)."""
     where = Where("region_code >= {} AND region_code < {}", *span).add_given({"kind = {}": kind})
-    select = "SELECT id, kind, name, name_en, region_code, uscc, active, version FROM agencies"
+    select = (
+        "SELECT id, kind, name, name_en, region_code, uscc, public_contact, active, version"
+        " FROM agencies"
+    )
     return await paging.fetch(tx, select, where, _BY_PLACE, window)
 
 

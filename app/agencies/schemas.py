@@ -40,6 +40,10 @@ Uscc = Annotated[
     ),
 ]
 
+Contact = Annotated[
+    str, Field(min_length=3, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["022-00000000"])
+]
+
 Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -51,6 +55,18 @@ class AgencyCreate(Input):
     name_en: Line | None = Field(default=None, description="English name.")
     region_code: GivenRegion = Field(description="The division it serves.")
     uscc: Uscc | None = Field(default=None, description="统一社会信用代码, if it has one.")
+    public_contact: Contact | None = Field(
+        default=None,
+        description="How anybody reaches it, as it tells the public; no person's own number.",
+    )
+
+
+class PublicContact(Input):
+    """How anybody reaches an agency."""
+
+    public_contact: Contact | None = Field(
+        description="As it tells the public, no person's own number; null: it tells none."
+    )
 
 
 class Agency(BaseModel):
@@ -62,6 +78,9 @@ class Agency(BaseModel):
     name_en: Shown | None = Field(description="English name, if it has one.")
     region_code: ShownRegion
     uscc: Uscc | None = Field(description="统一社会信用代码, if known.")
+    public_contact: Contact | None = Field(
+        description="How anybody reaches it; null if it told none."
+    )
     active: bool = Field(description="False once it acts no more.")
     version: Version
 

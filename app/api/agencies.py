@@ -12,7 +12,13 @@ from fastapi import Query
 from app.access import operations as access
 from app.access.acts import Act, asked, own_or_inside, permitted, permitted_by_two, stands
 from app.access.deps import needs
-from app.access.guards import AGENCY_OF_POWER, POST_OF_POWER, POWER, POWER_TAKEN
+from app.access.guards import (
+    AGENCY_OF_POWER,
+    CONTACT_OF_POWER,
+    POST_OF_POWER,
+    POWER,
+    POWER_TAKEN,
+)
 from app.access.principal import Principal
 from app.access.roles import levels_of, roles
 from app.agencies import operations, queries, schemas
@@ -33,6 +39,7 @@ ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 RegistersAgencies = Annotated[Principal, needs(WRITE, approval=AGENCY_OF_POWER)]
 FillsPosts = Annotated[Principal, needs(WRITE, approval=POST_OF_POWER)]
+SaysContact = Annotated[Principal, needs(WRITE, approval=CONTACT_OF_POWER)]
 EndsHoldings = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
 
@@ -222,13 +229,47 @@ async def create_agency(
     two = new.kind in POWER or in_front
     before = await queries.serving(tx, new.kind, region_code) if two else None
     agency = await operations.create_agency(
-        tx, new.kind, new.name, region_code, name_en=new.name_en, uscc=new.uscc
+        tx,
+        new.kind,
+        new.name,
+        region_code,
+        name_en=new.name_en,
+        uscc=new.uscc,
+        public_contact=new.public_contact,
     )
     about = {"agency_kind": new.kind, "agency_id": before, "agency_region": region_code}
     return Shown(
         schemas.Agency(**agency.model_dump()),
         subject=agency.id,
         about={**about, "in_front": in_front},
+    )
+
+
+@router.put(
+    "/agencies/{agency_id}/public-contact", responses=documented(AgencyNotFound, OutsideRemit)
+)
+async def set_public_contact(
+    principal: SaysContact,
+    agency_id: UUID,
+    said: schemas.PublicContact,
+    tx: Transaction,
+) -> Shown[schemas.Agency]:
+    """Say how anybody reaches an agency, yours or one inside your remit: a desk elsewhere calls
+    there about a child.
+    """
+    agency = await queries.find(tx, agency_id)
+    if agency is None:
+        raise AgencyNotFound
+    if agency.id != principal.agency_id:
+        _require_remit(principal, agency.region_code)
+    agency = await operations.set_public_contact(tx, agency, said.public_contact)
+    return Shown(
+        schemas.Agency(**agency.model_dump()),
+        about={
+            "agency_kind": agency.kind,
+            "agency_id": agency.id,
+            "agency_region": agency.region_code,
+        },
     )
 
 

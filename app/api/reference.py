@@ -10,6 +10,9 @@ from fastapi import Path, Query
 from app.access.deps import needs
 from app.access.principal import Principal
 from app.children import sections
+from app.consents import grounds
+from app.consents import queries as consents
+from app.consents import schemas as consent_schemas
 from app.core.http import paging, routing
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
@@ -251,3 +254,13 @@ def _clause(clause: Clause, text: Obligation) -> policy_schemas.Clause:
         status=clause.state,
         missing=clause.partly or None,
     )
+
+
+@rulebook.get("/collections")
+async def list_collections(
+    _: ReadsPolicy, window: paging.Paged
+) -> Shown[paging.Page[consent_schemas.Collection]]:
+    """List what is collected of a child, on what ground, by which law, and what is told of it."""
+    codes = sorted(grounds.collections())
+    page = paging.cut(codes, window, lambda code: code)
+    return Shown(page.shown(consents.collection_of))

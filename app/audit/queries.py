@@ -47,3 +47,27 @@ async def entries(
         where.checked().add(_ABOUT, child_id)
     where.add_given({"a.decision = {}": decision})
     return await paging.fetch(tx, _SELECT, where, _NEWEST, window)
+
+
+_READERS: Final = """
+SELECT a.id, a.at, a.actor, a.agency_id, a.role, a.region_code, a.purpose, a.operation,
+       a.subject_id, a.field_groups, a.since
+FROM audit_entries a"""
+
+
+async def readers(
+    tx: Tx,
+    window: paging.Window,
+    *,
+    child_id: UUID,
+    agency_id: UUID,
+    served: Sequence[UUID],
+    codes: int,
+) -> paging.Rows:
+    """List who was shown or changed what of one child, of whatever agency, newest first, in
+    SYSTEM's reach: the caller is known to look after the child. Never what is hidden from the
+    caller's agency (AZ-8), nor what was refused, which showed nothing.
+    """
+    where = Where(hiding.shown(_NAMED), agency_id, codes, served)
+    where.add("a.decision <> 'denied'").checked().add(_ABOUT, child_id)
+    return await paging.fetch(tx, _READERS, where, _NEWEST, window)

@@ -9,5 +9,6 @@ ACTS: Final[dict[str, Act]] = {
     "readChildHistory": Act("children:read"),
     "readChildReasons": Act("children:read"),
     "listChildEnrolments": Act("children:read"),
+    "listChildReaders": Act("child_readers:read"),
 }
 """Higher packages, in their `area.py`, add the lists that they hang below a child."""

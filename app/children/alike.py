@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 
+from app.access.events import Alarm, AlarmRaised
 from app.agencies import queries as agencies
-from app.children import duplicates, events, numbers
+from app.children import duplicates, numbers
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -80,11 +81,15 @@ async def refer_numbers(tx: Tx, child_id: UUID) -> None:
     if tried >= MANY and by["agency_id"] is not None:
         place = found[0]["region_code"]
         office = await agencies.serving(tx, "civil_affairs", county_of(place))
-        told = events.NumbersTried(
+        told = AlarmRaised(
             subject_id=by["agency_id"],
             region_code=place,
             home_county=county_of(place),
-            times=min(tried, 1_000_000),
+            alarm=Alarm.numbers_tried,
+            counted=min(tried, 1_000_000),
+            by_agency_id=by["agency_id"],
+            mark="refuse" if tried >= numbers.MOST_TRIED else "alarm",
+            known_to=(),
             told_to=() if office is None else (office,),
         )
         await announcements.publish(tx, told)

@@ -26,6 +26,13 @@ PLACE: Final = "region_code, pupil_of"
 VISIBLE: Final = rls.case(*rls.in_remit("pupil_of"))
 """The policy of a row that is visible exactly when its child is."""
 
+OF_FILES: Final = {
+    # First: a role without children's files has a school that no child is at.
+    "using": rls.case((rls.OPENED, "true"), *rls.in_remit("school_id")),
+    "check": rls.case(*rls.in_remit("school_id")),
+}
+"""The policy of the files themselves: what is open to the caller in an emergency is read alone."""
+
 FOLLOWING: Final[tuple[list[str], list[str]]] = ([], [])
 """Tables that move with the child: those that hang on it directly, and those one step further."""
 

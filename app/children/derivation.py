@@ -22,6 +22,7 @@ from app.core.data.db import Tx
 from app.core.jobs import events as announcements
 from app.policy import queries as policy
 from app.policy.rules import changes_after
+from app.regions.rules import NATION
 
 policy.require(*rules.PARAMETERS)
 
@@ -65,8 +66,10 @@ _TEXTS: Final = frozenset({".py", ".txt"})
 
 def derive(file: File, region_code: int, on: date, told: Sequence[Told] = ()) -> Derived:
     """Derive from a file that has a birth date, and from what others told of the child, under the
-    policy of a region on a day.
+    policy of a region on a day. Of a file that lies nowhere, which is only stored, nothing follows.
     """
+    if region_code == NATION:
+        return Derived((), ())
     facts = rules.Facts(birth_date(file), region_code, file, tuple(told))
     found = rules.derive(facts, policy_on(region_code, on), on)
     other_policy = _policy_changes_on(region_code, on)

@@ -169,16 +169,6 @@ class ChildUnnamed(Event):
     child_id: UUID = Field(description="The file.")
 
 
-class NumbersTried(Event):
-    """Somebody's writes into files named resident numbers of several others within a day: mistakes,
-    or somebody tries whose numbers there are. The subject is the agency they act for.
-    """
-
-    wire_name: ClassVar[str] = "children.numbers_tried"
-    subject: ClassVar[str] = "agency"
-    times: int = Field(ge=1, le=1_000_000, description="How many within a day.")
-
-
 class DuplicateSuspected(Event):
     """Two files may be one child. `subject_id` is the referral."""
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.children.below import VISIBLE, BelowChild, below_child
+from app.children.below import OF_FILES, VISIBLE, BelowChild, below_child
 from app.core.data import distribution, retention, rls, sampling
 from app.core.data.columns import Instant, code_list
 from app.core.ids import new_id
@@ -386,9 +386,7 @@ class DuplicateReferral(SQLModel, table=True):
 
 distribution.by("children", distribution.COUNTY)
 distribution.in_one_place("of two files, often of two counties", "duplicate_referrals")
-rls.protect(
-    "children", using=rls.case(*rls.in_remit("school_id")), privileges="SELECT, INSERT, UPDATE"
-)
+rls.protect("children", **OF_FILES, privileges="SELECT, INSERT, UPDATE")
 rls.protect(
     "duplicate_referrals",
     using=rls.case((rls.IN_RANGE, f"{rls.SCHOOL} IS NULL")),

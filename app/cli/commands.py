@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from app import worker as job_worker
 from app.children import rederiving
-from app.cli import duties, keys, power, regions, retention
+from app.cli import duties, keys, power, privacy, regions, retention
 from app.cli.console import fail, in_transaction, out
 from app.cli.serve import serve
 from app.core import startup
@@ -40,6 +40,8 @@ app.add_typer(power.clients, name="clients")
 app.add_typer(power.staff, name="staff")
 app.add_typer(power.posts, name="posts")
 app.add_typer(power.approvals, name="approvals")
+app.command()(privacy.breach)
+app.command()(privacy.year)
 app.add_typer(regions.app, name="regions")
 app.add_typer(duties.app, name="duties")
 app.add_typer(retention.app, name="retention")

@@ -30,7 +30,7 @@ _OPEN_ONE: Final = """
 INSERT INTO duties (id, rule, child_id, subject_id, home_county, region_code, bearer_role,
     bearer_agency_id, priority, categories, priority_flags, told_to, period, counts_from,
     opened_at, due_at, overseer_id, state, version)
-SELECT $1, $2, c.id, $4, $5, coalesce(c.region_code, $6), $7, $8,
+SELECT $1, $2, c.id, $4, $5, coalesce(nullif(c.region_code, 0), $6), $7, $8,
     coalesce(cardinality(c.priority_flags) > 0, false), coalesce(c.categories, '{}'),
     coalesce(c.priority_flags, '{}'), $9, $10, $11, $12, $13, $14, 'open', 1
 FROM (SELECT 1) AS one LEFT JOIN children c ON c.home_county = $5 AND c.id = $3
@@ -54,8 +54,9 @@ WHERE (duties.child_id <> excluded.child_id AND duties.opened_at <= excluded.ope
         WHERE e.rule = duties.rule AND e.home_county = duties.home_county
             AND e.evidence_id = duties.discharged_by AND e.event_id < $16))
 """
-"""Again, it changes nothing; unless what it is about turned out to be another child's since, or was
-taken back and came anew; or what opens it corrects what had discharged it ($16)."""
+"""Of a file that lies nowhere, which is only stored, it is owed where it happened. Again, it
+changes nothing; unless what it is about turned out to be another child's since, or was taken back
+and came anew; or what opens it corrects what had discharged it ($16)."""
 
 _HAND_OVER: Final = """
 UPDATE duties

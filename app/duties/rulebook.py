@@ -18,7 +18,7 @@ from app.core.jobs import events
 from app.core.jobs.events import Event
 from app.duties.area import READ, RULE_NAME
 from app.duties.rules import Rule
-from app.policy import clauses
+from app.policy import clauses, laws
 from app.policy import queries as policy
 
 _NEVER_WAIVED: Final = ("REP-", "EDU-01", "EDU-04", "EDU-05", "EDU-06", "VIS-02")
@@ -57,7 +57,7 @@ def check(read: DataFile) -> None:
     """Raise BadDataFile unless all that the rules name exists and fits. To be asked once every
     package's events are imported: rules name those of packages above.
     """
-    obligations = {row["id"] for row in clauses.obligations()}
+    obligations = {*(row["id"] for row in clauses.obligations()), *laws.articles()}
     for code, rule in read.parts(Rule, "code").items():
         obligation, _, _ = code.partition(".")  # as EDU-01.presence: one may be owed in two ways
         read.require((code,), "obligation", obligation, obligations)

@@ -5,6 +5,8 @@ from uuid import uuid5
 
 import asyncpg
 
+from app.consents import grounds
+from app.consents.events import ConsentWithdrawn
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.duties.events import DutyOverdue
@@ -52,6 +54,13 @@ def _asked(tx: Tx, announced: spine.Announced, visit: asyncpg.Record) -> dict[st
     place = (announced.region_code, tx.today)
     reported = {each["code"] for each in _situations(*place)}
     return asked_by(visit["findings"], _concerned(*place), reported)
+
+
+@spine.on(ConsentWithdrawn)
+async def stop_resting(tx: Tx, event: ConsentWithdrawn) -> None:
+    """Take back the referrals that rested on a consent which is no more (PIP-15)."""
+    kinds = grounds.collections()[event.collection].agency_kinds
+    await answering.stop_resting(tx, event.home_county, event.child_id, kinds)
 
 
 _OWED: Final = """

@@ -56,7 +56,7 @@ Stands = Annotated[ReferralState | None, Query(description="Only where it stands
 @router.post(
     "/children/{child_id}/referrals",
     status_code=201,
-    responses={**REPEATED, **documented(opening.ReceiverUnknown)},
+    responses={**REPEATED, **documented(opening.ReceiverUnknown, opening.ConsentMissing)},
 )
 async def open_referral(
     principal: WritesReferrals,

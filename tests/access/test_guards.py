@@ -46,7 +46,8 @@ def test_what_takes_two_is_this(app) -> None:
     assert set(guarded(app)) == {
         *("createAgency", "addPost", "holdPost"),
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
-        *("allowBearerTokens", "readReporter"),
+        *("allowBearerTokens", "readReporter", "setPublicContact"),
+        *("answerRightsRequest", "closeBreach"),
     }
 
 

@@ -5,6 +5,10 @@ from uuid import uuid4
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.factories import a_caller
+from tests.break_glass.factories import broken
+from tests.children.factories import a_child, a_file
+from tests.police_reports.factories import a_report, the_offices
+from tests.regions.factories import some_regions
 
 JIZHOU, VILLAGE, WUQING = 120119000000, 120119101200, 120114000000
 
@@ -114,3 +118,77 @@ async def test_who_seeks_nobody_leaves_no_mark(client, database, settings):
     await client.get("/v1/children", headers=county.headers)
     told = await client.get("/v1/audit-entries", headers=county.headers)
     assert [each["sought"] for each in told.json()["items"]] == [[]]
+
+
+class TestWhoSawAChild:
+    async def seen(self, client, caller, child_id):
+        return await client.get(f"/v1/children/{child_id}/readers", headers=caller.headers)
+
+    async def test_says_who_of_whatever_agency_and_why_to_who_looks_after_it(
+        self, client, database, settings
+    ) -> None:
+        child = await a_child(database, VILLAGE)
+        township, colleague, county = [
+            await a_caller(database, settings, *who)
+            for who in (
+                ("township_supervisor", VILLAGE // 1000 * 1000),
+                ("village_director", VILLAGE),
+                ("civil_affairs", JIZHOU),
+            )
+        ]
+        city = await a_caller(database, settings, "education_authority", 120000000000)
+        for caller, purpose in ((colleague, "care"), (city, "supervision")):
+            headers = {**caller.headers, "purpose-of-use": purpose}
+            await client.get(f"/v1/children/{child.id}", headers=headers)
+        await client.get("/v1/children", headers=colleague.headers)
+        stranger = await a_caller(database, settings, "civil_affairs", WUQING)
+        refused = await client.get(f"/v1/children/{child.id}", headers=stranger.headers)
+        assert refused.status_code == 404
+        answer = await self.seen(client, township, child.id)
+        assert answer.status_code == 200, answer.text
+        said = [(each["operation"], each["purpose"]) for each in answer.json()["items"]]
+        assert said == [
+            ("listChildren", "care"),
+            ("readChild", "supervision"),
+            ("readChild", "care"),
+        ]
+        [mine] = [e for e in answer.json()["items"] if e["purpose"] == "supervision"]
+        assert mine["agency_id"] == str(city.agency_id), "whatever agency it was"
+        assert mine["actor"] == f"staff:{city.subject_id}"
+        again = (await self.seen(client, county, child.id)).json()["items"]
+        assert again[0]["operation"] == "listChildReaders", "who asks is seen as well"
+        assert (await self.seen(client, colleague, child.id)).status_code == 403
+        assert (await self.seen(client, stranger, child.id)).status_code == 404
+
+    async def test_says_nothing_that_is_hidden_from_who_asks(
+        self, client, database, settings
+    ) -> None:
+        child = await a_child(database, VILLAGE)
+        offices = await the_offices(database, settings)
+        body = a_report(child_id=str(child.id), suspect_agency_id=str(offices.township.agency_id))
+        del body["subject"]
+        filed = await client.post("/v1/police-reports", json=body, headers=offices.village.headers)
+        assert filed.status_code == 201, filed.text
+        doctor = await a_caller(database, settings, "hospital", WUQING)
+        glass = await broken(client, doctor, child.id)
+        assert glass.status_code == 201, glass.text
+        hidden = (await self.seen(client, offices.township, child.id)).json()["items"]
+        assert hidden == []
+        shown = (await self.seen(client, offices.county, child.id)).json()["items"]
+        assert {each["operation"] for each in shown} >= {"fileReport", "breakGlass"}
+
+
+async def test_who_checks_changes_nothing(client, database, settings) -> None:
+    """AZ-6: a purpose is looked at for what is done, too."""
+    await some_regions(database, VILLAGE)
+    township = await a_caller(database, settings, "township_supervisor", VILLAGE // 1000 * 1000)
+    checks = {**township.headers, "purpose-of-use": "supervision", "if-match": '"1"'}
+    made = await client.post("/v1/children", json=a_file(VILLAGE), headers=township.headers)
+    url = f"/v1/children/{made.json()['id']}"
+    assert (await client.get(url, headers=checks)).status_code == 200
+    change = {"guardianship": {"kind": "grandparents"}}
+    refused = await client.patch(url, json=change, headers=checks)
+    assert refused.status_code == 403
+    assert refused.json()["type"] == "/problems/purpose-not-allowed"
+    cares = {**checks, "purpose-of-use": "care"}
+    assert (await client.patch(url, json=change, headers=cares)).status_code == 200

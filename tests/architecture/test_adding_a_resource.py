@@ -54,7 +54,7 @@ def test_the_page_and_the_readme_are_enough(tmp_path: Path, pg: str, also: tuple
     """A resource, a field and a rule in one copy and one process: these cost the most."""
     copy = readme.with_rule(readme.with_field(followed(tmp_path)))
     shutil.copy(HOME / "tests/children/blood_type.py", copy / "tests/children/test_blood_type.py")
-    assert len(blocks("python")) + len(blocks("diff")) == 14
+    assert len(blocks("python")) + len(blocks("diff")) == 15
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     assert "0 broken" in done(copy, "-c", lint)
     tests = (*FOLLOWED, *readme.FOLLOWED, *also)

@@ -14,7 +14,7 @@ from app.cli import commands
 from app.core.clock import local_date, utc_now
 from app.core.data.retention import KINDS
 from app.core.settings import Settings
-from app.policy import clauses
+from app.policy import clauses, laws
 from app.policy import queries as policy
 from app.regions.rules import NATION
 from scripts import families
@@ -94,6 +94,20 @@ def test_every_command_of_the_readme_is_one() -> None:
     assert seen > 8
 
 
+def test_every_test_named_exists() -> None:
+    """`tests/x/test_y.py::TestZ::test_it`: what a page says is held by a test that is there."""
+    page = (HOME / "docs/in-safe-hands.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", page)
+    assert named
+    missing = []
+    for file, parts in named:
+        text = (HOME / file).read_text("utf-8")
+        each = [rf"(?m)^ *(?:class|(?:async )?def) {part}\b" for part in parts.split("::")[1:]]
+        if not all(re.search(wanted, text) for wanted in each):
+            missing.append(file + parts)
+    assert missing == []
+
+
 def test_every_variable_named_is_a_setting() -> None:
     def names(group: type[BaseModel], prefix: str) -> Iterator[str]:
         for name, field in group.model_fields.items():
@@ -128,7 +142,7 @@ def unlisted_last(text: str, known: set[str]) -> list[str]:
 
 
 def test_every_source_cited_exists() -> None:
-    known = {row["id"] for row in clauses.obligations()}
+    known = {*(row["id"] for row in clauses.obligations()), *laws.articles()}
     prefixes = {each[:3] for each in known}
     decisions = {path.name[:4] for path in (HOME / "docs/decisions").glob("0*.md")}
     for path in files("app/**/*.py", "app/**/*.yaml", "demo/**/*.py", "*.md"):

@@ -32,7 +32,18 @@ BESIDE_OPERATIONS = {
 """Problems that no operation of the document answers."""
 
 CODES_OF_EVENTS = {
-    *("added", "bearer_role", "categories", "decision", "escalates_to", "fetch", "found", "left"),
+    *(
+        "added",
+        "bearer_role",
+        "by_kind",
+        "by_role",
+        "categories",
+        "decision",
+        "escalates_to",
+        "fetch",
+        "found",
+        "left",
+    ),
     *("needs", "priority_flags", "reason", "refer_to", "rule", "sections", "source_wire_name"),
     *("stands_in_for", "state", "to_kind", "types", "undecided", "removed", "as_role"),
     "operation",  # an operationId

@@ -7,7 +7,7 @@ from fastapi.routing import iter_route_contexts
 
 from app.core.http import routing
 
-ELSEWHERE = {"list_codelists", "list_clauses"}
+ELSEWHERE = {"list_codelists", "list_clauses", "list_collections"}
 """Lists that are read in no database."""
 SUMS = {"summarise_children", "summarise_duties"}
 """Reads that answer many at once without naming them."""

@@ -42,7 +42,18 @@ async def test_no_trigger_of_ours(tx) -> None:
 
 
 KEPT_PLAIN = {
-    *("actor", "address", "answered_by", "as_role", "bearer_role", "bound_as", "caller"),
+    *(
+        "actor",
+        "address",
+        "agency_kind",
+        "looked_by",
+        "subject",
+        "answered_by",
+        "as_role",
+        "bearer_role",
+        "bound_as",
+        "caller",
+    ),
     *("class_key", "class_name", "closed_because", "codes", "decision", "description"),
     *("dismissal_by", "end_reason", "error", "ethnic_group", "event_id", "failure", "found_by"),
     *(
@@ -75,6 +86,7 @@ KEPT_PLAIN = {
         "submitted_role",
     ),
     *("taken_back_by", "taken_by", "their_answer", "their_answered_by", "to_kind", "url"),
+    *("closed_by", "collection", "copied_by", "restriction_ended_by", "withdrawal_recorded_by"),
     *("cancelled_by", "username", "waived_by", "waiver_by", "webhook_id", "wire_name"),
     *("withdrawal_by", "withdrawal_confirmed_by"),
     *("categories", "counted", "differs", "changed", "disposed_as", "doubts", "event_types"),

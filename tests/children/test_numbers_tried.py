@@ -138,12 +138,12 @@ async def test_who_names_many_is_told_of(client, database, settings, director, m
             await run_jobs(database)
     async with database.begin(SYSTEM) as tx:
         told = await tx.connection.fetch(
-            "SELECT subject_id, told_to, data->>'times' AS times FROM events"
-            " WHERE wire_name = 'children.numbers_tried' ORDER BY n"
+            "SELECT subject_id, told_to, data->>'alarm' AS alarm, data->>'counted' AS times"
+            " FROM events WHERE wire_name = 'audit.alarm_raised' ORDER BY n"
         )
-    assert [(each["subject_id"], each["times"]) for each in told] == [
-        (director.agency_id, "2"),
-        (director.agency_id, "3"),
+    assert [(each["subject_id"], each["alarm"], each["times"]) for each in told] == [
+        (director.agency_id, "numbers_tried", "2"),
+        (director.agency_id, "numbers_tried", "3"),
     ]
     assert all(str(office.agency_id) in each["told_to"] for each in told)
 

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from app.core.data.crypto import Keyring
+from app.core.ids import new_id
 from app.core.jobs import queue
 from app.embedded import postgres
 from app.policy import clauses
@@ -274,6 +275,40 @@ async def old_answers(urls: schema.Urls) -> None:
         " SELECT 'test', 'test', n::text, '', '2026-01-01T12:00:00Z' FROM generate_series(1, 3) n"
     )
     await connection.close()
+
+
+def test_whom_to_tell_of_a_breach_and_the_figures_of_a_year(
+    tonghu: Tonghu, urls: schema.Urls
+) -> None:
+    tonghu("migrate")
+    child = asyncio.run(a_look(urls))
+    days = ("--since", "2026-11-01", "--until", "2026-11-02T12:30")
+    code, said, errors = tonghu("breach", *days)
+    assert code == 0
+    assert said.splitlines() == [
+        "child_id,region_code,office_id,office,looks,first,last,operations",
+        f"{child},,,,1,2026-11-02T04:00:00+00:00,2026-11-02T04:00:00+00:00,readChild",
+    ]
+    assert "1 children; 1 offices" in errors
+    assert len(tonghu("breach", *days, "--operation", "listChildren")[1].splitlines()) == 1
+    assert "after --since" in tonghu("breach", "--since", "2026-11-02", "--until", "2026-11-02")[2]
+    figures = json.loads(tonghu("year", "2026")[1])
+    assert figures["files"] == {"under_14": 0, "under_18": 0, "all": 0}
+    assert figures["looks"] == {"denied": 0, "partly": 0, "allowed": 1}
+
+
+async def a_look(urls: schema.Urls) -> str:
+    connection, child = await asyncpg.connect(urls.app), uuid4()
+    await connection.execute("SELECT set_config('tonghu.caller', 'system', false)")
+    await connection.execute(
+        "INSERT INTO audit_entries (id, at, actor, role, operation, child_ids, decision,"
+        " request_id) VALUES ($1, '2026-11-02T04:00:00Z', 'test', '-', 'readChild', $2, 'allowed',"
+        " '-')",
+        new_id(),
+        [child],
+    )
+    await connection.close()
+    return str(child)
 
 
 def test_who_registers_a_client_says_for_whom(tonghu: Tonghu) -> None:

@@ -11,6 +11,7 @@ import httpx
 from app.core.data.db import Database
 from tests.conftest import undone
 from tests.matrix.asks import ASKS, NAMES
+from tests.matrix.data import DONE_FOR, ROLES
 from tests.matrix.described import Operation
 from tests.matrix.expectation import VISIBLE, Answer, expected
 from tests.matrix.facts import Target
@@ -56,6 +57,12 @@ def due(stage: Stage, operation: Operation, asked: Ask, target: Target) -> Answe
     return expected(operation, named, asked.gives, stage.who, target)
 
 
+def headers_for(stage: Stage, operation: Operation) -> dict[str, str]:
+    """The caller's token, and a purpose for which the operation is done."""
+    theirs = {*ROLES[stage.who.role]["purposes"]} & DONE_FOR.get(operation.id, frozenset())
+    return stage.headers(min(theirs, default=None))
+
+
 def kind_of(answer: httpx.Response) -> Answer | str:
     """Classify an answer; what no well-formed request should get is named as it is."""
     problem = answer.json()["type"].rpartition("/")[2] if answer.status_code >= 400 else ""
@@ -93,7 +100,7 @@ class Theatre(NamedTuple):
         key = (id(asked), target.label)
         if key not in self.kept:
             async with undone(self.database):
-                headers = self.stage.headers()
+                headers = headers_for(self.stage, operation)
                 answer = await ask(self.client, operation, asked, target, headers)
                 self.kept[key] = answer, await rows(self.database)
         return self.kept[key]

@@ -101,6 +101,7 @@ _REFERENCE = (
     Ask("listPolicyParameters"),
     Ask("readPolicyParameter"),
     Ask("listClauses"),
+    Ask("listCollections"),
     Ask("listAgencies", shows=("agency_id",)),
     Ask(
         "createAgency",
@@ -118,7 +119,10 @@ _REFERENCE = (
         gives="village_director",
     ),
     Ask("leavePost", always({"until": "2026-11-20"}), gives="village_director"),
+    Ask("setPublicContact", always({"public_contact": "022-00000000"})),
     Ask("listAuditEntries", shows=("entry_id",)),
+    Ask("listReadingAlarms", shows=("tally_id",)),
+    Ask("listChildReaders"),
 )
 
 _WEBHOOKS = (
@@ -280,7 +284,16 @@ _UNRESOLVED = (
     Ask("answerUnresolved", always({"answer": "one_visit", "words": "合成记录"})),
 )
 
+_BREACHES = (
+    Ask("recordBreach", always({"kind": "leaked", "what": "合成记录", "measures": "合成记录"})),
+    Ask("listBreaches", shows=("breach_id",)),
+    Ask("readBreach"),
+    Ask("recordBreachTold", always({"whom": "police"})),
+    Ask("closeBreach", always({"words": "合成记录"})),
+)
+
 ASKS: tuple[Ask, ...] = (
+    *_BREACHES,
     *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE, *_UNRESOLVED),
     *(each for part in PARTS for each in part.asks),
 )

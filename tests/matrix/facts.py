@@ -10,13 +10,14 @@ Holder = Literal["staff", "machine"]
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A caller: role, how it is held, and the agency and region it is held for."""
+    """A caller: role, how it is held, and the agency and region it is held for; `person`: who."""
 
     role: str
     holder: Holder
     kind: str
     agency: UUID
     region: int
+    person: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Target:
     `unclear_whom`: nobody knows whom its words mean, which say police.
     `addressed`: whom the school wrote to about the alert. `overseer`: the education authority that
     looks after the school. `told_to`: who alone may know of the duty to accept the report; None for
-    all of the region. `ids`: kind → id.
+    all of the region. `opener`: the person to whom the child's file was opened in an emergency, in
+    the role `opened_as`.
+    `ids`: kind → id.
     """
 
     label: str
@@ -49,4 +52,6 @@ class Target:
     addressed: tuple[UUID, ...]
     overseer: UUID | None
     told_to: tuple[UUID, ...] | None
+    opener: UUID
+    opened_as: str
     ids: Mapping[str, UUID]

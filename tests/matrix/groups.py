@@ -74,7 +74,19 @@ def _holder(_: str, __: Role, holder: Holder) -> object:
     return holder
 
 
+def _kind(_: str, data: Role, __: Holder) -> object:
+    return min(data["agency_kinds"])
+
+
 LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
+    **dict.fromkeys(
+        (
+            *("breakGlass", "readBreakGlassFile", "endBreakGlass", "reviewBreakGlass"),
+            *("listBreakGlass", "readBreakGlass", "listReadingAlarms"),
+        ),
+        (_by_name, _holder),
+    ),
+    "lookElsewhere": (_kind,),
     **dict.fromkeys(
         (
             *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),

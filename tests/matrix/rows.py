@@ -6,8 +6,8 @@ from uuid import UUID
 
 import orjson
 
-from app.access.models import Client
-from app.agencies.models import Agency, Post, PostHolding, Staff
+from app.access.models import Client, ReadingTally
+from app.agencies.models import Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.exact_trials import PolicyTrialRow
 from app.children.queries import ChildRef
@@ -20,6 +20,7 @@ from app.police_reports.models import NARRATIVE, SUBJECT, PoliceReport, PoliceRe
 from app.regions.rules import lineage, subtree
 from app.unresolved.models import CLAIM, Unresolved
 from app.webhooks.models import SECRET_PLACE, WebhookDelivery, WebhookEndpoint
+from tests.breaches.stage import a_breach
 from tests.matrix import power
 from tests.matrix.facts import Target
 from tests.matrix.found import PARTS
@@ -35,6 +36,8 @@ KINDS = (
         "endpoint_id",
         "delivery_id",
         "post_id",
+        "tally_id",
+        "breach_id",
     ),
     *("staff_id", "approval_id", "review_id"),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
@@ -42,21 +45,6 @@ KINDS = (
 """What `store` gives the ids that the target names for them."""
 
 _DAY = date(2026, 11, 18)
-
-
-def an_agency(tx: Tx, kind: str, region: int) -> UUID:
-    chosen = new_id()
-    tx.session.add(
-        Agency(
-            id=chosen,
-            kind=kind,
-            name=f"测试机构 {kind} {region}",
-            region_code=region,
-            created_at=tx.now,
-            updated_at=tx.now,
-        )
-    )
-    return chosen
 
 
 async def store(tx: Tx, target: Target, child: ChildRef) -> None:
@@ -72,7 +60,9 @@ async def store(tx: Tx, target: Target, child: ChildRef) -> None:
     await _post(tx, target)
     _machine(tx, target)
     power.store(tx, target)
+    _tally(tx, target)
     await _webhook(tx, target, child)
+    tx.session.add(a_breach(tx, target))
     await tx.flush()
     await tx.connection.execute(
         "INSERT INTO audit_entries (id, at, actor, agency_id, role, region_code, operation,"
@@ -293,6 +283,24 @@ async def _post(tx: Tx, target: Target) -> None:
             staff_id=person.id,
             since=date(2026, 1, 1),
             created_at=tx.now,
+        )
+    )
+
+
+def _tally(tx: Tx, target: Target) -> None:
+    tx.session.add(
+        ReadingTally(
+            id=target.ids["tally_id"],
+            subject=f"staff:{new_id()}",
+            agency_id=target.owner,
+            day=_DAY,
+            purpose="care",
+            kind="children",
+            role="village_director",
+            region_code=target.region,
+            counted=1_000,
+            since=tx.now,
+            alarmed_at=tx.now,
         )
     )
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.core.data.db import SYSTEM, Database
+from app.agencies.models import Agency, Staff
+from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
 from app.core.settings import Settings
 from tests.access.factories import Caller, a_caller
@@ -104,19 +105,22 @@ async def a_stage(
     caller = await a_caller(
         database, settings, role, region, machine=holder == "machine", scopes=scopes
     )
-    who = Who(role, holder, kind, caller.agency_id, region)
+    person = caller.subject_id if holder == "staff" else None
+    who = Who(role, holder, kind, caller.agency_id, region, person)
     return Stage(who, caller, tuple([await _a_target(database, who, plan) for plan in PLANS]))
 
 
 async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
     async with database.begin(SYSTEM) as tx:
-        owner = who.agency if plan.own else rows.an_agency(tx, who.kind, plan.region)
+        owner = who.agency if plan.own else an_agency(tx, who.kind, plan.region)
 
         def part(kind: str) -> UUID:
-            return owner if kind == who.kind else rows.an_agency(tx, kind, plan.region)
+            return owner if kind == who.kind else an_agency(tx, kind, plan.region)
 
         school, police = part("school"), part("police")
         reporter = part("village_committee") if who.kind == "police" else owner
+        await tx.flush()
+        opener = who.person if plan.own and who.person else a_person(tx, owner, plan.region)
         await tx.flush()
     child = await a_child(
         database,
@@ -149,6 +153,8 @@ async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
         else (who.agency,)
         if plan.accused_before
         else None,
+        opener=opener,
+        opened_as=who.role if "break_glass:open" in ROLES[who.role]["scopes"] else "hospital",
         ids={
             **ids,
             "child_id": child.id,
@@ -159,3 +165,27 @@ async def _a_target(database: Database, who: Who, plan: Plan) -> Target:
     async with database.begin(SYSTEM) as tx:
         await rows.store(tx, target, child)
     return target
+
+
+def an_agency(tx: Tx, kind: str, region: int) -> UUID:
+    chosen = new_id()
+    tx.session.add(
+        Agency(
+            id=chosen,
+            kind=kind,
+            name=f"测试机构 {kind} {region}",
+            region_code=region,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+    return chosen
+
+
+def a_person(tx: Tx, agency: UUID, region: int) -> UUID:
+    chosen = new_id()
+    person = Staff(
+        id=chosen, agency_id=agency, region_code=region, name="测试员", created_at=tx.now
+    )
+    tx.session.add(person)
+    return chosen

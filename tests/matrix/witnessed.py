@@ -40,12 +40,14 @@ _DATED = {
     "listChildEnrolments": "since",
     "listAuditEntries": "at",
     "listHolders": "since",
+    "listChildReaders": "at",
+    "listReadingAlarms": "day",
 }
 """Looks into the past, and the field that says how far back each item lies. Others do not look."""
 
 _DATED_UNSAID = {
     *("readReporter", "readReporterAlone", "readAssessmentDocument"),
-    *("listAttendanceEvents", "pushAttendanceEvents"),
+    *("listAttendanceEvents", "pushAttendanceEvents", "copyChildData"),
 }
 """Looks into the past whose answer does not say how far: tests of their own do."""
 
@@ -61,6 +63,7 @@ _KINDS = {
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
     "approvals": set(),
+    "child_readers": {"audit"},
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 
@@ -189,6 +192,10 @@ def _kinds(operation: Operation, answer: httpx.Response) -> set[str]:
     if not answer.is_success:
         return set()
     chapter = operation.scope.partition(":")[0]
+    if operation.id == "readBreakGlassFile":
+        return {*answer.json()}.intersection(FIELD_GROUPS)
+    if operation.id == "copyChildData":
+        return {chapter, *(section["code"] for section in answer.json()["sections"])}
     if operation.id == "readChildReasons":
         reasons = answer.json()["reasons"]
         return {"derived", *(fact.split(".")[0] for each in reasons for fact in each["facts"])}

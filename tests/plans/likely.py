@@ -30,6 +30,9 @@ RATIOS = {
     **dict.fromkeys(("child_external_ids", "child_stays", "derivations"), 0.05),
     **dict.fromkeys(("duplicate_referrals", "policy_trials"), 0.05),
     **dict.fromkeys(("presence_sightings", "spooled_reports"), 0.05),
+    **dict.fromkeys(("break_glass", "looks_elsewhere", "rights_requests", "breaches"), 0.05),
+    **dict.fromkeys(("consents", "reading_tallies"), 0.2),
+    "notices": 1.0,
     **dict.fromkeys(("approvals", "bearer_exceptions", "reviews", "same_persons"), 0.05),
 }
 """Rows for each child. Few of what there will be many of let a statement pass that reads all."""
@@ -139,6 +142,10 @@ CHOSEN = {
         " ELSE t.priority_flags END"
     ),
     "children.updated_at": "t.updated_at - n * interval '40 seconds'",
+    **{
+        f"consents.{column}": f"CASE WHEN n % 2 = 0 THEN t.{column} END"
+        for column in ("withdrawn_on", "withdrawn_at")
+    },
     "child_external_ids.index": "decode(md5(t.index::text || n), 'hex')",
     "events.position": _POSITION,
     "event_named.position": _POSITION,

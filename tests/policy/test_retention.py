@@ -24,6 +24,7 @@ from tests.conftest import NOW, VILLAGE, undone
 from tests.jobs import run_jobs
 from tests.matrix import rows
 from tests.matrix.facts import Target
+from tests.matrix.stage import a_person, an_agency
 from tests.recorder import QueryRecorder
 from tests.waiting import PATIENCE
 
@@ -66,12 +67,15 @@ async def ids(database: Database, child: ChildRef) -> Mapping[str, UUID]:
     known: defaultdict[str, UUID] = defaultdict(new_id, child_id=child.id)
     nothing: dict[str, Any] = {"before": None, "passed_on_by": None, "suspect": None}
     nothing |= {"accused_before": None, "unclear_whom": False, "overseer": None, "told_to": None}
+    nothing |= {"addressed": (), "opened_as": "hospital"}
     async with database.begin(SYSTEM) as tx:
-        agency, police = (rows.an_agency(tx, kind, COUNTY) for kind in ("school", "police"))
+        agency, police = (an_agency(tx, kind, COUNTY) for kind in ("school", "police"))
         await tx.flush()
         places = {"region": VILLAGE, "scene": VILLAGE, "owner_region": COUNTY}
         whose = {"owner": agency, "school": agency, "police": police, "reporter": agency}
-        target = Target(label="here", **places, **whose, addressed=(), ids=known, **nothing)
+        whose["opener"] = a_person(tx, agency, COUNTY)
+        await tx.flush()
+        target = Target(label="here", **places, **whose, **nothing, ids=known)
         await rows.store(tx, target, child)
     database.clock = lambda: NIGHT
     return known

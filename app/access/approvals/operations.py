@@ -183,6 +183,8 @@ async def done_alone(
     subject: UUID | None,
 ) -> tuple[UUID, ...]:
     """Leave a review of what one did, which another person owes."""
+    if not afterwards.owes(principal, shown.about, tx.today):
+        return ()
     about, identity = shown.about, new_id()
     reason = about.get("reason")
     due_at: datetime = await tx.connection.fetchval(_EXPIRES, afterwards.within)

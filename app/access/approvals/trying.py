@@ -20,6 +20,7 @@ from app.access.approvals.acts import NotGuarded, NotYoursToPropose, ProposalUns
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.bodies import StrictRequest
+from app.core.http.preconditions import TRIED
 from app.core.http.routing import Route
 from app.core.http.shown import Answered, Shown
 from app.core.problems import Problem
@@ -127,6 +128,7 @@ def _request(
         "headers": [*headers, (b"content-type", b"application/json")],
         "route": route,
         "caller": principal,
+        TRIED: True,
     }
     strict = StrictRequest(scope, receive)
     strict.parsed = said.body

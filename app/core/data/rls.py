@@ -40,6 +40,8 @@ SCHOOL = _setting("school", "uuid")
 CALLER = _setting("caller", "text")
 SERVED = _setting("served", "uuid[]")
 SYSTEM = f"{CALLER} = 'system'"
+OPENED = f"id = {_setting('opened', 'uuid')}"
+"""The one child whose file is open to the caller in an emergency, for one statement (ADR 57)."""
 IN_RANGE = f"region_code >= {LO} AND region_code < {HI}"
 
 

@@ -1,8 +1,8 @@
 """Versions and ETags: a change names the version it is based on (design D4, RFC 9110 §13)."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from app.core.problems import Problem, raises
 
@@ -25,8 +25,14 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+TRIED: Final = "tried"
+"""In the scope of a request that is done and taken back: of whichever version there is."""
+_ANY: Final = -1
+
+
 @raises(PreconditionRequired, PreconditionFailed)
 async def _if_match(
+    request: Request,
     if_match: Annotated[
         str | None,
         Header(
@@ -37,6 +43,8 @@ async def _if_match(
         ),
     ] = None,
 ) -> int:
+    if request.scope.get(TRIED):
+        return _ANY
     if if_match is None:
         raise PreconditionRequired.at("If-Match", "if_match_missing", "Send the ETag.")
     return int(if_match.strip('"'))
@@ -48,5 +56,5 @@ IfMatch = Annotated[int, Depends(_if_match)]
 
 def check_version(stored: int, if_match: int) -> None:
     """Raise PreconditionFailed unless the change is based on the stored version."""
-    if stored != if_match:
+    if if_match not in {stored, _ANY}:
         raise PreconditionFailed

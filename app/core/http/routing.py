@@ -36,6 +36,7 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         options["response_model"] = shows(endpoint)
+        self.reads = "GET" in (options.get("methods") or ()) or reading(endpoint) is not None
         super().__init__(path, _answering(endpoint), **options)
         _refuse_threads(self.dependant)
         _refuse_plain(endpoint)

@@ -116,6 +116,22 @@ async def keep_only(tx: Tx, source_id: UUID, still: Collection[UUID]) -> None:
     await events.publish(tx, *[await about(tx, ReferralCancelled, row) for row in rows])
 
 
+_UNRESTED: Final = """
+UPDATE referrals SET state = 'cancelled', cancelled_at = $4, cancelled_by = 'system',
+    version = version + 1
+WHERE home_county = $1 AND child_id = $2 AND to_kind = ANY ($3::text[]) AND source = 'by_hand'
+    AND state IN ('open', 'accepted') RETURNING *
+"""
+
+
+async def stop_resting(tx: Tx, home_county: int, child_id: UUID, kinds: Sequence[str]) -> None:
+    """Take back what a child was referred for by hand to some kinds of agency, and has not come to
+    an end: what it rested on was withdrawn.
+    """
+    rows = await tx.connection.fetch(_UNRESTED, home_county, child_id, list(kinds), tx.now)
+    await events.publish(tx, *[await about(tx, ReferralCancelled, row) for row in rows])
+
+
 _HELD: Final = """
 SELECT r.*, c.school_id FROM referrals r
 JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id

@@ -13,6 +13,8 @@ import asyncpg
 from app.access.principal import Principal
 from app.access.roles import roles
 from app.children.queries import ChildRef
+from app.consents import grounds
+from app.consents import queries as consents
 from app.core.clock import beginning
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -42,6 +44,13 @@ class ReceiverUnknown(Problem, status=422):
     errors = (FieldError("#", "receiver_unknown", "Name a kind or an agency that helps."),)
 
 
+class ConsentMissing(Problem, status=409):
+    """No duty of theirs gives them a child's data: it takes a consent (PIP-23, PIP-31)."""
+
+    title = "This takes the guardian's consent, of under fourteen; record it first"
+    title_zh = "须先取得同意(不满十四周岁的由监护人同意)并予以记录"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One thing that is asked. `to_kind`: of what kind of agency; `to_id`: of which, if one was
@@ -63,12 +72,15 @@ async def open_referral(
     tx: Tx, principal: Principal, child: ChildRef, new: schemas.ChildReferralCreate
 ) -> tuple[asyncpg.Record, bool]:
     """Refer a child by hand. Sent again by the same person or system on the same day, in the same
-    words, it is the same; also returns whether it is new. Raises ReceiverUnknown.
+    words, it is the same; also returns whether it is new. Raises ReceiverUnknown, ConsentMissing.
     """
     if new.to_kind is None or new.to_kind not in _answering():
         kind = await kind_of(tx, new.to_agency_id)
     else:
         kind = new.to_kind
+    needed = grounds.needed_for(kind)
+    if needed and not await consents.stands(tx, child.home_county, child.id, needed.code):
+        raise ConsentMissing
     asked = Asked(
         id=new_id(),
         from_id=principal.agency_id,

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.ids import new_id
 from tests.conftest import undone
-from tests.matrix.asking import ask, due, some
+from tests.matrix.asking import ask, due, headers_for, some
 from tests.matrix.asks import ASKS
 from tests.matrix.expectation import Answer
 from tests.matrix.facts import Target
@@ -41,7 +41,8 @@ async def test_outside_the_remit_looks_unknown(theatre, described) -> None:
         if not hidden:
             continue
         async with undone(database):
-            unknown = await ask(client, operation, each, _unknown(hidden[0]), stage.headers())
+            asked = headers_for(stage, operation)
+            unknown = await ask(client, operation, each, _unknown(hidden[0]), asked)
         for target in hidden:
             known, _ = await theatre.asked(operation, each, target)
             assert _bytes(known) == _bytes(unknown), (operation.id, target.label)

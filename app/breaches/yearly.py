@@ -1,0 +1,54 @@
+"""The figures that are reported each year of minors' personal data (MNP-37)."""
+
+from datetime import date
+from typing import Any, Final
+
+from app.core.clock import beginning
+from app.core.data.db import Tx
+
+_FILES: Final = """
+SELECT count(*) FILTER (WHERE birth_date > $1::date) AS under_14,
+    count(*) FILTER (WHERE birth_date > $2::date) AS under_18, count(*) AS all
+FROM children
+"""
+_LOOKED: Final = """
+SELECT count(*) FILTER (WHERE decision = 'denied') AS denied,
+    count(*) FILTER (WHERE decision = 'partly' AND child_ids <> '{}') AS partly,
+    count(*) FILTER (WHERE decision = 'allowed' AND child_ids <> '{}') AS allowed
+FROM audit_entries WHERE at >= $1 AND at < $2
+"""
+_GRANTS: Final = """
+SELECT count(*) FILTER (WHERE since >= $1 AND since <= $2) AS begun,
+    count(*) FILTER (WHERE until >= $1 AND until <= $2) AS ended,
+    count(*) FILTER (WHERE since <= $2 AND (until IS NULL OR until > $2)) AS standing
+FROM post_holdings
+"""
+_ASKED: Final = """
+SELECT kind, coalesce(outcome, state) AS became, count(*) AS requests,
+    count(*) FILTER (WHERE copied_at IS NOT NULL) AS copies
+FROM rights_requests WHERE opened_at >= $1 AND opened_at < $2 GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_BREACHES: Final = """
+SELECT kind, state, count(*) AS breaches, sum(children)::bigint AS children
+FROM breaches WHERE found_at >= $1 AND found_at < $2 GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+async def figures(tx: Tx, year: int) -> dict[str, Any]:
+    """Count files of children under 14 and under 18 at the end of the year, apart; how often data
+    of some was shown, and refused; posts given and ended; requests and copies; breaches. In
+    SYSTEM's reach; it reads the audit of the year.
+    """
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    span = beginning(first), beginning(date(year + 1, 1, 1))
+    files = await tx.connection.fetchrow(_FILES, *(date(year - age, 12, 31) for age in (14, 18)))
+    looked = await tx.connection.fetchrow(_LOOKED, *span)
+    grants = await tx.connection.fetchrow(_GRANTS, first, last)
+    return {
+        "year": year,
+        "files": dict(files),
+        "looks": dict(looked),
+        "posts": dict(grants),
+        "requests": [dict(row) for row in await tx.connection.fetch(_ASKED, *span)],
+        "breaches": [dict(row) for row in await tx.connection.fetch(_BREACHES, *span)],
+    }

@@ -1,0 +1,66 @@
+"""Operator commands on personal data: `tonghu breach`, `tonghu year`."""
+
+import csv
+import sys
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.breaches import listing, yearly
+from app.breaches.listing import Asked
+from app.cli.console import fail, in_transaction, print_json
+from app.core.clock import CHINA
+from app.core.data.db import Tx
+from app.core.http.wire import region_text
+
+
+def breach(
+    since: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="From, China time.")
+    ],
+    until: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Before, China time."),
+    ],
+    actor: Annotated[
+        str | None, typer.Option(help="Only by this one: staff:ID or client:ID.")
+    ] = None,
+    client: Annotated[UUID | None, typer.Option(help="Only through this client.")] = None,
+    operation: Annotated[str | None, typer.Option(help="Only by this operationId.")] = None,
+) -> None:
+    """List the children whose data was shown or changed, and whose office tells each family: CSV.
+
+    No name is in it: the office reads its own files.
+    """
+    if until <= since:
+        fail("--until is after --since.")
+    asked = Asked(
+        since.replace(tzinfo=CHINA), until.replace(tzinfo=CHINA), actor, client, operation
+    )
+
+    async def run(tx: Tx) -> tuple[int, int]:
+        written, children, offices = csv.writer(sys.stdout), 0, set()
+        written.writerow(_HEAD)
+        async for each in listing.concerned(tx, asked):
+            children += 1
+            offices.add(each.office_id)
+            place = "" if each.place is None else region_text(each.place)
+            times = (each.first_at.isoformat(), each.last_at.isoformat())
+            office = (each.office_id or "", each.office or "")
+            written.writerow(
+                [each.child_id, place, *office, each.looks, *times, " ".join(each.operations)]
+            )
+        return children, len(offices)
+
+    children, offices = in_transaction(run)
+    typer.echo(f"{children} children; {offices} offices tell their families.", err=True)
+
+
+_HEAD = ("child_id", "region_code", "office_id", "office", "looks", "first", "last", "operations")
+
+
+def year(number: Annotated[int, typer.Argument(min=2020, max=9998, help="The year.")]) -> None:
+    """Print the figures of the yearly audit of minors' data (未成年人网络保护条例 37), as JSON."""
+    print_json(in_transaction(lambda tx: yearly.figures(tx, number)))

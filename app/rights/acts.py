@@ -1,0 +1,89 @@
+"""What may be done with a request about a child's data, by operationId."""
+
+from typing import Final
+
+from app.access.acts import (
+    Act,
+    ApprovalRequired,
+    Condition,
+    Guard,
+    given,
+    personally,
+    stands,
+    unset,
+)
+from app.core.problems import Problem
+from app.rights.area import ANSWER, FILE
+from app.rights.models import RightsKind, RightsState
+
+
+class RightsRequestEnded(Problem, status=409):
+    """It has its answer, or was taken back."""
+
+    title = "This request was answered or taken back"
+    title_zh = "该请求已答复或撤回"
+
+
+class NoCopyAsked(Problem, status=409):
+    """A copy answers a request to see, copy or take along."""
+
+    title = "This request asks for no copy"
+    title_zh = "该请求并未要求副本"
+
+
+class IdentityNotChecked(Problem, status=409):
+    """Nothing of a child is given to whom nobody saw to be the child or its guardian."""
+
+    title = "First see who asks; nothing is given before"
+    title_zh = "请先核实请求人身份"
+
+
+class NotRestricted(Problem, status=409):
+    """The file is not restricted by this request."""
+
+    title = "This request restricts nothing"
+    title_zh = "该请求未限制处理"
+
+
+_COPIED: Final = (RightsKind.access, RightsKind.portability)
+_CHECKED: Final = (
+    *("resident_id_card", "household_register", "guardianship_paper", "known_in_person"),
+)
+_OPEN: Final = stands(lambda *_: (RightsState.open,), lambda *_: RightsRequestEnded())
+SEEN: Final = stands(lambda *_: _CHECKED, lambda *_: IdentityNotChecked(), "identity_check")
+
+RESTRICTS: Final = Guard(
+    Condition(
+        ("restricted_at",),
+        lambda *_: True,
+        lambda restricted, wanted: wanted and restricted is not None,
+        "({0} IS NOT NULL AND {wanted}::boolean)",
+        lambda *_: ApprovalRequired(),
+    ),
+    "答复后该儿童的档案仅予存储、停止其他处理",
+    "answers by which a child's file is stored from then on and nothing else",
+)
+"""Nobody makes a child vanish from all who look after it alone. In a list nothing is answered yet:
+to refuse takes one person."""
+
+ACTS: Final = {
+    "copyChildData": Act(
+        ANSWER.code,
+        (
+            personally("id"),
+            _OPEN,
+            stands(lambda *_: _COPIED, lambda *_: NoCopyAsked(), "kind"),
+            SEEN,
+        ),
+    ),
+    "answerRightsRequest": Act(ANSWER.code, (personally("id"), _OPEN), guard=RESTRICTS),
+    "cancelRightsRequest": Act(FILE.code, (_OPEN,)),
+    "liftRestriction": Act(
+        ANSWER.code,
+        (
+            personally("id"),
+            given("restricted_at", NotRestricted),
+            unset("restriction_ended_at", NotRestricted),
+        ),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Writes of requests about a child's data."""
