@@ -60,7 +60,7 @@ class BreachClosure(Input):
     harmless: StrictBool = Field(
         default=False,
         description="Whether what was done keeps all harm off, so that families need not be told"
-        " (个人信息保护法 57(2)). The authority is told all the same.",
+        " (个人信息保护法 57, second paragraph). The authority is told all the same.",
     )
 
 

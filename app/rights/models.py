@@ -17,7 +17,7 @@ ANSWER: Final = "rights_requests.answer"
 
 
 class RightsKind(StrEnum):
-    """What is asked (个人信息保护法 44–50, 未成年人网络保护条例 34)."""
+    """What is asked (个人信息保护法 15, 44–50, 未成年人网络保护条例 34)."""
 
     access = "access"
     """查阅、复制."""
