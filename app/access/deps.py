@@ -15,7 +15,7 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries, tokens
+from app.access import queries, rules, tokens
 from app.access.principal import Principal
 from app.access.roles import Purpose, UnknownRole, role
 from app.audit import operations as audit
@@ -26,6 +26,7 @@ from app.core.http import idempotency
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
+from app.core.settings import Settings
 
 oauth2 = OAuth2(
     scheme_name="oauth2",
@@ -74,6 +75,24 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
     title_zh = "您的角色不得为此目的使用个人信息"
 
 
+class StepUpRequired(Problem, status=401, denies=True):
+    """The act asks for a fresh sign-in, with a second factor (RFC 9470): send the person to
+    `/oauth/authorize` with the `acr_values` and `max_age` of the challenge, and ask again.
+    """
+
+    title = "Sign in again, with your second factor, before this"
+    title_zh = "此操作之前请重新登录并完成第二重验证"
+
+    def __init__(self, detail: str | None = None, *, factors: bool = True) -> None:
+        within = int(rules.STEP_UP_WITHIN.total_seconds())
+        asked = f', acr_values="{rules.TWO_FACTORS}"' if factors else ""
+        challenge = (
+            'Bearer realm="tonghu", error="insufficient_user_authentication",'
+            f' error_description="Sign in again."{asked}, max_age="{within}"'
+        )
+        super().__init__(detail, headers={"www-authenticate": challenge})
+
+
 @raises(Unauthenticated)
 async def authenticated(request: Request) -> Principal:
     """Find out who is calling and open their reach, once a request. Raises Unauthenticated."""
@@ -106,6 +125,8 @@ async def authenticated(request: Request) -> Principal:
         region_hi=row["remit_hi"],
         scopes=claims.scopes & granted.scopes,
         served=tuple(row["served"]),
+        authenticated_at=row["authenticated_at"],
+        factors=tuple(row["factors"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
     )
@@ -178,12 +199,39 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     return principal
 
 
+@raises(StepUpRequired)
+async def _admitted_afresh(
+    request: Request, principal: Annotated[Principal, Depends(_admitted)]
+) -> Principal:
+    """Let through who signed in within minutes, with two factors where these are asked for; before
+    any answer is given once more for a key. A system proves itself for each token.
+    """
+    tx: Tx = request.scope["tx"]
+    settings: Settings = request.state.settings
+    if principal.authenticated_at is not None:
+        factors = settings.asks_second_factor
+        fresh = tx.now - principal.authenticated_at <= rules.STEP_UP_WITHIN
+        if not fresh or (factors and rules.context_of(principal.factors) != rules.TWO_FACTORS):
+            raise StepUpRequired(factors=factors)
+    return principal
+
+
 @raises(Unauthenticated, ScopeMissing, RateLimited)
 async def authorized(
     request: Request, required: SecurityScopes, token: _Token, idempotency_key: _Key = None
 ) -> Principal:
     """Let the caller through if token and role grant the scope; hold the Idempotency-Key."""
     principal = await _admitted(request, required, token)
+    await _claim(request, principal)
+    return principal
+
+
+async def authorized_afresh(
+    request: Request,
+    principal: Annotated[Principal, Depends(_admitted_afresh)],
+    idempotency_key: _Key = None,
+) -> Principal:
+    """Like `authorized`, for an act of power."""
     await _claim(request, principal)
     return principal
 
@@ -247,13 +295,18 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-def needs(scope: Scope, *, personal: bool | None = None, evidence: bool = False) -> Any:
+def needs(
+    scope: Scope, *, personal: bool | None = None, evidence: bool = False, step_up: bool = False
+) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
-    nothing beside it refuses.
+    nothing beside it refuses. `step_up`: it is an act of power, for who signed in afresh with two
+    factors (RFC 9470); such acts open nobody's data.
     """
+    if step_up:
+        return Security(authorized_afresh, scopes=[scope.code])
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])

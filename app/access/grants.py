@@ -169,7 +169,8 @@ async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID) -> None:
 async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str) -> Issued:
     await tx.reach(AT_THE_DOOR)
     sign_in = await tx.connection.fetchrow(
-        """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at
+        """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at, s.started_at AS authenticated_at,
+                  s.factors
            FROM sign_ins s JOIN staff_accounts a ON a.staff_id = s.staff_id AND a.active
            WHERE s.id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2""",
         sign_in_id,
@@ -199,10 +200,22 @@ async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str
         session_id=sign_in_id,
         now=tx.now,
         seconds=seconds,
+        authentication=authentication(sign_in),
     )
     actor = wanted.origin.actor(wanted.client, staff_id=holding.staff_id, holding=holding)
     await audit.record(tx, actor, "issueToken", Seen(subject=sign_in_id, rule=rule))
     return _bearer(token, seconds, scopes)
+
+
+def authentication(row: Any) -> dict[str, Any]:
+    """Say how and when a person proved who they are (RFC 9470 §6); of a system nothing."""
+    if row["authenticated_at"] is None:
+        return {}
+    return {
+        "auth_time": int(row["authenticated_at"].timestamp()),
+        "acr": rules.context_of(row["factors"]),
+        "amr": list(row["factors"]),
+    }
 
 
 def _bearer(token: str, seconds: int, scopes: frozenset[str]) -> Issued:
@@ -285,6 +298,7 @@ async def introspect(tx: Tx, wanted: TokenRequest) -> dict[str, Any]:
         "agency": str(claims.agency_id),
         "role": claims.role,
         "region": region_text(row["region_code"]),
+        **authentication(row),
     }
 
 

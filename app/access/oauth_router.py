@@ -7,7 +7,7 @@ import orjson
 import structlog
 from fastapi import Request, Response
 
-from app.access import assertions, credentials, grants
+from app.access import assertions, credentials, grants, rules
 from app.access.area import AREA
 from app.access.forms import origin_of, read_form
 from app.access.grants import TokenRequest
@@ -95,6 +95,8 @@ async def read_oauth_metadata(request: Request) -> Response:
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none", *shared],
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt", *shared],
         "code_challenge_methods_supported": ["S256"],
+        "acr_values_supported": [rules.ONE_FACTOR, rules.TWO_FACTORS],
+        "prompt_values_supported": ["login"],
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": ["zh-CN", "en"],
     }

@@ -1,7 +1,7 @@
 """What the database says about a caller, and the one statement that also opens their reach."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,7 +33,7 @@ _STAFF = (
 WITH who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind,
         ARRAY(SELECT DISTINCT q.agency_id FROM post_holdings f JOIN posts q ON q.id = f.post_id
-              WHERE f.staff_id = h.staff_id) AS served
+              WHERE f.staff_id = h.staff_id) AS served, s.started_at AS authenticated_at, s.factors
     FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
@@ -48,7 +48,8 @@ _MACHINE = (
     """
 WITH who AS MATERIALIZED (
     SELECT c.remit_lo, c.remit_hi, c.region_code, c.agency_id, c.role, a.kind AS agency_kind,
-        ARRAY[c.agency_id] AS served
+        ARRAY[c.agency_id] AS served, NULL::timestamptz AS authenticated_at,
+        '{}'::text[] AS factors
     FROM clients c JOIN agencies a ON a.id = c.agency_id AND a.active
     WHERE c.id = $1 AND c.kind = 'machine' AND c.active AND $7::date IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
@@ -60,7 +61,8 @@ WITH who AS MATERIALIZED (
 async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     """Read the caller's authority as it is now and set row-level security to it, in one trip.
 
-    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served; None if the post
+    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served,
+    authenticated_at, factors; None if the post
     was left or is not what the token says, the client or agency suspended, or the token or sign-in
     revoked (TOK-4).
     """
@@ -178,6 +180,29 @@ async def served(tx: Tx, principal: Principal) -> list[UUID]:
         return [principal.agency_id]
     rows = await tx.connection.fetch(_SERVED, principal.staff_id)
     return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
+
+
+_SIGN_INS: Final = """
+SELECT s.id, s.client_id, c.name AS app, s.started_at, s.ends_at, s.factors
+FROM sign_ins s JOIN clients c ON c.id = s.client_id"""
+_LATEST: Final = paging.Order({"s.started_at": datetime, "s.id": UUID}, descending=True)
+
+
+async def open_sign_ins(tx: Tx, staff_id: UUID, window: paging.Window) -> paging.Rows:
+    """List where a person is signed in, latest first."""
+    where = Where("s.staff_id = {} AND s.revoked_at IS NULL AND s.ends_at > {}", staff_id, tx.now)
+    return await paging.fetch(tx, _SIGN_INS, where, _LATEST, window)
+
+
+async def open_sign_in(tx: Tx, principal: Principal, sign_in_id: UUID) -> Any:
+    """Find one of the caller's own that is open."""
+    return await tx.connection.fetchrow(
+        f"{_SIGN_INS} WHERE s.id = $1 AND s.staff_id = $2 AND s.revoked_at IS NULL"
+        " AND s.ends_at > $3",
+        sign_in_id,
+        principal.staff_id,
+        tx.now,
+    )
 
 
 _BY_REGISTRATION: Final = paging.Order({"c.id": UUID})

@@ -99,8 +99,12 @@ def issue(
     session_id: UUID,
     now: datetime,
     seconds: int,
+    authentication: Mapping[str, Any] | None = None,
 ) -> str:
-    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`."""
+    """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`.
+    `authentication`: how a person proved who they are (RFC 9470 §6.1), for whoever reads tokens;
+    here the database says it.
+    """
     issued = int(now.timestamp())
     claims = {
         "iss": keys.issuer,
@@ -116,6 +120,7 @@ def issue(
         "region": f"{region_code:012d}",
         "grant": str(grant_id),
         "sid": str(session_id),
+        **(authentication or {}),
     }
     kid = keys.signing_kid
     token: str = jwt.encode(

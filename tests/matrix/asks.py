@@ -65,6 +65,23 @@ def _machine(role: str) -> Callable[[Target], Json]:
 
 _ACCESS = (
     Ask("readMe"),
+    Ask("listMySignIns"),
+    Ask("endMySignIns"),
+    Ask("endMySignIn"),
+    Ask("listStaff", shows=("staff_id",)),
+    Ask("readStaff"),
+    Ask(
+        "createStaff",
+        lambda target: {"agency_id": str(target.owner), "name": "测试员", "username": "new.one"},
+    ),
+    Ask("inviteStaff"),
+    Ask("resetPassword"),
+    Ask("resetSecondFactor"),
+    Ask("suspendStaff"),
+    Ask("resumeStaff"),
+    Ask("endStaff"),
+    Ask("listSignIns"),
+    Ask("endSignIns"),
     Ask("listClients", shows=("client_id",)),
     Ask("readClient"),
     Ask("registerClient", _machine("hospital"), gives="hospital"),

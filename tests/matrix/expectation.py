@@ -160,6 +160,22 @@ def _administers(who: Who, target: Target) -> bool:
     return _owns(who, target) or who.role == "operator"
 
 
+_LINE = {"civil_affairs", "township_government", "village_committee"}
+
+
+def _looks_after_people(who: Who, target: Target) -> bool:
+    """Their agency's own; civil affairs, those of their line in the remit; the operator, all. The
+    agencies of the stage are of the caller's kind.
+    """
+    line = who.role == "civil_affairs" and who.kind in _LINE and _inside(who, target.owner_region)
+    return _administers(who, target) or line
+
+
+def _nobodys(who: Who, target: Target) -> bool:
+    """A sign-in that is not the caller's."""
+    return False
+
+
 def _everyone(who: Who, target: Target) -> bool:
     return True
 
@@ -213,6 +229,8 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "post_id": _arranges_posts,
     "holding_id": _arranges_posts,
     "client_id": _administers,
+    "staff_id": _looks_after_people,
+    "sign_in_id": _nobodys,
     "entry_id": _audits,
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
@@ -279,6 +297,16 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    **dict.fromkeys(
+        (
+            *("inviteStaff", "resetPassword", "resetSecondFactor", "suspendStaff"),
+            *("resumeStaff", "endStaff", "listMySignIns", "endMySignIns"),
+        ),
+        lambda who, _, __: who.holder == "machine",
+    ),
+    "createStaff": lambda who, target, _: (
+        who.holder == "machine" or not _looks_after_people(who, target)
+    ),
     **dict.fromkeys(
         ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not _reads_categories(who)
     ),

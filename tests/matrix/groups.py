@@ -83,6 +83,15 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         ),
         (_by_name,),
     ),
+    **dict.fromkeys(
+        (
+            *("listStaff", "readStaff", "createStaff", "inviteStaff", "resetPassword"),
+            *("resetSecondFactor", "suspendStaff", "resumeStaff", "endStaff"),
+            *("listSignIns", "endSignIns"),
+        ),
+        (_by_name, _holder),
+    ),
+    **dict.fromkeys(("listMySignIns", "endMySignIns"), (_holder,)),
     "registerClient": (_by_name, _all_scopes),
     **dict.fromkeys(("registerWebhookEndpoint", "changeWebhookEndpoint"), (_all_scopes,)),
     **dict.fromkeys(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from app.access.models import Client
+from app.access.models import Client, StaffAccount
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.exact_trials import PolicyTrialRow
@@ -35,7 +35,16 @@ KINDS = (
         "delivery_id",
         "post_id",
     ),
-    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
+    *(
+        "staff_id",
+        "sign_in_id",
+        "holding_id",
+        "client_id",
+        "entry_id",
+        "duty_id VIS-01",
+        "duty_id EDU-04",
+        "duty_id",
+    ),
 )
 """What `store` gives the ids that the target names for them."""
 
@@ -261,7 +270,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
 async def _post(tx: Tx, target: Target) -> None:
     lo, hi = subtree(target.region)
     person = Staff(
-        id=new_id(),
+        id=target.ids["staff_id"],
         agency_id=target.owner,
         region_code=target.owner_region,
         name="测试员",
@@ -289,6 +298,10 @@ async def _post(tx: Tx, target: Target) -> None:
             since=date(2026, 1, 1),
             created_at=tx.now,
         )
+    )
+    name = str(person.id)
+    tx.session.add(
+        StaffAccount(staff_id=person.id, username=name, password_hash="-", created_at=tx.now)
     )
 
 
