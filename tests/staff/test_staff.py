@@ -166,6 +166,10 @@ async def test_whose_people_are_whose(client, settings, database, unique, school
         )
         said = answer.json().get("type", "").rpartition("/")[2] or answer.status_code
         assert said == expected
+    stranger = await a_caller(database, settings, "administrator", VILLAGE)
+    for what in ("", "/sign-ins"):
+        theirs = await client.get(f"/v1/staff/{county.subject_id}{what}", headers=stranger.headers)
+        assert theirs.json()["type"] == "/problems/staff-not-found"
     listed = await client.get(
         "/v1/staff", params={"agency_id": str(village)}, headers=county.headers
     )
