@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from app.access import (
     accounts,
+    devices,
     grants,
     proving,
     queries,
@@ -257,6 +258,7 @@ async def _end(arrived: Arrived, account: Any) -> Response:
     chosen, staff_id = arrived.form["end"], arrived.flow.person
     if chosen == "all":
         await accounts.end_sign_ins(arrived.tx, staff_id)
+        await devices.revoke(arrived.tx, staff_id)
     for each in await _open(arrived):
         if chosen == str(each["id"]):
             await grants.end_sign_in(arrived.tx, each["id"])

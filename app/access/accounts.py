@@ -187,7 +187,8 @@ async def set_active(tx: Tx, staff_id: UUID, *, active: bool) -> None:
     )
     if not active:
         await end_sign_ins(tx, staff_id)
-        await tx.connection.execute("DELETE FROM invitations WHERE staff_id = $1", staff_id)
+        for table in ("invitations", "device_codes"):
+            await tx.connection.execute(f"DELETE FROM {table} WHERE staff_id = $1", staff_id)
 
 
 async def end_sign_ins(tx: Tx, staff_id: UUID) -> int:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.access import queries, roles, rules, tokens
+from app.access import devices, queries, roles, rules, tokens
 from app.access.models import Client
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
@@ -114,10 +114,11 @@ async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
         raise _invalid("code", "redirect_uri_differs")
     if not rules.pkce_matches(row["code_challenge"], required(wanted.form, "code_verifier")):
         raise _invalid("code", "pkce")
+    lease = await devices.bind(tx, wanted.form, row["sign_in_id"], issuer=wanted.keys.issuer)
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], "authorization_code")
     first = opaque()
     await _keep_refresh_token(tx, first, row["sign_in_id"])
-    return {**issued, "refresh_token": first}
+    return {**issued, "refresh_token": first, **lease}
 
 
 async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
@@ -143,10 +144,11 @@ async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
     if outcome is rules.Refresh.reuse:
         await end_sign_in(tx, row["sign_in_id"])
         raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
+    lease = await devices.renew(tx, wanted.form, row["sign_in_id"], issuer=wanted.keys.issuer)
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], f"refresh_{outcome}")
     if outcome is rules.Refresh.rotate or successor is None:
         successor = await _rotate(tx, shown, row["sign_in_id"])
-    return {**issued, "refresh_token": successor}
+    return {**issued, "refresh_token": successor, **lease}
 
 
 async def _rotate(tx: Tx, spent: str, sign_in_id: UUID) -> str:

@@ -24,6 +24,7 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         "DELETE FROM revocations WHERE expires_at < $1",
         "DELETE FROM authorization_codes WHERE expires_at < $1",
         "DELETE FROM invitations WHERE expires_at < $1",
+        "DELETE FROM device_codes WHERE expires_at < $1",
         "DELETE FROM sign_in_places WHERE seen_at < $1 AND coalesce(known_until < $1, true)",
         f"DELETE FROM refresh_tokens r USING {over}",
     ):

@@ -94,6 +94,32 @@ class Invitation(SQLModel, table=True):
     used_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class Device(SQLModel, table=True):
+    """A phone's key for one person: that they have it is a factor. `thumbprint`: of the key
+    (RFC 7638). `lease_until`: until when the phone opens its store offline.
+    """
+
+    __tablename__ = "devices"
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    thumbprint: str = Field(unique=True)
+    jwk: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    name: str
+    enrolled_at: datetime = Field(sa_type=Instant)
+    seen_at: datetime = Field(sa_type=Instant)
+    lease_until: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class DeviceCode(SQLModel, table=True):
+    """A code that lets a person's phone be enrolled, once and for hours. One a person."""
+
+    __tablename__ = "device_codes"
+    staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
+    code_hash: bytes = Field(unique=True)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
 class SignInPlace(SQLModel, table=True):
     """How a name fared from one network, both as keyed hashes: it need not be anybody's name.
 
@@ -126,6 +152,10 @@ class SignIn(SQLModel, table=True):
         default_factory=lambda: ["pwd"],
     )
     """How they proved who they are, at `started_at` (RFC 8176)."""
+    device_id: UUID | None = Field(default=None, foreign_key="devices.id")
+    """Whose key it is bound to."""
+    asks_device: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """Its code is worth nothing without the key of an enrolled device."""
     started_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -176,6 +206,7 @@ distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
     *("revocations", "used_assertions", "invitations", "sign_in_places"),
+    *("devices", "device_codes"),
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -188,6 +219,8 @@ rls.protect(
     using=f"{rls.CALLER} IN ('system', 'sign-in')",
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+rls.allow("devices", "SELECT, INSERT, UPDATE")
+rls.allow("device_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("sign_in_places", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("sign_ins", "SELECT, INSERT, UPDATE")
 rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 
-from app.access import accounts, grants, operations, queries, schemas
+from app.access import accounts, devices, grants, operations, queries, schemas
 from app.access.acts import Act, PersonRequired, asked, permitted, stands
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS, WRITE_ME
 from app.access.deps import named_in_path, needs
@@ -106,8 +106,9 @@ async def list_my_sign_ins(
 
 @router.post("/me/sign-ins/end", responses=documented(PersonRequired))
 async def end_my_sign_ins(principal: WritesMe, tx: Transaction) -> Shown[schemas.SignInsEnded]:
-    """End all you have open, also the one that asks: your phone is lost."""
+    """End all you have open, also the one that asks, and revoke your phones: yours is lost."""
     ended = await accounts.end_sign_ins(tx, _person(principal))
+    await devices.revoke(tx, _person(principal))
     return Shown(schemas.SignInsEnded(ended=ended))
 
 

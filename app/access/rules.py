@@ -18,6 +18,9 @@ REPLY_LOST_WITHIN = timedelta(seconds=30)
 INVITATION_LIVES = timedelta(hours=48)
 """Long enough for who is out in the villages until tomorrow."""
 
+LEASE = timedelta(days=7)
+"""How long a phone that hears nothing from us opens its store: a village is offline for days."""
+
 STEP_UP_WITHIN = timedelta(minutes=10)
 """How fresh a sign-in must be for an act of power."""
 

@@ -349,6 +349,8 @@ async def grant_code(
     post: queries.Holding,
     origin: Origin,
     proved: Proved,
+    *,
+    asks_device: bool = False,
 ) -> str:
     """Begin the sign-in to one post and return the code the app exchanges for tokens."""
     begun = await tx.add(
@@ -358,6 +360,7 @@ async def grant_code(
             holding_id=post.id,
             scope=request.scope,
             factors=list(proved.factors),
+            asks_device=asks_device,
             started_at=proved.at,
             ends_at=proved.at + rules.sign_in_lasts(post.role),
         )

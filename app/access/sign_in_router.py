@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.access import accounts, grants, proving, roles, sign_in, sign_in_pages
+from app.access import accounts, devices, grants, proving, roles, sign_in, sign_in_pages
 from app.access.area import AREA
 from app.access.proving import Arrived
 from app.access.queries import Holding
@@ -118,20 +118,26 @@ async def _by_post(
     for post in posts:
         if str(post.id) == chosen or (chosen is None and len(posts) == 1):
             demanded = arrived.asks_second_factor and roles.role(post.role).second_factor
-            if (wanted.two_factors or demanded == "always") and "otp" not in flow.factors:
+            asks = (wanted.two_factors or demanded == "always") and "otp" not in flow.factors
+            if asks and not await devices.enrolled(arrived.tx, staff_id):
                 await arrived.record("signIn", staff_id, rule="no_second_factor")
                 return arrived.stopped(
                     "factor_missing", way_on=f"/oauth/invitation?lang={flow.language}"
                 )
-            return await _back_to_app(arrived, wanted, post)
+            return await _back_to_app(arrived, wanted, post, asks_device=asks)
     error = None if chosen is None else "choose_missing"
     return arrived.render("choose_post.html", error=error, app=wanted.client.name, posts=posts)
 
 
-async def _back_to_app(arrived: Arrived, wanted: AuthorizationRequest, post: Holding) -> Response:
+async def _back_to_app(
+    arrived: Arrived, wanted: AuthorizationRequest, post: Holding, *, asks_device: bool
+) -> Response:
+    """Send the code to the app. `asks_device`: the second factor is the phone it runs on."""
     tx, flow = arrived.tx, arrived.flow
     proved = sign_in.Proved(flow.factors, datetime.fromtimestamp(flow.proved_at, UTC))
-    code = await sign_in.grant_code(tx, wanted, post, arrived.origin, proved)
+    code = await sign_in.grant_code(
+        tx, wanted, post, arrived.origin, proved, asks_device=asks_device
+    )
     answer = RedirectResponse(wanted.location(arrived.issuer, code=code), 303)
     arrived.know(answer)
     return answer

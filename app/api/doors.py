@@ -24,6 +24,7 @@ PUBLIC: Mapping[str, Lane | None] = {
     "/metrics": None,
     "/oauth/account": Lane.sign_in,
     "/oauth/authorize": Lane.sign_in,
+    "/oauth/devices": Lane.tokens,
     "/oauth/introspect": Lane.tokens,
     "/oauth/invitation": Lane.sign_in,
     "/oauth/revoke": Lane.tokens,

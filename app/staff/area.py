@@ -21,3 +21,15 @@ WRITE = AREA.scope(
     "Invite and suspend people, reset their accounts, end their sign-ins",
     personal=False,
 )
+READ_DEVICES = AREA.scope(
+    "devices:read",
+    "读取人员已登记的手机",
+    "Read the phones that people have enrolled",
+    personal=False,
+)
+WRITE_DEVICES = AREA.scope(
+    "devices:write",
+    "登记和注销人员的手机",
+    "Let people enrol a phone, and revoke it",
+    personal=False,
+)

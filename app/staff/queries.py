@@ -1,5 +1,7 @@
 """The people whose accounts a caller looks after."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,8 +11,11 @@ from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 
-LINE: Final = ("civil_affairs", "township_government", "village_committee")
-"""Whose people civil affairs look after in their place."""
+LINES: Final[Mapping[str, tuple[str, ...]]] = {
+    "civil_affairs": ("civil_affairs", "township_government", "village_committee"),
+    "township_supervisor": ("village_committee",),
+}
+"""Whose people a role looks after in its place, beside those of its own agency."""
 
 _STAFF: Final = """
 SELECT m.* FROM (
@@ -27,16 +32,16 @@ _BY_ENTRY: Final = paging.Order({"m.id": UUID})
 
 
 def looked_after(principal: Principal) -> Where:
-    """Limit people `m` to those whose accounts a caller looks after: their agency's own; civil
-    affairs, those of their line in the remit; the operator, all.
+    """Limit people `m` to those whose accounts a caller looks after: their agency's own; those
+    of a line in its remit; the operator, all.
     """
     if principal.agency_kind == "operator":
         return Where("true")
     where = Where("m.agency_id = {}", principal.agency_id)
-    if principal.role.code == "civil_affairs":
+    if line := LINES.get(principal.role.code):
         remit = (principal.region_lo, principal.region_hi)
         where.or_else(
-            "m.agency_kind = ANY ({}) AND m.region_code >= {} AND m.region_code < {}", LINE, *remit
+            "m.agency_kind = ANY ({}) AND m.region_code >= {} AND m.region_code < {}", line, *remit
         )
     return where
 
@@ -45,7 +50,7 @@ def looks_after(principal: Principal, agency: Any) -> bool:
     """Tell whether a caller looks after the accounts of an agency's people."""
     own = principal.agency_kind == "operator" or agency.id == principal.agency_id
     inside = principal.region_lo <= agency.region_code < principal.region_hi
-    return own or (principal.role.code == "civil_affairs" and agency.kind in LINE and inside)
+    return own or (agency.kind in LINES.get(principal.role.code, ()) and inside)
 
 
 async def staff(
@@ -69,3 +74,19 @@ async def member(tx: Tx, principal: Principal, staff_id: UUID) -> Any:
     where = looked_after(principal).add("m.id = {}", staff_id)
     async with tx.as_system():
         return await tx.connection.fetchrow(f"{_STAFF} WHERE {where}", *where.arguments)
+
+
+_DEVICES: Final = """
+SELECT d.id, d.name, d.enrolled_at, d.seen_at, d.lease_until, d.revoked_at FROM devices d"""
+_NEWEST: Final = paging.Order({"d.enrolled_at": datetime, "d.id": UUID}, descending=True)
+
+
+async def devices(tx: Tx, staff_id: UUID, window: paging.Window) -> paging.Rows:
+    """List a person's phones, those revoked too, newest first."""
+    return await paging.fetch(tx, _DEVICES, Where("d.staff_id = {}", staff_id), _NEWEST, window)
+
+
+async def device(tx: Tx, staff_id: UUID, device_id: UUID) -> Any:
+    return await tx.connection.fetchrow(
+        f"{_DEVICES} WHERE d.id = $1 AND d.staff_id = $2", device_id, staff_id
+    )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Path, Query
 
-from app.access import accounts
+from app.access import accounts, devices
 from app.access import operations as access
 from app.access import queries as access_queries
 from app.access.acts import (
@@ -30,9 +30,12 @@ from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.staff import operations, queries, schemas
-from app.staff.area import AREA, READ, WRITE
+from app.staff.area import AREA, READ, READ_DEVICES, WRITE, WRITE_DEVICES
 
 router = routing.v1(AREA.tag)
+ReadsDevices = Annotated[Principal, needs(READ_DEVICES)]
+WritesDevices = Annotated[Principal, needs(WRITE_DEVICES)]
+EnrolsDevices = Annotated[Principal, needs(WRITE_DEVICES, step_up=True)]
 ReadsStaff = Annotated[Principal, needs(READ)]
 WritesStaff = Annotated[Principal, needs(WRITE)]
 GivesPower = Annotated[Principal, needs(WRITE, step_up=True)]
@@ -80,12 +83,22 @@ class NothingToReset(Problem, status=409):
     title_zh = "该人员没有可重设的第二重验证;请改为邀请其设置"
 
 
+class DeviceNotFound(Problem, status=404, denies=True):
+    """The person has no such phone."""
+
+    title = "No such phone"
+    title_zh = "没有这部手机"
+
+
 _BY_ANOTHER: Final = another_person("id", NotYourOwnAccount)
 
 
+def _stood(*states: str) -> Condition:
+    return stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
+
+
 def _act(*states: str, more: Sequence[Condition] = ()) -> Act:
-    stood = stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
-    return Act(WRITE.code, (_BY_ANOTHER, stood, *more))
+    return Act(WRITE.code, (_BY_ANOTHER, _stood(*states), *more))
 
 
 def _lacks(*what: str, otherwise: type[Problem]) -> Condition:
@@ -103,6 +116,9 @@ ACTS: Final[Mapping[str, Act]] = {
     "endStaff": _act("invited", "active", "suspended", "without_account"),
     "listSignIns": Act(READ.code),
     "endSignIns": Act(WRITE.code),
+    "inviteDevice": Act(WRITE_DEVICES.code, (_BY_ANOTHER, _stood("invited", "active"))),
+    "listDevices": Act(READ_DEVICES.code),
+    "revokeDevice": Act(WRITE_DEVICES.code),
 }
 """What may be done with a person's account, by operationId."""
 
@@ -258,3 +274,43 @@ async def list_sign_ins(
 async def end_sign_ins(_: WritesStaff, member: StaffInPath, tx: Transaction) -> Shown[SignInsEnded]:
     """End all a person has open, on every device: their phone is lost."""
     return Shown(SignInsEnded(ended=await operations.end_sign_ins(tx, member["id"])))
+
+
+@router.post(
+    "/staff/{staff_id}/device-code", responses=documented(NotYourOwnAccount, StaffStateDiffers)
+)
+async def invite_device(
+    principal: EnrolsDevices, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.DeviceCode]:
+    """Give a person a code to enrol their phone; it takes the place of the one before."""
+    ACTS["inviteDevice"].require(principal, member, tx.today)
+    issued = await devices.give_code(tx, member["id"])
+    return Shown(schemas.DeviceCode(code=issued.code, expires_at=issued.expires_at))
+
+
+@router.get("/staff/{staff_id}/devices")
+async def list_devices(
+    _: ReadsDevices, member: StaffInPath, tx: ReadTransaction, window: Paged
+) -> Shown[Page[schemas.Device]]:
+    """List a person's phones, newest first."""
+    page = await queries.devices(tx, member["id"], window)
+    return Shown(page.shown(lambda row: schemas.Device(**row)))
+
+
+@router.post(
+    "/staff/{staff_id}/devices/{device_id}/revocation", responses=documented(DeviceNotFound)
+)
+async def revoke_device(
+    _: WritesDevices,
+    member: StaffInPath,
+    device_id: Annotated[UUID, Path(description="The phone's id.")],
+    tx: Transaction,
+) -> Shown[schemas.Device]:
+    """Revoke a person's phone, with whatever is open on it: it is lost. Its store opens no longer
+    than the lease it has.
+    """
+    if await queries.device(tx, member["id"], device_id) is None:
+        raise DeviceNotFound
+    await devices.revoke(tx, member["id"], device_id)
+    row = await queries.device(tx, member["id"], device_id)
+    return Shown(schemas.Device(**row), subject=member["id"])

@@ -62,3 +62,21 @@ class StaffInvited(StaffMember):
     """A person who was just entered."""
 
     invitation: Invitation
+
+
+class DeviceCode(BaseModel):
+    """A code by which a person's phone is enrolled."""
+
+    code: _Code = Field(description="Shown this once: hand it to the person, for their phone.")
+    expires_at: Moment = Field(description="When it stops working.")
+
+
+class Device(BaseModel, title="EnrolledDevice"):
+    """A phone whose key is a factor of one person."""
+
+    id: UUID = Field(description="The phone.")
+    name: _Shown = Field(description="Which phone it is, as its person said.")
+    enrolled_at: Moment = Field(description="When it was enrolled.")
+    seen_at: Moment = Field(description="When it last proved itself.")
+    lease_until: Moment = Field(description="Until when its store opens without hearing from us.")
+    revoked_at: Moment | None = Field(description="When it was revoked; null while it counts.")

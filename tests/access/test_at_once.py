@@ -38,6 +38,8 @@ async def emptied(live_database, database_urls):
         "refresh_tokens",
         "authorization_codes",
         "sign_ins",
+        "devices",
+        "device_codes",
         "clients",
         "invitations",
         "sign_in_places",

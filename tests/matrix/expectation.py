@@ -230,6 +230,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "holding_id": _arranges_posts,
     "client_id": _administers,
     "staff_id": _looks_after_people,
+    "device_id": _looks_after_people,
     "sign_in_id": _nobodys,
     "entry_id": _audits,
     "agency_id": _everyone,
@@ -300,7 +301,7 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(
         (
             *("inviteStaff", "resetPassword", "resetSecondFactor", "suspendStaff"),
-            *("resumeStaff", "endStaff", "listMySignIns", "endMySignIns"),
+            *("resumeStaff", "endStaff", "listMySignIns", "endMySignIns", "inviteDevice"),
         ),
         lambda who, _, __: who.holder == "machine",
     ),

@@ -87,7 +87,7 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (
             *("listStaff", "readStaff", "createStaff", "inviteStaff", "resetPassword"),
             *("resetSecondFactor", "suspendStaff", "resumeStaff", "endStaff"),
-            *("listSignIns", "endSignIns"),
+            *("listSignIns", "endSignIns", "inviteDevice", "listDevices", "revokeDevice"),
         ),
         (_by_name, _holder),
     ),

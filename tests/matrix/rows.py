@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from app.access.models import Client, StaffAccount
+from app.access.models import Client, Device, StaffAccount
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.exact_trials import PolicyTrialRow
@@ -302,6 +302,17 @@ async def _post(tx: Tx, target: Target) -> None:
     name = str(person.id)
     tx.session.add(
         StaffAccount(staff_id=person.id, username=name, password_hash="-", created_at=tx.now)
+    )
+    when = dict.fromkeys(("enrolled_at", "seen_at", "lease_until"), tx.now)
+    tx.session.add(
+        Device(
+            id=target.ids["device_id"],
+            staff_id=person.id,
+            thumbprint=name,
+            jwk={},
+            name="测试手机",
+            **when,
+        )
     )
 
 

@@ -254,11 +254,14 @@ async def test_what_was_open_stays_ended_when_somebody_is_resumed(
     person = await a_person(database, unique)
     operator = await a_caller(database, settings, "operator", 120000000000, machine=False)
     app, issued = await signed_in(client, database, unique)
+    reset = _at({"id": person.staff_id}, "/password-reset")
+    code = (await client.post(reset, headers=operator.headers)).json()["code"]
     at = _at({"id": person.staff_id}, "/suspension")
     await client.post(at, headers=operator.headers)
     assert (await client.delete(at, headers=operator.headers)).json()["state"] == "active"
     bearer = {"authorization": f"Bearer {issued['access_token']}"}
     assert (await client.get("/v1/me", headers=bearer)).status_code == 401
+    assert (await (await Browser(client).open("/oauth/invitation")).send(code=code)).is_error
     assert (await sign_in(client, app, pkce()[1], unique)).status_code == 303
 
 

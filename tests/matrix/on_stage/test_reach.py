@@ -1,0 +1,1 @@
+"""Every pair of a role and an operation in docs/roles.md can be exercised by somebody."""
