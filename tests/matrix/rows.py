@@ -37,6 +37,7 @@ KINDS = (
     ),
     *(
         "staff_id",
+        "device_id",
         "sign_in_id",
         "holding_id",
         "client_id",
