@@ -26,6 +26,8 @@ it.
 A role opens an operation; which things it opens it for is decided per thing: children by the
 region of the post or by enrolment at the caller's school, reports by the part an agency has in the
 case, endpoints and batches by ownership. Everything else is answered as if it did not exist.
+An operation names the roles of which somebody comes to do it; `tests/matrix/on_stage/test_reach.py`
+holds the page to that.
 
 ## Roles
 """

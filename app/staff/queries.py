@@ -26,8 +26,14 @@ SELECT m.* FROM (
                 ELSE 'active' END AS state,
            CASE WHEN a.password_hash = '' THEN 'account' WHEN a.totp_sealed IS NULL
                 THEN 'second_factor' ELSE 'nothing' END AS lacks
-    FROM staff s JOIN agencies g ON g.id = s.agency_id
-    LEFT JOIN staff_accounts a ON a.staff_id = s.id) AS m"""
+    FROM staff s
+    JOIN LATERAL (SELECT kind FROM agencies WHERE id = s.agency_id OFFSET 0) AS g ON true
+    LEFT JOIN LATERAL (
+        SELECT staff_id, username, totp_sealed, active, password_hash FROM staff_accounts
+        WHERE staff_id = s.id OFFSET 0) AS a ON true) AS m"""
+"""Agency and account are looked up person by person, in the order of the list: merged or hashed, a
+page deep inside would read all before it, and one narrowed by an act, everybody.
+"""
 _BY_ENTRY: Final = paging.Order({"m.id": UUID})
 
 
