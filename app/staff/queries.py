@@ -43,13 +43,13 @@ def looked_after(principal: Principal) -> Where:
     """
     if principal.agency_kind == "operator":
         return Where("true")
-    where = Where("m.agency_id = {}", principal.agency_id)
-    if line := LINES.get(principal.role.code):
-        remit = (principal.region_lo, principal.region_hi)
-        where.or_else(
-            "m.agency_kind = ANY ({}) AND m.region_code >= {} AND m.region_code < {}", line, *remit
-        )
-    return where
+    line = LINES.get(principal.role.code)
+    if line is None:
+        return Where("m.agency_id = {}", principal.agency_id)
+    # Place or agency first, which stand with the person: whoever is elsewhere is not looked up.
+    own = (principal.agency_id, principal.region_lo, principal.region_hi)
+    where = Where("m.agency_id = {} OR m.region_code >= {} AND m.region_code < {}", *own)
+    return where.add("m.agency_id = {} OR m.agency_kind = ANY ({})", principal.agency_id, line)
 
 
 def looks_after(principal: Principal, agency: Any) -> bool:
@@ -92,7 +92,8 @@ async def devices(tx: Tx, staff_id: UUID, window: paging.Window) -> paging.Rows:
     return await paging.fetch(tx, _DEVICES, Where("d.staff_id = {}", staff_id), _NEWEST, window)
 
 
-async def device(tx: Tx, staff_id: UUID, device_id: UUID) -> Any:
-    return await tx.connection.fetchrow(
-        f"{_DEVICES} WHERE d.id = $1 AND d.staff_id = $2", device_id, staff_id
-    )
+async def device(tx: Tx, principal: Principal, device_id: UUID) -> Any:
+    """Find a phone of somebody the caller looks after."""
+    found = await tx.connection.fetchrow("SELECT d.* FROM devices d WHERE d.id = $1", device_id)
+    owner = found and await member(tx, principal, found["staff_id"])
+    return found if owner else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Query
 
 from app.access import accounts, devices
 from app.access import operations as access
@@ -126,6 +126,11 @@ StaffInPath = Annotated[
     Any, named_in_path("staff_id", "The person's id.", queries.member, StaffNotFound)
 ]
 """The person named in the path, if the caller looks after their account; else 404."""
+
+DeviceInPath = Annotated[
+    Any, named_in_path("device_id", "The phone's id.", queries.device, DeviceNotFound)
+]
+"""The phone named in the path, if the caller looks after its person; else 404."""
 
 
 def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.StaffMember:
@@ -297,20 +302,14 @@ async def list_devices(
     return Shown(page.shown(lambda row: schemas.Device(**row)))
 
 
-@router.post(
-    "/staff/{staff_id}/devices/{device_id}/revocation", responses=documented(DeviceNotFound)
-)
+@router.post("/staff/{staff_id}/devices/{device_id}/revocation")
 async def revoke_device(
-    _: WritesDevices,
-    member: StaffInPath,
-    device_id: Annotated[UUID, Path(description="The phone's id.")],
-    tx: Transaction,
+    principal: WritesDevices, member: StaffInPath, device: DeviceInPath, tx: Transaction
 ) -> Shown[schemas.Device]:
     """Revoke a person's phone, with whatever is open on it: it is lost. Its store opens no longer
     than the lease it has.
     """
-    if await queries.device(tx, member["id"], device_id) is None:
+    if device["staff_id"] != member["id"]:
         raise DeviceNotFound
-    await devices.revoke(tx, member["id"], device_id)
-    row = await queries.device(tx, member["id"], device_id)
-    return Shown(schemas.Device(**row), subject=member["id"])
+    await devices.revoke(tx, member["id"], device["id"])
+    return Shown(schemas.Device(**(await queries.device(tx, principal, device["id"]))))

@@ -188,6 +188,11 @@ async def test_a_lost_phone_ends_with_what_is_open_on_it(
     assert gone.json()["revoked_at"] is not None
     missing = await client.post(f"{at}/devices/{new_id()}/revocation", headers=township.headers)
     assert missing.json()["type"] == "/problems/device-not-found"
+    elsewhere = f"/v1/staff/{(await a_person(database, f'{unique}2')).staff_id}/devices"
+    foreign = await client.post(
+        f"{elsewhere}/{made.json()['device_id']}/revocation", headers=township.headers
+    )
+    assert foreign.json()["type"] == "/problems/device-not-found"
     for answer, status in ((lost, 401), (kept, 200)):
         bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
         assert (await client.get("/v1/me", headers=bearer)).status_code == status
