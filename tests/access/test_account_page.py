@@ -106,6 +106,12 @@ async def test_wrong_and_unknown_look_alike(client, database, unique) -> None:
     assert texts[0] == texts[1]
 
 
+async def test_a_form_without_a_password_proves_nothing(client, database, unique) -> None:
+    await a_person(database, unique)
+    browser = await Browser(client).open("/oauth/account", lang="en")
+    assert (await browser.send(username=unique)).status_code == 400
+
+
 async def test_pages_are_guarded_and_labelled(client, database, now, unique) -> None:
     person = await a_person(database, unique)
     await an_authenticator(database, person.staff_id)
