@@ -15,7 +15,7 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries
+from app.access import queries, rules
 from app.access.acts import Afterwards, ApprovalRequired, Guard
 from app.access.approvals import operations as approvals
 from app.access.approvals.acts import ApprovalUnusable
@@ -30,6 +30,7 @@ from app.core.http import idempotency, routing
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
+from app.core.settings import Settings
 
 oauth2 = OAuth2(
     scheme_name="oauth2",
@@ -68,6 +69,27 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
     title_zh = "您的角色不得为此目的使用个人信息"
 
 
+class StepUpRequired(Problem, status=401, denies=True):
+    """The act asks for a fresh sign-in, with a second factor (RFC 9470): send the person to
+    `/oauth/authorize` with the `acr_values` and `max_age` of the challenge, and ask again.
+    """
+
+    title = "Sign in again, with your second factor, before this"
+    title_zh = "此操作之前请重新登录并完成第二重验证"
+
+    def __init__(
+        self, detail: str | None = None, *, factors: bool = True, bound: bool = False
+    ) -> None:
+        within = int(rules.STEP_UP_WITHIN.total_seconds())
+        asked = f', acr_values="{rules.TWO_FACTORS}"' if factors else ""
+        challenge = (
+            f'{"DPoP" if bound else "Bearer"} realm="tonghu",'
+            ' error="insufficient_user_authentication",'
+            f' error_description="Sign in again."{asked}, max_age="{within}"'
+        )
+        super().__init__(detail, headers={"www-authenticate": challenge})
+
+
 @raises(Unauthenticated)
 @routing.before(verified)
 async def authenticated(request: Request) -> Principal:
@@ -98,6 +120,8 @@ async def authenticated(request: Request) -> Principal:
         scopes=claims.scopes & granted.scopes,
         served=tuple(row["served"]),
         also=tuple(row["also"]),
+        authenticated_at=row["authenticated_at"],
+        factors=tuple(row["factors"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
         key=claims.key,
@@ -173,6 +197,33 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     return principal
 
 
+@raises(StepUpRequired)
+async def _admitted_afresh(
+    request: Request, principal: Annotated[Principal, Depends(_admitted)]
+) -> Principal:
+    """Let through who signed in within minutes, with two factors where these are asked for; before
+    any answer is given once more for a key. A system proves itself for each token.
+    """
+    tx: Tx = request.scope["tx"]
+    settings: Settings = request.state.settings
+    if principal.authenticated_at is not None:
+        factors = settings.asks_second_factor
+        fresh = tx.now - principal.authenticated_at <= rules.STEP_UP_WITHIN
+        if not fresh or (factors and rules.context_of(principal.factors) != rules.TWO_FACTORS):
+            raise StepUpRequired(factors=factors, bound=principal.key is not None)
+    return principal
+
+
+@raises(StepUpRequired)
+async def _admitted_with_approval(
+    request: Request, principal: Annotated[Principal, Depends(_admitted)]
+) -> Principal:
+    """Let through who uses an approval likewise; who has none is told first that it takes two."""
+    if "approval" in request.headers:
+        await _admitted_afresh(request, principal)
+    return principal
+
+
 @raises(Unauthenticated, ScopeMissing, RateLimited)
 @routing.before(verified)
 async def authorized(
@@ -184,23 +235,44 @@ async def authorized(
     return principal
 
 
-@raises(PurposeNotAllowed)
-async def authorized_for_purpose(
-    request: Request,
-    principal: Annotated[Principal, Depends(_admitted)],
-    purpose_of_use: Annotated[
-        Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
-    ],
-    idempotency_key: _Key = None,
-) -> Principal:
+def _authorized_after(admitted: Callable[..., Awaitable[Principal]]) -> Any:
+    """Like `authorized`, of who was let in otherwise."""
+
+    async def authorized_after(
+        request: Request,
+        principal: Annotated[Principal, Depends(admitted)],
+        idempotency_key: _Key = None,
+    ) -> Principal:
+        await _claim(request, principal)
+        return principal
+
+    return authorized_after
+
+
+def _for_purpose_after(admitted: Callable[..., Awaitable[Principal]]) -> Any:
     """Like `authorized`, for operations on personal data: the purpose must be allowed too. An
     answer kept for the key shows the data once more, so it too is given for a purpose only.
     """
-    if purpose_of_use not in principal.role.purposes:
-        raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
-    request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
-    await _claim(request, principal)
-    return principal
+
+    @raises(PurposeNotAllowed)
+    async def authorized_for_purpose(
+        request: Request,
+        principal: Annotated[Principal, Depends(admitted)],
+        purpose_of_use: Annotated[
+            Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
+        ],
+        idempotency_key: _Key = None,
+    ) -> Principal:
+        if purpose_of_use not in principal.role.purposes:
+            raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
+        request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
+        await _claim(request, principal)
+        return principal
+
+    return authorized_for_purpose
+
+
+authorized_for_purpose = _for_purpose_after(_admitted)
 
 
 def _if_known(said: object) -> object:
@@ -283,6 +355,7 @@ def needs(
     *,
     personal: bool | None = None,
     evidence: bool = False,
+    step_up: bool = False,
     approval: Guard | None = None,
     review: Afterwards | None = None,
 ) -> Any:
@@ -291,12 +364,16 @@ def needs(
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
     nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
-    and another looks at. Either reads the `about` of what the operation shows.
+    and another looks at. Either reads the `about` of what the operation shows. `step_up`: it is for
+    who signed in afresh with two factors (RFC 9470); what is done with an approval always is.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
     authorised: Any = authorized_for_purpose if reaches_people else authorized
+    if step_up or approval is not None:
+        admitted = _admitted_afresh if step_up else _admitted_with_approval
+        authorised = (_for_purpose_after if reaches_people else _authorized_after)(admitted)
     if approval is not None:
         authorised = _by_two(authorised, approval)
     if review is not None:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     database: Database = Database()
     tokens: Tokens = Tokens()
     webhooks: Webhooks = Webhooks()
+    second_factor: bool | None = None
+    """Whether roles and acts that ask for a second factor get one (`second_factor` in the roles,
+    `step_up` of an operation); by default in production. Who has one is asked for it anywhere."""
     docs_enabled: bool | None = None
     """Interactive docs; by default on everywhere but in production (IN-8)."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
@@ -143,6 +146,12 @@ class Settings(BaseSettings):
             if faults:
                 raise ValueError("; ".join(f"production {fault}" for fault in faults))
         return self
+
+    @property
+    def asks_second_factor(self) -> bool:
+        if self.second_factor is not None:
+            return self.second_factor
+        return self.environment is Environment.production
 
     @property
     def serves_docs(self) -> bool:

@@ -169,6 +169,22 @@ def _shares_power(who: Who, target: Target) -> bool:
     return (theirs or may_decide) and not _hidden(who, target)
 
 
+_LINE = {"civil_affairs", "township_government", "village_committee"}
+
+
+def _looks_after_people(who: Who, target: Target) -> bool:
+    """Their agency's own; civil affairs, those of their line in the remit; the operator, all. The
+    agencies of the stage are of the caller's kind.
+    """
+    line = who.role == "civil_affairs" and who.kind in _LINE and _inside(who, target.owner_region)
+    return _administers(who, target) or line
+
+
+def _nobodys(who: Who, target: Target) -> bool:
+    """A sign-in that is not the caller's."""
+    return False
+
+
 def _everyone(who: Who, target: Target) -> bool:
     return True
 
@@ -224,6 +240,9 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "client_id": _administers,
     "approval_id": _shares_power,
     "review_id": _shares_power,
+    "staff_id": _looks_after_people,
+    "device_id": _looks_after_people,
+    "sign_in_id": _nobodys,
     "entry_id": _audits,
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
@@ -295,6 +314,16 @@ def _could(role: str, who: Who, target: Target) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    **dict.fromkeys(
+        (
+            *("inviteStaff", "resetPassword", "resetSecondFactor", "suspendStaff"),
+            *("resumeStaff", "endStaff", "listMySignIns", "endMySignIns", "inviteDevice"),
+        ),
+        lambda who, _, __: who.holder == "machine",
+    ),
+    "createStaff": lambda who, target, _: (
+        who.holder == "machine" or not _looks_after_people(who, target)
+    ),
     **dict.fromkeys(
         ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not _reads_categories(who)
     ),

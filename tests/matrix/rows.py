@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from app.access.models import Client
+from app.access.models import Client, Device, StaffAccount
 from app.agencies.models import Agency, Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.exact_trials import PolicyTrialRow
@@ -26,18 +26,10 @@ from tests.matrix.found import PARTS
 
 KINDS = (
     *(part.id for part in PARTS),
-    *(
-        "unresolved_id",
-        "alert_id",
-        "report_id",
-        "batch_id",
-        "trial_id",
-        "endpoint_id",
-        "delivery_id",
-        "post_id",
-    ),
-    *("staff_id", "approval_id", "review_id"),
-    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
+    *("unresolved_id", "alert_id", "report_id", "batch_id", "trial_id", "endpoint_id"),
+    *("delivery_id", "post_id", "staff_id", "device_id", "sign_in_id", "holding_id"),
+    *("approval_id", "review_id"),
+    *("client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""
 
@@ -264,7 +256,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
 async def _post(tx: Tx, target: Target) -> None:
     lo, hi = subtree(target.region)
     person = Staff(
-        id=new_id(),
+        id=target.ids["staff_id"],
         agency_id=target.owner,
         region_code=target.owner_region,
         name="测试员",
@@ -293,6 +285,21 @@ async def _post(tx: Tx, target: Target) -> None:
             staff_id=person.id,
             since=date(2026, 1, 1),
             created_at=tx.now,
+        )
+    )
+    name = str(person.id)
+    tx.session.add(
+        StaffAccount(staff_id=person.id, username=name, password_hash="-", created_at=tx.now)
+    )
+    when = dict.fromkeys(("enrolled_at", "seen_at", "lease_until"), tx.now)
+    tx.session.add(
+        Device(
+            id=target.ids["device_id"],
+            staff_id=person.id,
+            thumbprint=name,
+            jwk={},
+            name="测试手机",
+            **when,
         )
     )
 

@@ -1,0 +1,315 @@
+"""People who sign in: their life with an agency over HTTP."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Query
+
+from app.access import accounts, devices
+from app.access import operations as access
+from app.access import queries as access_queries
+from app.access.acts import (
+    Act,
+    Condition,
+    PersonRequired,
+    another_person,
+    asked,
+    permitted,
+    stands,
+)
+from app.access.deps import named_in_path, needs
+from app.access.models import Opens
+from app.access.principal import Principal
+from app.access.schemas import OpenSignIn, SignInsEnded
+from app.agencies import queries as agencies
+from app.core.data.db import Tx
+from app.core.http import routing
+from app.core.http.paging import Page, Paged
+from app.core.http.routing import ReadTransaction, Transaction
+from app.core.http.shown import Shown
+from app.core.problems import Problem, documented
+from app.staff import operations, queries, schemas
+from app.staff.area import AREA, READ, READ_DEVICES, WRITE, WRITE_DEVICES
+
+router = routing.v1(AREA.tag)
+ReadsDevices = Annotated[Principal, needs(READ_DEVICES)]
+WritesDevices = Annotated[Principal, needs(WRITE_DEVICES)]
+EnrolsDevices = Annotated[Principal, needs(WRITE_DEVICES, step_up=True)]
+ReadsStaff = Annotated[Principal, needs(READ)]
+WritesStaff = Annotated[Principal, needs(WRITE)]
+GivesPower = Annotated[Principal, needs(WRITE, step_up=True)]
+
+
+class StaffNotFound(Problem, status=404, denies=True):
+    """There is no such person, or not one whose account the caller looks after."""
+
+    title = "No such person"
+    title_zh = "没有这名人员"
+
+
+class NotYourOwnAccount(Problem, status=403, denies=True):
+    """Nobody resets, suspends or ends their own account here, and no system anybody's (AZ-11)."""
+
+    title = "Another person does this with an account, by name"
+    title_zh = "账号的此项操作须由本人以外的人员办理"
+
+
+class AgencyNotYours(Problem, status=403, denies=True):
+    """Who works for an agency is entered by those who look after it."""
+
+    title = "You do not look after the people of this agency"
+    title_zh = "该机构的人员不由您管理"
+
+
+class StaffStateDiffers(Problem, status=409):
+    """The account does not stand where this can be done with it."""
+
+    title = "This cannot be done with the account as it stands"
+    title_zh = "账号当前状态不允许此操作"
+
+
+class AlreadySetUp(Problem, status=409):
+    """Password and second factor are there: what is lost is reset, by its name."""
+
+    title = "This person has a password and a second factor; reset the one that is lost"
+    title_zh = "该人员已有密码和第二重验证;请重设丢失的一项"
+
+
+class NothingToReset(Problem, status=409):
+    """No second factor is set up."""
+
+    title = "This person has no second factor to reset; invite them to set one up"
+    title_zh = "该人员没有可重设的第二重验证;请改为邀请其设置"
+
+
+class DeviceNotFound(Problem, status=404, denies=True):
+    """The person has no such phone."""
+
+    title = "No such phone"
+    title_zh = "没有这部手机"
+
+
+_BY_ANOTHER: Final = another_person("id", NotYourOwnAccount)
+
+
+def _stood(*states: str) -> Condition:
+    return stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
+
+
+def _act(*states: str, more: Sequence[Condition] = ()) -> Act:
+    return Act(WRITE.code, (_BY_ANOTHER, _stood(*states), *more))
+
+
+def _lacks(*what: str, otherwise: type[Problem]) -> Condition:
+    return stands(lambda *_: what, lambda *_: otherwise(), "lacks")
+
+
+ACTS: Final[Mapping[str, Act]] = {
+    "inviteStaff": _act(
+        "invited", "active", more=[_lacks("account", "second_factor", otherwise=AlreadySetUp)]
+    ),
+    "resetPassword": _act("active"),
+    "resetSecondFactor": _act("active", more=[_lacks("nothing", otherwise=NothingToReset)]),
+    "suspendStaff": _act("invited", "active"),
+    "resumeStaff": _act("suspended"),
+    "endStaff": _act("invited", "active", "suspended", "without_account"),
+    "listSignIns": Act(READ.code),
+    "endSignIns": Act(WRITE.code),
+    "inviteDevice": Act(WRITE_DEVICES.code, (_BY_ANOTHER, _stood("invited", "active"))),
+    "listDevices": Act(READ_DEVICES.code),
+    "revokeDevice": Act(WRITE_DEVICES.code),
+}
+"""What may be done with a person's account, by operationId."""
+
+StaffInPath = Annotated[
+    Any, named_in_path("staff_id", "The person's id.", queries.member, StaffNotFound)
+]
+"""The person named in the path, if the caller looks after their account; else 404."""
+
+DeviceInPath = Annotated[
+    Any, named_in_path("device_id", "The phone's id.", queries.device, DeviceNotFound)
+]
+"""The phone named in the path, if the caller looks after its person; else 404."""
+
+
+def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.StaffMember:
+    return schemas.StaffMember(**row, permitted=permitted(ACTS, principal, row, tx.today))
+
+
+@router.get("/staff")
+async def list_staff(
+    principal: ReadsStaff,
+    tx: ReadTransaction,
+    window: Paged,
+    agency_id: Annotated[UUID | None, Query(description="Only of this agency.")] = None,
+    act: Annotated[Act | None, asked(ACTS)] = None,
+) -> Shown[Page[schemas.StaffMember]]:
+    """List the people whose accounts you look after: your agency's; as civil affairs, those of your
+    line in your remit; as the operator, all.
+    """
+    page = await queries.staff(tx, principal, window, agency_id=agency_id, act=act)
+    return Shown(page.shown(lambda row: _shown(tx, principal, row)))
+
+
+@router.get("/staff/{staff_id}")
+async def read_staff(
+    principal: ReadsStaff, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.StaffMember]:
+    """Read one person and how they sign in."""
+    return Shown(_shown(tx, principal, member))
+
+
+@router.post(
+    "/staff",
+    status_code=201,
+    responses=documented(
+        PersonRequired, AgencyNotYours, access.UsernameTaken, access.UsernameInvalid
+    ),
+)
+async def create_staff(
+    principal: GivesPower, new: schemas.StaffCreate, tx: Transaction
+) -> Shown[schemas.StaffInvited]:
+    """Enter a person and invite them to choose a password by themselves. What they may do follows
+    from the posts they are given.
+    """
+    if principal.staff_id is None:
+        raise PersonRequired
+    agency = await agencies.find(tx, new.agency_id or principal.agency_id)
+    if agency is None or not agency.active or not queries.looks_after(principal, agency):
+        raise AgencyNotYours
+    staff_id, issued = await operations.enter(tx, agency.id, name=new.name, username=new.username)
+    made = _shown(tx, principal, await queries.member(tx, principal, staff_id))
+    invitation = _invitation(issued, "account").value
+    return Shown(schemas.StaffInvited(**made.model_dump(), invitation=invitation), subject=staff_id)
+
+
+def _invitation(issued: accounts.Issued, opens: Opens) -> Shown[schemas.Invitation]:
+    return Shown(schemas.Invitation(code=issued.code, expires_at=issued.expires_at, opens=opens))
+
+
+@router.post(
+    "/staff/{staff_id}/invitation",
+    responses=documented(NotYourOwnAccount, StaffStateDiffers, AlreadySetUp),
+)
+async def invite_staff(
+    principal: GivesPower, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.Invitation]:
+    """Invite a person to set up what they have not: a first password, or a second factor. A new
+    code takes the place of the one before.
+    """
+    ACTS["inviteStaff"].require(principal, member, tx.today)
+    opens: Opens = member["lacks"]
+    return _invitation(await operations.invite(tx, member["id"], opens), opens)
+
+
+@router.post(
+    "/staff/{staff_id}/password-reset",
+    responses=documented(NotYourOwnAccount, StaffStateDiffers),
+)
+async def reset_password(
+    principal: GivesPower, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.Invitation]:
+    """Let a person choose a new password, for which they need their second factor if they have one.
+    The old one works until then.
+    """
+    ACTS["resetPassword"].require(principal, member, tx.today)
+    return _invitation(await operations.invite(tx, member["id"], "password"), "password")
+
+
+@router.post(
+    "/staff/{staff_id}/second-factor-reset",
+    responses=documented(NotYourOwnAccount, StaffStateDiffers, NothingToReset),
+)
+async def reset_second_factor(
+    principal: GivesPower, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.Invitation]:
+    """Let a person set up another authenticator, for which they need their password. The old one
+    counts until then.
+    """
+    ACTS["resetSecondFactor"].require(principal, member, tx.today)
+    issued = await operations.invite(tx, member["id"], "second_factor")
+    return _invitation(issued, "second_factor")
+
+
+@router.post(
+    "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
+)
+async def suspend_staff(
+    principal: WritesStaff, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.StaffMember]:
+    """Suspend a person's account: nothing of it works from this instant."""
+    ACTS["suspendStaff"].require(principal, member, tx.today)
+    await operations.set_active(tx, member["id"], active=False)
+    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+
+
+@router.delete(
+    "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
+)
+async def resume_staff(
+    principal: GivesPower, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.StaffMember]:
+    """Let a suspended person sign in again. What was open before stays ended."""
+    ACTS["resumeStaff"].require(principal, member, tx.today)
+    await operations.set_active(tx, member["id"], active=True)
+    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+
+
+@router.post("/staff/{staff_id}/end", responses=documented(NotYourOwnAccount, StaffStateDiffers))
+async def end_staff(
+    principal: WritesStaff, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.StaffMember]:
+    """Let a person go, for good: their posts end today, and nothing of their account works."""
+    ACTS["endStaff"].require(principal, member, tx.today)
+    await operations.end(tx, member["id"])
+    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+
+
+@router.get("/staff/{staff_id}/sign-ins")
+async def list_sign_ins(
+    _: ReadsStaff, member: StaffInPath, tx: ReadTransaction, window: Paged
+) -> Shown[Page[OpenSignIn]]:
+    """List where a person is signed in, latest first."""
+    page = await access_queries.open_sign_ins(tx, member["id"], window)
+    return Shown(page.shown(lambda row: OpenSignIn(**row)))
+
+
+@router.post("/staff/{staff_id}/sign-ins/end")
+async def end_sign_ins(_: WritesStaff, member: StaffInPath, tx: Transaction) -> Shown[SignInsEnded]:
+    """End all a person has open, on every device: their phone is lost."""
+    return Shown(SignInsEnded(ended=await operations.end_sign_ins(tx, member["id"])))
+
+
+@router.post(
+    "/staff/{staff_id}/device-code", responses=documented(NotYourOwnAccount, StaffStateDiffers)
+)
+async def invite_device(
+    principal: EnrolsDevices, member: StaffInPath, tx: Transaction
+) -> Shown[schemas.DeviceCode]:
+    """Give a person a code to enrol their phone; it takes the place of the one before."""
+    ACTS["inviteDevice"].require(principal, member, tx.today)
+    issued = await devices.give_code(tx, member["id"])
+    return Shown(schemas.DeviceCode(code=issued.code, expires_at=issued.expires_at))
+
+
+@router.get("/staff/{staff_id}/devices")
+async def list_devices(
+    _: ReadsDevices, member: StaffInPath, tx: ReadTransaction, window: Paged
+) -> Shown[Page[schemas.Device]]:
+    """List a person's phones, newest first."""
+    page = await queries.devices(tx, member["id"], window)
+    return Shown(page.shown(lambda row: schemas.Device(**row)))
+
+
+@router.post("/staff/{staff_id}/devices/{device_id}/revocation")
+async def revoke_device(
+    principal: WritesDevices, member: StaffInPath, device: DeviceInPath, tx: Transaction
+) -> Shown[schemas.Device]:
+    """Revoke a person's phone, with whatever is open on it: it is lost. Its store opens no longer
+    than the lease it has.
+    """
+    if device["staff_id"] != member["id"]:
+        raise DeviceNotFound
+    await devices.revoke(tx, member["id"], device["id"])
+    return Shown(schemas.Device(**(await queries.device(tx, principal, device["id"]))))
