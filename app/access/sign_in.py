@@ -21,18 +21,9 @@ from app.core.http.rate_limits import RateLimited, RateLimits, network_of
 from app.core.http.shown import Seen
 
 PARAMETERS = (
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "dpop_jkt",
-    "request_uri",
-    "prompt",
-    "max_age",
-    "acr_values",
+    *("response_type", "client_id", "redirect_uri", "scope", "state"),
+    *("code_challenge", "code_challenge_method", "dpop_jkt", "request_uri"),
+    *("prompt", "max_age", "acr_values"),
 )
 _LONGEST = 2000
 _KNOWN = "oauth.known_browser"

@@ -12,13 +12,16 @@ from app.access import queries as access_queries
 from app.access.acts import (
     Act,
     Condition,
+    Guard,
     PersonRequired,
     another_person,
     asked,
     permitted,
+    permitted_by_two,
     stands,
 )
 from app.access.deps import named_in_path, needs
+from app.access.guards import ALWAYS, PEOPLE_OF_POWER, PHONE_OF_POWER, POWER_TAKEN
 from app.access.models import Opens
 from app.access.principal import Principal
 from app.access.schemas import OpenSignIn, SignInsEnded
@@ -35,10 +38,12 @@ from app.staff.area import AREA, READ, READ_DEVICES, WRITE, WRITE_DEVICES
 router = routing.v1(AREA.tag)
 ReadsDevices = Annotated[Principal, needs(READ_DEVICES)]
 WritesDevices = Annotated[Principal, needs(WRITE_DEVICES)]
-EnrolsDevices = Annotated[Principal, needs(WRITE_DEVICES, step_up=True)]
+EnrolsDevices = Annotated[Principal, needs(WRITE_DEVICES, step_up=True, approval=PHONE_OF_POWER)]
 ReadsStaff = Annotated[Principal, needs(READ)]
 WritesStaff = Annotated[Principal, needs(WRITE)]
-GivesPower = Annotated[Principal, needs(WRITE, step_up=True)]
+GivesAccess = Annotated[Principal, needs(WRITE, step_up=True, approval=PEOPLE_OF_POWER)]
+Resets = Annotated[Principal, needs(WRITE, step_up=True, approval=ALWAYS)]
+TakesAway = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
 
 class StaffNotFound(Problem, status=404, denies=True):
@@ -97,8 +102,8 @@ def _stood(*states: str) -> Condition:
     return stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
 
 
-def _act(*states: str, more: Sequence[Condition] = ()) -> Act:
-    return Act(WRITE.code, (_BY_ANOTHER, _stood(*states), *more))
+def _act(*states: str, more: Sequence[Condition] = (), guard: Guard | None = None) -> Act:
+    return Act(WRITE.code, (_BY_ANOTHER, _stood(*states), *more), guard=guard)
 
 
 def _lacks(*what: str, otherwise: type[Problem]) -> Condition:
@@ -107,16 +112,23 @@ def _lacks(*what: str, otherwise: type[Problem]) -> Condition:
 
 ACTS: Final[Mapping[str, Act]] = {
     "inviteStaff": _act(
-        "invited", "active", more=[_lacks("account", "second_factor", otherwise=AlreadySetUp)]
+        "invited",
+        "active",
+        more=[_lacks("account", "second_factor", otherwise=AlreadySetUp)],
+        guard=PEOPLE_OF_POWER,
     ),
-    "resetPassword": _act("active"),
-    "resetSecondFactor": _act("active", more=[_lacks("nothing", otherwise=NothingToReset)]),
+    "resetPassword": _act("active", guard=ALWAYS),
+    "resetSecondFactor": _act(
+        "active", more=[_lacks("nothing", otherwise=NothingToReset)], guard=ALWAYS
+    ),
     "suspendStaff": _act("invited", "active"),
-    "resumeStaff": _act("suspended"),
+    "resumeStaff": _act("suspended", guard=PEOPLE_OF_POWER),
     "endStaff": _act("invited", "active", "suspended", "without_account"),
     "listSignIns": Act(READ.code),
     "endSignIns": Act(WRITE.code),
-    "inviteDevice": Act(WRITE_DEVICES.code, (_BY_ANOTHER, _stood("invited", "active"))),
+    "inviteDevice": Act(
+        WRITE_DEVICES.code, (_BY_ANOTHER, _stood("invited", "active")), guard=PHONE_OF_POWER
+    ),
     "listDevices": Act(READ_DEVICES.code),
     "revokeDevice": Act(WRITE_DEVICES.code),
 }
@@ -134,7 +146,27 @@ DeviceInPath = Annotated[
 
 
 def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.StaffMember:
-    return schemas.StaffMember(**row, permitted=permitted(ACTS, principal, row, tx.today))
+    return schemas.StaffMember(
+        **row,
+        permitted=permitted(ACTS, principal, row, tx.today),
+        permitted_by_two=permitted_by_two(ACTS, principal, row, tx.today),
+    )
+
+
+def _about(principal: Principal, member: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a person decides whether it takes two people, and who decides: of an agency
+    alone its other administrators, of a line those above it, too.
+    """
+    named = {name: member[name] for name in ("id", "agency_id", "agency_kind")}
+    in_line = principal.role.code != "administrator"
+    return {**named, "agency_region": member["region_code"] if in_line else None}
+
+
+async def _changed(
+    tx: Tx, principal: Principal, member: Mapping[str, Any]
+) -> Shown[schemas.StaffMember]:
+    row = await queries.member(tx, principal, member["id"])
+    return Shown(_shown(tx, principal, row), about=_about(principal, row))
 
 
 @router.get("/staff")
@@ -168,7 +200,7 @@ async def read_staff(
     ),
 )
 async def create_staff(
-    principal: GivesPower, new: schemas.StaffCreate, tx: Transaction
+    principal: GivesAccess, new: schemas.StaffCreate, tx: Transaction
 ) -> Shown[schemas.StaffInvited]:
     """Enter a person and invite them to choose a password by themselves. What they may do follows
     from the posts they are given.
@@ -179,13 +211,21 @@ async def create_staff(
     if agency is None or not agency.active or not queries.looks_after(principal, agency):
         raise AgencyNotYours
     staff_id, issued = await operations.enter(tx, agency.id, name=new.name, username=new.username)
-    made = _shown(tx, principal, await queries.member(tx, principal, staff_id))
-    invitation = _invitation(issued, "account").value
-    return Shown(schemas.StaffInvited(**made.model_dump(), invitation=invitation), subject=staff_id)
+    row = await queries.member(tx, principal, staff_id)
+    made = _shown(tx, principal, row).model_dump()
+    invited = schemas.StaffInvited(**made, invitation=_invitation(issued, "account"))
+    return Shown(invited, subject=staff_id, about=_about(principal, row))
 
 
-def _invitation(issued: accounts.Issued, opens: Opens) -> Shown[schemas.Invitation]:
-    return Shown(schemas.Invitation(code=issued.code, expires_at=issued.expires_at, opens=opens))
+def _invitation(issued: accounts.Issued, opens: Opens) -> schemas.Invitation:
+    return schemas.Invitation(code=issued.code, expires_at=issued.expires_at, opens=opens)
+
+
+async def _invited(
+    tx: Tx, principal: Principal, member: Mapping[str, Any], opens: Opens
+) -> Shown[schemas.Invitation]:
+    issued = await operations.invite(tx, member["id"], opens)
+    return Shown(_invitation(issued, opens), about=_about(principal, member))
 
 
 @router.post(
@@ -193,14 +233,13 @@ def _invitation(issued: accounts.Issued, opens: Opens) -> Shown[schemas.Invitati
     responses=documented(NotYourOwnAccount, StaffStateDiffers, AlreadySetUp),
 )
 async def invite_staff(
-    principal: GivesPower, member: StaffInPath, tx: Transaction
+    principal: GivesAccess, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.Invitation]:
     """Invite a person to set up what they have not: a first password, or a second factor. A new
     code takes the place of the one before.
     """
     ACTS["inviteStaff"].require(principal, member, tx.today)
-    opens: Opens = member["lacks"]
-    return _invitation(await operations.invite(tx, member["id"], opens), opens)
+    return await _invited(tx, principal, member, member["lacks"])
 
 
 @router.post(
@@ -208,13 +247,13 @@ async def invite_staff(
     responses=documented(NotYourOwnAccount, StaffStateDiffers),
 )
 async def reset_password(
-    principal: GivesPower, member: StaffInPath, tx: Transaction
+    principal: Resets, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.Invitation]:
     """Let a person choose a new password, for which they need their second factor if they have one.
     The old one works until then.
     """
     ACTS["resetPassword"].require(principal, member, tx.today)
-    return _invitation(await operations.invite(tx, member["id"], "password"), "password")
+    return await _invited(tx, principal, member, "password")
 
 
 @router.post(
@@ -222,48 +261,51 @@ async def reset_password(
     responses=documented(NotYourOwnAccount, StaffStateDiffers, NothingToReset),
 )
 async def reset_second_factor(
-    principal: GivesPower, member: StaffInPath, tx: Transaction
+    principal: Resets, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.Invitation]:
     """Let a person set up another authenticator, for which they need their password. The old one
     counts until then.
     """
     ACTS["resetSecondFactor"].require(principal, member, tx.today)
-    issued = await operations.invite(tx, member["id"], "second_factor")
-    return _invitation(issued, "second_factor")
+    return await _invited(tx, principal, member, "second_factor")
 
 
 @router.post(
     "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
 )
 async def suspend_staff(
-    principal: WritesStaff, member: StaffInPath, tx: Transaction
+    principal: TakesAway, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.StaffMember]:
-    """Suspend a person's account: nothing of it works from this instant."""
+    """Suspend a person's account: nothing of it works from this instant. Another person reviews
+    it.
+    """
     ACTS["suspendStaff"].require(principal, member, tx.today)
     await operations.set_active(tx, member["id"], active=False)
-    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+    return await _changed(tx, principal, member)
 
 
 @router.delete(
     "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
 )
 async def resume_staff(
-    principal: GivesPower, member: StaffInPath, tx: Transaction
+    principal: GivesAccess, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.StaffMember]:
     """Let a suspended person sign in again. What was open before stays ended."""
     ACTS["resumeStaff"].require(principal, member, tx.today)
     await operations.set_active(tx, member["id"], active=True)
-    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+    return await _changed(tx, principal, member)
 
 
 @router.post("/staff/{staff_id}/end", responses=documented(NotYourOwnAccount, StaffStateDiffers))
 async def end_staff(
-    principal: WritesStaff, member: StaffInPath, tx: Transaction
+    principal: TakesAway, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.StaffMember]:
-    """Let a person go, for good: their posts end today, and nothing of their account works."""
+    """Let a person go, for good: their posts end today, and nothing of their account works. Another
+    person reviews it.
+    """
     ACTS["endStaff"].require(principal, member, tx.today)
     await operations.end(tx, member["id"])
-    return Shown(_shown(tx, principal, await queries.member(tx, principal, member["id"])))
+    return await _changed(tx, principal, member)
 
 
 @router.get("/staff/{staff_id}/sign-ins")
@@ -290,7 +332,8 @@ async def invite_device(
     """Give a person a code to enrol their phone; it takes the place of the one before."""
     ACTS["inviteDevice"].require(principal, member, tx.today)
     issued = await devices.give_code(tx, member["id"])
-    return Shown(schemas.DeviceCode(code=issued.code, expires_at=issued.expires_at))
+    given = schemas.DeviceCode(code=issued.code, expires_at=issued.expires_at)
+    return Shown(given, about=_about(principal, member))
 
 
 @router.get("/staff/{staff_id}/devices")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.http.wire import Input, Moment, Name, Permitted
+from app.core.http.wire import Input, Moment, Name, Permitted, PermittedByTwo
 
 Username = Annotated[
     str,
@@ -56,6 +56,7 @@ class StaffMember(BaseModel):
     has_second_factor: bool = Field(description="Whether a second factor is set up.")
     created_at: Moment = Field(description="When they were entered.")
     permitted: Permitted
+    permitted_by_two: PermittedByTwo
 
 
 class StaffInvited(StaffMember):

@@ -133,6 +133,10 @@ WHERE a.id = $1 AND a.proposed_by = $2 AND a.agency_id = $3 AND a.role = $4
       AND h.since <= $7::date AND (h.until IS NULL OR h.until > $7::date))
 RETURNING a.*
 """
+_WORKS: Final = """
+SELECT EXISTS (SELECT FROM staff s JOIN staff_accounts a ON a.staff_id = s.id AND a.active
+               WHERE s.id = $1 AND s.active)
+"""
 
 
 async def use(
@@ -170,6 +174,10 @@ async def use(
         known = await queries.proposed_by(tx, principal.staff_id, approval_id)
         code = why_unusable(known, operation, fingerprint)
         raise ApprovalUnusable.at("Approval", code, "See its state; propose it anew if need be.")
+    async with tx.as_system():  # accounts are seen by nobody else
+        works = await tx.connection.fetchval(_WORKS, row["decided_by"])
+    if not works:
+        raise ApprovalUnusable.at("Approval", "approver_left", "Have another person decide.")
     await publish(tx, events.ApprovalUsed(**_told(principal, row)))
     return (approval_id,)
 
