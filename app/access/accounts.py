@@ -47,6 +47,7 @@ _INVITED: Final = """
 SELECT i.staff_id, i.opens, i.code_hash, a.username, a.generation,
        a.totp_sealed IS NOT NULL AS has_factor
 FROM invitations i JOIN staff_accounts a ON a.staff_id = i.staff_id AND a.active
+JOIN staff s ON s.id = i.staff_id AND s.active
 WHERE i.used_at IS NULL AND i.expires_at > $2 AND """
 
 
@@ -59,7 +60,9 @@ async def still_invited(tx: Tx, staff_id: UUID, generation: int) -> Any:
     """Find an invitation again that a page was opened with, unless something came in between; it is
     held, so that it is used once.
     """
-    row = await tx.connection.fetchrow(f"{_INVITED} i.staff_id = $1 FOR UPDATE", staff_id, tx.now)
+    row = await tx.connection.fetchrow(
+        f"{_INVITED} i.staff_id = $1 FOR UPDATE OF i, a", staff_id, tx.now
+    )
     return row if row is not None and row["generation"] == generation else None
 
 
@@ -74,8 +77,9 @@ async def account(tx: Tx, staff_id: UUID, generation: int) -> Any:
     or something of it was reset since.
     """
     return await tx.connection.fetchrow(
-        "SELECT staff_id, username, totp_sealed IS NOT NULL AS has_factor FROM staff_accounts"
-        " WHERE staff_id = $1 AND generation = $2 AND active",
+        "SELECT a.staff_id, a.username, a.totp_sealed IS NOT NULL AS has_factor"
+        " FROM staff_accounts a JOIN staff s ON s.id = a.staff_id AND s.active"
+        " WHERE a.staff_id = $1 AND a.generation = $2 AND a.active",
         staff_id,
         generation,
     )

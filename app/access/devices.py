@@ -46,7 +46,7 @@ def _hashed(code: str) -> bytes:
 
 
 _SPENT: Final = """
-DELETE FROM device_codes c USING staff_accounts a
+DELETE FROM device_codes c USING staff_accounts a JOIN staff s ON s.id = a.staff_id AND s.active
 WHERE c.code_hash = $1 AND c.expires_at > $2 AND a.staff_id = c.staff_id AND a.active
 RETURNING c.staff_id
 """

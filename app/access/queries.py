@@ -32,7 +32,7 @@ FROM who
 # Accounts are seen at the door alone: whoever is nobody is left standing with no reach at all.
 _STAFF = (
     """
-WITH door AS MATERIALIZED (SELECT set_config('tonghu.caller', 'system', true) AS opened),
+WITH door AS MATERIALIZED (SELECT set_config('tonghu.caller', 'sign-in', true) AS opened),
 who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind,
         ARRAY(SELECT DISTINCT q.agency_id FROM post_holdings f JOIN posts q ON q.id = f.post_id
@@ -44,7 +44,7 @@ who AS MATERIALIZED (
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
     JOIN clients app ON app.id = s.client_id AND app.active
-    JOIN door ON door.opened = 'system'
+    JOIN door ON door.opened = 'sign-in'
     JOIN LATERAL (SELECT FROM staff t JOIN staff_accounts u ON u.staff_id = t.id AND u.active
                   WHERE t.id = h.staff_id AND t.active AND door.opened <> '' OFFSET 0) AS works
         ON true
@@ -135,12 +135,15 @@ class Holding:
 
 
 async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
-    """List the posts a person holds today at agencies that are not suspended, oldest first."""
+    """List the posts a person who was not let go holds today at agencies that are not suspended,
+    oldest first.
+    """
     rows = await tx.connection.fetch(
         """SELECT h.id, h.staff_id, p.role, p.local_title AS title, p.region_code,
                   a.id AS agency_id, a.name AS agency_name
            FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
            JOIN agencies a ON a.id = p.agency_id AND a.active
+           JOIN staff s ON s.id = h.staff_id AND s.active
            WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
            ORDER BY h.since, h.id""",
         staff_id,

@@ -171,11 +171,12 @@ _ACCOUNT = """
 SELECT a.staff_id, a.password_hash, a.failed_attempts, a.generation,
        a.totp_sealed IS NOT NULL AS has_factor, coalesce(a.generation = $3, false) AS known,
        coalesce(p.known_until > $2, false) AS at_home,
-       a.active AND (coalesce(a.generation = $3, false) OR (
+       a.active AND s.active AND (coalesce(a.generation = $3, false) OR (
            coalesce(p.rests_until <= $2, true)
            AND (coalesce(p.known_until > $2, false) OR coalesce(a.locked_until <= $2, true))
        )) AS open
-FROM staff_accounts a LEFT JOIN sign_in_places p ON p.name_index = $4 AND p.network_index = $5
+FROM staff_accounts a JOIN staff s ON s.id = a.staff_id
+LEFT JOIN sign_in_places p ON p.name_index = $4 AND p.network_index = $5
 WHERE a.username = $1
 """
 

@@ -138,6 +138,10 @@ rls.allow("posts", "SELECT, INSERT, UPDATE")
 rls.allow("post_holdings", "SELECT, INSERT, UPDATE")
 rls.protect(
     "staff",
-    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
+    using=rls.case(
+        (f"{rls.CALLER} IN ('system', 'sign-in')", "true"),
+        (rls.own("agency_id"), "true"),
+        (rls.IN_RANGE, "true"),
+    ),
     privileges="SELECT, INSERT, UPDATE",
 )

@@ -47,6 +47,8 @@ def test_what_takes_two_is_this(app) -> None:
         *("createAgency", "addPost", "holdPost"),
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
         *("allowBearerTokens", "readReporter"),
+        *("createStaff", "inviteStaff", "resumeStaff", "resetPassword", "resetSecondFactor"),
+        "inviteDevice",
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from tests.access.approving import send_by_two
 from tests.access.apps import (
     PASSWORD,
     Browser,
@@ -25,7 +26,7 @@ from tests.conftest import calling
 from tests.regions.factories import some_regions
 
 VILLAGE = 120119101200
-COUNTY = 120119000000
+COUNTY, CITY, NATION = 120119000000, 120000000000, 0
 NEW = "湖边 seven lanterns"
 
 
@@ -38,6 +39,28 @@ async def school(database):
 @pytest.fixture
 async def administrator(database, settings, school):
     return await a_caller(database, settings, "administrator", VILLAGE, agency_id=school)
+
+
+@pytest.fixture
+async def second(database, settings, school):
+    """Another administrator of the school."""
+    return await a_caller(database, settings, "administrator", VILLAGE, agency_id=school)
+
+
+@pytest.fixture
+async def operators(database, settings):
+    agency = await an_agency(database, "operator", NATION)
+    return [
+        await a_caller(database, settings, "operator", NATION, agency_id=agency, machine=False)
+        for _ in range(2)
+    ]
+
+
+async def _reset(client, two, person, what="password"):
+    one, other = two
+    operation = {"password": "resetPassword", "second-factor": "resetSecondFactor"}[what]
+    path = _at({"id": person.staff_id}, f"/{what}-reset")
+    return await send_by_two(client, one, other, operation, "POST", path)
 
 
 async def _someone(client, administrator, username) -> dict:
@@ -107,15 +130,15 @@ async def test_a_code_takes_the_place_of_the_one_before(client, unique, administ
 
 
 async def test_what_can_be_done_follows_from_what_is_there(
-    client, database, unique, administrator, school
+    client, database, unique, administrator, second, school
 ) -> None:
     person = await a_person(database, unique)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE staff SET agency_id = $1 WHERE id = $2", school, person.staff_id
-        )
+    await _moved(database, person, school)
     at = {"id": person.staff_id}
     headers = administrator.headers
+    shown = (await client.get(_at(at), headers=headers)).json()
+    assert shown["permitted_by_two"] == ["resetPassword"]
+    assert {"inviteStaff", "suspendStaff", "endStaff"} < {*shown["permitted"]}
 
     async def does(what: str, method: str = "POST") -> tuple[int, str]:
         answer = await client.request(method, _at(at, what), headers=headers)
@@ -123,10 +146,14 @@ async def test_what_can_be_done_follows_from_what_is_there(
 
     assert await does("/second-factor-reset") == (409, "/problems/nothing-to-reset")
     assert await does("/invitation") == (200, "second_factor")
-    assert await does("/password-reset") == (200, "password")
+    assert await does("/password-reset") == (403, "/problems/approval-required")
+    reset = await _reset(client, (administrator, second), person)
+    assert (reset.status_code, reset.json()["opens"]) == (200, "password")
     await an_authenticator(database, person.staff_id)
     assert await does("/invitation") == (409, "/problems/already-set-up")
-    assert await does("/second-factor-reset") == (200, "second_factor")
+    assert await does("/second-factor-reset") == (403, "/problems/approval-required")
+    reset = await _reset(client, (administrator, second), person, "second-factor")
+    assert (reset.status_code, reset.json()["opens"]) == (200, "second_factor")
     assert await does("/suspension", "DELETE") == (409, "/problems/staff-state-differs")
     assert (await does("/suspension"))[0] == 200
     assert await does("/password-reset") == (409, "/problems/staff-state-differs")
@@ -154,7 +181,7 @@ async def test_whose_people_are_whose(client, settings, database, unique, school
     county = await a_caller(database, settings, "civil_affairs", COUNTY, machine=False)
     system = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
     for caller, agency, expected in (
-        (county, village, 201),
+        (county, village, "approval-required"),
         (county, school, "agency-not-yours"),
         (county, new_id(), "agency-not-yours"),
         (system, village, "person-required"),
@@ -166,6 +193,10 @@ async def test_whose_people_are_whose(client, settings, database, unique, school
         )
         said = answer.json().get("type", "").rpartition("/")[2] or answer.status_code
         assert said == expected
+    body = {"name": "李娜", "username": f"{unique}.1", "agency_id": str(village)}
+    above = await a_caller(database, settings, "civil_affairs", CITY, machine=False)
+    made = await send_by_two(client, county, above, "createStaff", "POST", "/v1/staff", body)
+    assert (made.status_code, made.json()["invitation"]["opens"]) == (201, "account")
     stranger = await a_caller(database, settings, "administrator", VILLAGE)
     for what in ("", "/sign-ins"):
         theirs = await client.get(f"/v1/staff/{county.subject_id}{what}", headers=stranger.headers)
@@ -177,23 +208,20 @@ async def test_whose_people_are_whose(client, settings, database, unique, school
 
 
 async def test_an_administrator_takes_over_no_account_that_has_a_second_factor(
-    client, database, unique, administrator, school
+    client, database, unique, administrator, second, school
 ) -> None:
-    """A bribed clerk resets the password and uses the code: it asks for what they have not. One
+    """Two bribed clerks reset the password and use the code: it asks for what they have not. One
     reset after the other does not help: each asks for what the other would replace.
     """
     person = await a_person(database, unique)
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE staff SET agency_id = $1 WHERE id = $2", school, person.staff_id
-        )
+    await _moved(database, person, school)
     await an_authenticator(database, person.staff_id)
-    at, headers = {"id": person.staff_id}, administrator.headers
-    password = (await client.post(_at(at, "/password-reset"), headers=headers)).json()["code"]
+    clerks = (administrator, second)
+    password = (await _reset(client, clerks, person)).json()["code"]
     thief = await Browser(client).open("/oauth/invitation")
     await thief.send(code=password)
     assert (await thief.send(new_password=NEW, again=NEW, code="000000")).status_code == 400
-    factor = (await client.post(_at(at, "/second-factor-reset"), headers=headers)).json()["code"]
+    factor = (await _reset(client, clerks, person, "second-factor")).json()["code"]
     thief = await Browser(client).open("/oauth/invitation")
     assert (await thief.send(code=password)).status_code == 400, "the first ended with the second"
     await thief.send(code=factor)
@@ -212,15 +240,23 @@ async def _everything_open(client, app, username) -> dict:
     return {"issued": issued, "code": code, "verifier": verifier, "page": page}
 
 
-@pytest.mark.parametrize("what", ["account", "person", "agency", "client"])
-async def test_inactive_works_everywhere_at_once(client, settings, database, unique, what) -> None:
-    """`active: false` of account, person, agency or client: nothing that was begun goes on."""
+BY_HAND = {
+    "agency": "UPDATE agencies SET active = false WHERE id = $1",
+    "account, by hand": "UPDATE staff_accounts SET active = false WHERE staff_id = $1",
+    "person, by hand": "UPDATE staff SET active = false WHERE id = $1",
+}
+
+
+@pytest.mark.parametrize("what", ["account", "person", "client", *BY_HAND])
+async def test_inactive_works_everywhere_at_once(client, database, unique, operators, what) -> None:
+    """`active: false` of account, person, agency or client, whoever set it: nothing that was begun
+    goes on.
+    """
     person = await a_person(database, unique)
-    app = await an_app(database)
-    operator = await a_caller(database, settings, "operator", 120000000000, machine=False)
+    app, operator = await an_app(database), operators[0]
     opened = await _everything_open(client, app, unique)
     at = {"id": person.staff_id}
-    reset = (await client.post(_at(at, "/password-reset"), headers=operator.headers)).json()
+    reset = (await _reset(client, operators, person)).json()
     before = await _everything_open(client, app, unique)
     if what == "account":
         await client.post(_at(at, "/suspension"), headers=operator.headers)
@@ -229,10 +265,9 @@ async def test_inactive_works_everywhere_at_once(client, settings, database, uni
     elif what == "client":
         await client.post(f"/v1/clients/{app}/suspension", headers=operator.headers)
     else:
+        of = person.agency_id if what == "agency" else person.staff_id
         async with database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE agencies SET active = false WHERE id = $1", person.agency_id
-            )
+            await tx.connection.execute(BY_HAND[what], of)
     for issued in (opened["issued"], before["issued"]):
         bearer = {"authorization": f"Bearer {issued['access_token']}"}
         assert (await client.get("/v1/me", headers=bearer)).status_code == 401
@@ -242,23 +277,23 @@ async def test_inactive_works_everywhere_at_once(client, settings, database, uni
     asked = await client.get("/oauth/authorize", params=authorization(app, pkce()[1]))
     if asked.status_code == 200:
         assert (await sign_in(client, app, pkce()[1], unique)).status_code == 400
-    if what in {"account", "person"}:
+    if "account" in what or "person" in what:
         assert "过期" in (await before["page"].send(go="password")).text
         browser = await Browser(client).open("/oauth/invitation")
         assert (await browser.send(code=reset["code"])).status_code == 400
 
 
 async def test_what_was_open_stays_ended_when_somebody_is_resumed(
-    client, settings, database, unique
+    client, database, unique, operators
 ) -> None:
     person = await a_person(database, unique)
-    operator = await a_caller(database, settings, "operator", 120000000000, machine=False)
+    one, two = operators
     app, issued = await signed_in(client, database, unique)
-    reset = _at({"id": person.staff_id}, "/password-reset")
-    code = (await client.post(reset, headers=operator.headers)).json()["code"]
+    code = (await _reset(client, operators, person)).json()["code"]
     at = _at({"id": person.staff_id}, "/suspension")
-    await client.post(at, headers=operator.headers)
-    assert (await client.delete(at, headers=operator.headers)).json()["state"] == "active"
+    await client.post(at, headers=one.headers)
+    resumed = await send_by_two(client, one, two, "resumeStaff", "DELETE", at)
+    assert resumed.json()["state"] == "active"
     bearer = {"authorization": f"Bearer {issued['access_token']}"}
     assert (await client.get("/v1/me", headers=bearer)).status_code == 401
     assert (await (await Browser(client).open("/oauth/invitation")).send(code=code)).is_error
