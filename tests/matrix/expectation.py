@@ -7,22 +7,12 @@ as text, and visibility, regions and parts in a case are written out a second ti
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
 from tests.matrix.found import PARTS
-
-_APP = Path(__file__).parents[2] / "app"
-ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
-_SETS = ROLES.pop("scope_sets")
-for _role in ROLES.values():
-    _own = _role.get("scopes", [])
-    _role["scopes"] = [*_own, *(scope for name in _role["includes"] for scope in _SETS[name])]
-DUTIES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "duties/rules.yaml").read_text("utf-8"))
+from tests.matrix.people import PEOPLE, looks_after_people
+from tests.matrix.roles import DUTIES, ROLES, inside, remit
 
 PURPOSES = ("care", "education", "protection", "registration", "supervision")
 """The closed list (AZ-6)."""
@@ -60,25 +50,12 @@ def expected(
     return Answer.DONE
 
 
-def remit(region: int) -> range:
-    """The codes of a division and of everything in it: 2+2+2+3+3 digits, the rest zeros."""
-    text = f"{region:012d}"
-    for length in (2, 4, 6, 9, 12):
-        if int(text[length:] or 0) == 0:
-            return range(region, region + 10 ** (12 - length))
-    raise ValueError(region)
-
-
-def _inside(who: Who, region: int) -> bool:
-    return region in remit(who.region)
-
-
 def sees_child(who: Who, target: Target) -> bool:
     """A school sees its pupils wherever they live."""
     relation = ROLES[who.role]["relation"]
     if relation == "enrolled":
         return target.school == who.agency
-    return relation == "region" and _inside(who, target.region)
+    return relation == "region" and inside(who, target.region)
 
 
 def sees_alert(who: Who, target: Target) -> bool:
@@ -91,7 +68,7 @@ def sees_referral(who: Who, target: Target) -> bool:
         "visits:read" in ROLES[who.role]["scopes"]
     )
     part = who.agency in {target.owner, target.police}
-    return part or (looks_after and _inside(who, target.region))
+    return part or (looks_after and inside(who, target.region))
 
 
 def sees_report(who: Who, target: Target) -> bool:
@@ -122,7 +99,7 @@ def _protects(who: Who, target: Target) -> bool:
     """The offices of the place, of the child's home, and of where it lived when it happened."""
     places = (target.scene, target.region, target.before)
     return "police_reports:receive" in ROLES[who.role]["scopes"] and any(
-        place is not None and _inside(who, place) for place in places
+        place is not None and inside(who, place) for place in places
     )
 
 
@@ -136,7 +113,7 @@ _ANSWERS_FOR_ITS_PLACE = {"township_supervisor", "civil_affairs"}
 
 def _settles(who: Who, target: Target) -> bool:
     """Whose place a visit is sent from says whom it was paid to."""
-    return who.role in _ANSWERS_FOR_ITS_PLACE and _inside(who, target.region)
+    return who.role in _ANSWERS_FOR_ITS_PLACE and inside(who, target.region)
 
 
 def _sees_unresolved(who: Who, target: Target) -> bool:
@@ -153,7 +130,7 @@ def _owns(who: Who, target: Target) -> bool:
 
 
 def _arranges_posts(who: Who, target: Target) -> bool:
-    return _owns(who, target) or _inside(who, target.owner_region)
+    return _owns(who, target) or inside(who, target.owner_region)
 
 
 def _administers(who: Who, target: Target) -> bool:
@@ -165,19 +142,8 @@ def _shares_power(who: Who, target: Target) -> bool:
     affairs of the place, as whom it was proposed.
     """
     theirs = _owns(who, target) or target.police == who.agency
-    may_decide = who.role == "civil_affairs" and _inside(who, target.region)
+    may_decide = who.role == "civil_affairs" and inside(who, target.region)
     return (theirs or may_decide) and not _hidden(who, target)
-
-
-_LINE = {"civil_affairs", "township_government", "village_committee"}
-
-
-def _looks_after_people(who: Who, target: Target) -> bool:
-    """Their agency's own; civil affairs, those of their line in the remit; the operator, all. The
-    agencies of the stage are of the caller's kind.
-    """
-    line = who.role == "civil_affairs" and who.kind in _LINE and _inside(who, target.owner_region)
-    return _administers(who, target) or line
 
 
 def _nobodys(who: Who, target: Target) -> bool:
@@ -192,7 +158,7 @@ def _everyone(who: Who, target: Target) -> bool:
 def _audits(who: Who, target: Target) -> bool:
     """The entry is about the report."""
     return not _hidden(who, target) and (
-        _owns(who, target) or (who.role == "auditor" and _inside(who, target.region))
+        _owns(who, target) or (who.role == "auditor" and inside(who, target.region))
     )
 
 
@@ -208,7 +174,7 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
         told = target.told_to if rule == "REP-07" else None
         looks_after = rule == "EDU-04" and target.overseer == who.agency
         return (
-            (_inside(who, target.region) or looks_after)
+            (inside(who, target.region) or looks_after)
             and who.role in DUTIES[rule]["seen_by"]
             and (told is None or who.agency in told)
         )
@@ -221,7 +187,7 @@ def _reads_categories(who: Who) -> bool:
 
 
 def _sees_trial(who: Who, target: Target) -> bool:
-    return _owns(who, target) and _inside(who, target.region) and _reads_categories(who)
+    return _owns(who, target) and inside(who, target.region) and _reads_categories(who)
 
 
 VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
@@ -240,8 +206,8 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "client_id": _administers,
     "approval_id": _shares_power,
     "review_id": _shares_power,
-    "staff_id": _looks_after_people,
-    "device_id": _looks_after_people,
+    "staff_id": looks_after_people,
+    "device_id": looks_after_people,
     "sign_in_id": _nobodys,
     "entry_id": _audits,
     "agency_id": _everyone,
@@ -280,7 +246,7 @@ def _neither_police_nor_place(who: Who, target: Target, gives: str | None) -> bo
 
 
 def _not_our_place(who: Who, target: Target, gives: str | None) -> bool:
-    return not _inside(who, target.region)
+    return not inside(who, target.region)
 
 
 def _not_our_pupil(who: Who, target: Target, gives: str | None) -> bool:
@@ -298,32 +264,23 @@ def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
     granted = set(ROLES[gives or ""]["scopes"])
     return (
         target.owner != who.agency
-        or not _inside(who, target.region)
+        or not inside(who, target.region)
         or not granted <= set(ROLES[who.role]["scopes"])
     )
 
 
 def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
     places = (target.region, target.owner_region)
-    return not _may_give(who, gives) or not all(_inside(who, place) for place in places)
+    return not _may_give(who, gives) or not all(inside(who, place) for place in places)
 
 
 def _could(role: str, who: Who, target: Target) -> bool:
     """Only a person in the same role, over the same object, decides what one did or proposed."""
-    return (who.role, who.holder) == (role, "staff") and _inside(who, target.region)
+    return (who.role, who.holder) == (role, "staff") and inside(who, target.region)
 
 
 REFUSED: Mapping[str, Refusal] = {
-    **dict.fromkeys(
-        (
-            *("inviteStaff", "resetPassword", "resetSecondFactor", "suspendStaff"),
-            *("resumeStaff", "endStaff", "listMySignIns", "endMySignIns", "inviteDevice"),
-        ),
-        lambda who, _, __: who.holder == "machine",
-    ),
-    "createStaff": lambda who, target, _: (
-        who.holder == "machine" or not _looks_after_people(who, target)
-    ),
+    **PEOPLE,
     **dict.fromkeys(
         ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not _reads_categories(who)
     ),
@@ -337,7 +294,7 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "correctUnresolved": lambda who, _, __: who.holder == "machine",
     "createChild": lambda who, target, _: (
-        not _writes(who, "identity", "residence") or not _inside(who, target.region)
+        not _writes(who, "identity", "residence") or not inside(who, target.region)
     ),
     "changeChild": lambda who, _, __: not _writes(who, "guardianship"),
     **dict.fromkeys(

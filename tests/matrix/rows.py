@@ -256,7 +256,7 @@ async def _unresolved(tx: Tx, target: Target) -> None:
 async def _post(tx: Tx, target: Target) -> None:
     lo, hi = subtree(target.region)
     person = Staff(
-        id=target.ids["staff_id"],
+        id=new_id(),
         agency_id=target.owner,
         region_code=target.owner_region,
         name="测试员",
@@ -287,17 +287,18 @@ async def _post(tx: Tx, target: Target) -> None:
             created_at=tx.now,
         )
     )
-    name = str(person.id)
+    name = str(target.ids["staff_id"])
     tx.session.add(
-        StaffAccount(staff_id=person.id, username=name, password_hash="-", created_at=tx.now)
+        StaffAccount(
+            staff_id=target.ids["staff_id"], username=name, password_hash="-", created_at=tx.now
+        )
     )
     when = dict.fromkeys(("enrolled_at", "seen_at", "lease_until"), tx.now)
     tx.session.add(
         Device(
             id=target.ids["device_id"],
-            staff_id=person.id,
+            staff_id=target.ids["staff_id"],
             thumbprint=name,
-            jwk={},
             name="测试手机",
             **when,
         )
