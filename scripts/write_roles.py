@@ -48,7 +48,7 @@ NEVER: dict[str, set[str]] = {
     },
     "village_director": {*_SETTLED_BY_OFFICES, "confirmWithdrawal", "readAssessmentDocument"},
     "township_supervisor": {"withdrawSuspect"},  # the police, or a county
-    "civil_affairs": {"registerApp"},  # the operator
+    "civil_affairs": {"registerApp", "allowBearerTokens", "endBearerTokens"},  # the operator
     "hospital": {*_NO_FILES, "readAssessmentDocument"},
     "reporting_body": {*_NO_FILES, "readAssessmentDocument"},
     "police": {*_NO_FILES, "readAssessmentDocument"},

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
-from app.access import accounts
+from app.access import accounts, founding
 from app.access.accounts import invite
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
@@ -216,3 +216,14 @@ async def test_a_form_is_of_its_own_page_and_browser(client, database, unique) -
     assert (await client.post("/oauth/invitation", json=fields)).status_code == 400
     client.cookies.clear()
     assert "过期" in (await client.post("/oauth/invitation", data=fields)).text
+
+
+async def test_the_first_operators_set_up_their_second_factor(client, database, unique) -> None:
+    """Nobody is there to invite them: `tonghu init` gives each a code."""
+    one, two = founding.Named("甲", unique), founding.Named("乙", f"{unique}2")
+    async with database.begin(SYSTEM) as tx:
+        first, _ = await founding.found(tx, "平台运营方", one, two)
+    browser = await Browser(client).open("/oauth/invitation")
+    await browser.send(code=first.code)
+    assert (await browser.send(password=PASSWORD)).status_code == 400, "not without the password"
+    assert "otpauth://" in (await browser.send(password=first.password)).text

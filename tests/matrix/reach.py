@@ -41,6 +41,30 @@ ELSEWHERE: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("supersedeReport", "assistPolice"), frozenset({"police"})),
 }
 
+BY_TWO: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("createStaff", "inviteStaff", "inviteDevice", "replaceClientKeys"),
+        frozenset({"civil_affairs", "operator"}),
+    ),
+    "resetPassword": frozenset({"administrator", "civil_affairs", "operator"}),
+    **dict.fromkeys(
+        ("resumeClient", "allowBearerTokens", "registerApp", "holdPost"), frozenset({"operator"})
+    ),
+}
+"""What nobody of a role does alone on any target: two do, in tests/staff/test_pairs_by_two.py."""
+
+SHARED: Mapping[str, frozenset[str]] = {
+    "proposeApproval": frozenset({"administrator", "civil_affairs", "police"}),
+    **dict.fromkeys(
+        ("decideApproval", "finishReview"), frozenset({"administrator", "operator", "police"})
+    ),
+    "withdrawApproval": frozenset({"administrator", "civil_affairs", "operator", "police"}),
+    "readReporter": frozenset({"police"}),
+}
+"""What the stage proposes and reviews is civil affairs'. The others': likewise, and the police's in
+tests/police_reports/test_reading_reporters.py.
+"""
+
 
 def unreached(stage: Stage, described: Mapping[str, Operation]) -> Iterator[str]:
     """Yield the operations whose scope the caller's role holds and no target lets them do."""
