@@ -174,6 +174,8 @@ def _undoing(settings: Settings) -> Iterator[str]:
     """Say what would let strangers in where everything else keeps them out."""
     if settings.webhooks.allow_http:
         yield "never delivers webhooks over plain http: leave TONGHU_WEBHOOKS__ALLOW_HTTP out"
+    if not settings.asks_second_factor:
+        yield "asks for second factors: leave TONGHU_SECOND_FACTOR out"
     for origin in settings.cors_origins:
         if not _ORIGIN.fullmatch(origin):
             yield (

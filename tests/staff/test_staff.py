@@ -21,7 +21,7 @@ from tests.access.apps import (
     sign_in,
     signed_in,
 )
-from tests.access.factories import a_caller, an_agency
+from tests.access.factories import a_caller, an_agency, signed_in_before
 from tests.conftest import calling
 from tests.regions.factories import some_regions
 
@@ -341,34 +341,22 @@ async def test_a_person_ends_their_own(client, database, unique) -> None:
     assert (await client.get("/v1/me", headers=alive[0])).status_code == 401
 
 
-async def _aged(database, caller, *, factors="{pwd,otp}", minutes=0) -> None:
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(
-            "UPDATE sign_ins SET factors = $2::text[], started_at = $3, ends_at = $4"
-            " WHERE staff_id = $1",
-            caller.subject_id,
-            factors[1:-1].split(","),
-            tx.now - timedelta(minutes=minutes),
-            tx.now + timedelta(hours=1),
-        )
-
-
 @pytest.mark.parametrize(
     ("asks", "factors", "minutes", "through"),
     [
-        (True, "{pwd,otp}", 10, True),
-        (True, "{pwd,otp}", 11, False),
-        (True, "{pwd}", 0, False),
-        (True, "{otp}", 0, False),
-        (False, "{pwd}", 10, True),
-        (False, "{pwd}", 11, False),
+        (True, ["pwd", "otp"], 10, True),
+        (True, ["pwd", "otp"], 11, False),
+        (True, ["pwd"], 0, False),
+        (True, ["otp"], 0, False),
+        (False, ["pwd"], 10, True),
+        (False, ["pwd"], 11, False),
     ],
 )
 async def test_an_act_of_power_takes_a_fresh_sign_in(
     app, settings, database, unique, administrator, asks, factors, minutes, through
 ) -> None:
     """The challenge says what to ask for (RFC 9470); reading and taking power away need none."""
-    await _aged(database, administrator, factors=factors, minutes=minutes)
+    await signed_in_before(database, administrator, factors=factors, minutes=minutes)
     told = settings.model_copy(update={"second_factor": asks})
     body = {"name": "李娜", "username": unique}
     async with calling(app, told, database) as http:
@@ -394,6 +382,6 @@ async def test_a_key_gives_no_answer_again_to_a_sign_in_that_is_not_fresh(
     assert (await client.post("/v1/staff", json=body, headers=headers)).status_code == 201
     again = await client.post("/v1/staff", json=body, headers=headers)
     assert again.headers["idempotency-replayed"] == "true"
-    await _aged(database, administrator, minutes=11)
+    await signed_in_before(database, administrator, minutes=11)
     late = await client.post("/v1/staff", json=body, headers=headers)
     assert (late.status_code, "code" in late.text) == (401, False)
