@@ -25,14 +25,17 @@ SELECT m.* FROM (
                 WHEN NOT a.active THEN 'suspended' WHEN a.password_hash = '' THEN 'invited'
                 ELSE 'active' END AS state,
            CASE WHEN a.password_hash = '' THEN 'account' WHEN a.totp_sealed IS NULL
-                THEN 'second_factor' ELSE 'nothing' END AS lacks
+                THEN 'second_factor' ELSE 'nothing' END AS lacks, i.opens, i.expires_at
     FROM staff s
     JOIN LATERAL (SELECT kind FROM agencies WHERE id = s.agency_id OFFSET 0) AS g ON true
     LEFT JOIN LATERAL (
         SELECT staff_id, username, totp_sealed, active, password_hash FROM staff_accounts
-        WHERE staff_id = s.id OFFSET 0) AS a ON true) AS m"""
-"""Agency and account are looked up person by person, in the order of the list: merged or hashed, a
-page deep inside would read all before it, and one narrowed by an act, everybody.
+        WHERE staff_id = s.id OFFSET 0) AS a ON true
+    LEFT JOIN LATERAL (
+        SELECT opens, expires_at FROM invitations
+        WHERE staff_id = s.id AND used_at IS NULL OFFSET 0) AS i ON true) AS m"""
+"""Agency, account and invitation are looked up person by person, in the order of the list: merged
+or hashed, a page deep inside would read all before it, and one narrowed by an act, everybody.
 """
 _BY_ENTRY: Final = paging.Order({"m.id": UUID})
 

@@ -146,8 +146,10 @@ DeviceInPath = Annotated[
 
 
 def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.StaffMember:
+    invited = {"opens": row["opens"], "expires_at": row["expires_at"]} if row["opens"] else None
     return schemas.StaffMember(
         **row,
+        open_invitation=invited,
         permitted=permitted(ACTS, principal, row, tx.today),
         permitted_by_two=permitted_by_two(ACTS, principal, row, tx.today),
     )

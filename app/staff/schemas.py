@@ -17,6 +17,7 @@ Username = Annotated[
         examples=["li.na"],
     ),
 ]
+Opens = Literal["account", "password", "second_factor"]
 _Code = Annotated[str, Field(max_length=24, pattern=r"^[a-z0-9-]+$")]
 _Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -38,9 +39,14 @@ class Invitation(BaseModel):
         description="Shown this once: hand it to the person. They enter it at /oauth/invitation."
     )
     expires_at: Moment = Field(description="When it stops working.")
-    opens: Literal["account", "password", "second_factor"] = Field(
-        description="A first password, a new one, or a second factor."
-    )
+    opens: Opens = Field(description="A first password, a new one, or a second factor.")
+
+
+class OpenInvitation(BaseModel):
+    """A code that somebody was given and has not used."""
+
+    opens: Opens = Field(description="A first password, a new one, or a second factor.")
+    expires_at: Moment = Field(description="Until when it works; shown afterwards, too.")
 
 
 class StaffMember(BaseModel):
@@ -55,6 +61,9 @@ class StaffMember(BaseModel):
     )
     has_second_factor: bool = Field(description="Whether a second factor is set up.")
     created_at: Moment = Field(description="When they were entered.")
+    open_invitation: OpenInvitation | None = Field(
+        description="What they were invited to set up and have not; null if nothing."
+    )
     permitted: Permitted
     permitted_by_two: PermittedByTwo
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.access import jobs
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.approving import send_by_two
@@ -102,9 +103,29 @@ async def test_a_person_is_invited_and_signs_in(
     await browser.send(skip="yes")
     shown = (await client.get(_at(made), headers=administrator.headers)).json()
     assert (shown["state"], shown["has_second_factor"]) == ("active", False)
+    assert shown["open_invitation"] is None
     assert "invitation" not in shown
     answer = await sign_in(client, await an_app(database), pkce()[1], unique, password=NEW)
     assert "没有可用的岗位" in answer.text, "what they may do follows from posts"
+
+
+async def test_an_invitation_that_nobody_uses_is_seen(
+    client, database, now, unique, administrator
+) -> None:
+    """Weeks later, too: somebody has a code, or nobody came."""
+    made = await _someone(client, administrator, unique)
+    database.clock = lambda: now + timedelta(days=30)
+    async with database.begin(SYSTEM) as tx:
+        await jobs.forget_expired(tx, {})
+    database.clock = lambda: now
+    [shown] = [
+        each
+        for each in (await client.get("/v1/staff", headers=administrator.headers)).json()["items"]
+        if each["id"] == made["id"]
+    ]
+    assert shown["state"] == "invited"
+    expires_at = made["invitation"]["expires_at"]
+    assert shown["open_invitation"] == {"opens": "account", "expires_at": expires_at}
 
 
 async def test_names_are_taken_once_and_typed_on_any_keyboard(
