@@ -8,6 +8,7 @@ authenticator. Neither keeps anything between two pages but what it seals into t
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 import segno
@@ -262,6 +263,9 @@ async def _end(arrived: Arrived, account: Any) -> Response:
     for each in await _open(arrived):
         if chosen == str(each["id"]):
             await grants.end_sign_in(arrived.tx, each["id"])
+    for each in await devices.counting(arrived.tx, staff_id):
+        if chosen == str(each["id"]):
+            await devices.revoke(arrived.tx, staff_id, each["id"])
     await arrived.record("endSignIn", staff_id)
     return await _home(arrived, account, said="ended")
 
@@ -283,9 +287,17 @@ async def _home(arrived: Arrived, account: Any, *, said: str | None = None) -> R
             {
                 "id": each["id"],
                 "app": each["app"],
-                "at": f"{each['started_at'].astimezone(CHINA):%Y-%m-%d %H:%M}",
+                "at": _written(each["started_at"]),
                 "two": len(each["factors"]) > 1,
             }
             for each in await _open(arrived)
         ],
+        phones=[
+            {"id": each["id"], "name": each["name"], "at": _written(each["seen_at"])}
+            for each in await devices.counting(arrived.tx, arrived.flow.person)
+        ],
     )
+
+
+def _written(instant: datetime) -> str:
+    return f"{instant.astimezone(CHINA):%Y-%m-%d %H:%M}"

@@ -8,7 +8,7 @@ It is the key its tokens are bound to (DPoP, RFC 9449): one for each person who 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -135,12 +135,14 @@ async def _leased(tx: Tx, device_id: UUID) -> Lease:
     return {"lease_until": int(until.timestamp())}
 
 
-async def enrolled(tx: Tx, staff_id: UUID) -> bool:
-    """Tell whether a person has a phone that counts."""
-    found: bool = await tx.connection.fetchval(
-        "SELECT EXISTS (SELECT FROM devices WHERE staff_id = $1 AND revoked_at IS NULL)", staff_id
+async def counting(tx: Tx, staff_id: UUID) -> Sequence[Any]:
+    """List the phones of a person that count."""
+    rows: Sequence[Any] = await tx.connection.fetch(
+        "SELECT id, name, seen_at FROM devices WHERE staff_id = $1 AND revoked_at IS NULL"
+        " ORDER BY enrolled_at, id",
+        staff_id,
     )
-    return found
+    return rows
 
 
 _ENDED: Final = """

@@ -129,7 +129,7 @@ async def _by_post(
         if str(post.id) == chosen or (chosen is None and len(posts) == 1):
             demanded = arrived.asks_second_factor and roles.role(post.role).second_factor
             asks = (wanted.two_factors or demanded == "always") and "otp" not in flow.factors
-            if asks and not await devices.enrolled(arrived.tx, staff_id):
+            if asks and not await devices.counting(arrived.tx, staff_id):
                 await arrived.record("signIn", staff_id, rule="no_second_factor")
                 return arrived.stopped(
                     "factor_missing", way_on=f"/oauth/invitation?lang={flow.language}"

@@ -1,6 +1,9 @@
 """A person looks after their own account, in a browser, without a script."""
 
+import re
+
 import pyotp
+import pytest
 
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
@@ -67,6 +70,26 @@ async def test_changes_the_password_with_the_old_one(client, database, unique) -
     app = await an_app(database)
     assert (await sign_in(client, app, pkce()[1], unique)).status_code == 400
     assert (await sign_in(client, app, pkce()[1], unique, password=NEW)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again", "field"),
+    [
+        ("wrong", NEW, NEW, "password"),
+        (PASSWORD, "short", "short", "new_password"),
+        (PASSWORD, NEW, f"{NEW}!", "again"),
+    ],
+)
+async def test_the_field_that_is_wrong_is_marked(
+    client, database, unique, old, new, again, field
+) -> None:
+    await a_person(database, unique)
+    browser = await Browser(client).open("/oauth/account")
+    await browser.send(username=unique, password=PASSWORD)
+    await browser.send(go="password")
+    page = await browser.send(password=old, new_password=new, again=again)
+    marked = re.findall(r'<input id="(\w+)"[^>]* aria-invalid="true"', page.text)
+    assert (page.status_code, marked) == (400, [field])
 
 
 async def test_changes_the_authenticator_with_both_factors(client, database, now, unique) -> None:

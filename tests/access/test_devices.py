@@ -9,6 +9,8 @@ from app.access import devices
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.apps import (
+    PASSWORD,
+    Browser,
     Holder,
     a_person,
     an_app,
@@ -222,6 +224,30 @@ async def test_what_was_open_on_it_before_it_was_enrolled_ends_too(
     async with database.begin(SYSTEM) as tx:
         await devices.revoke(tx, person.staff_id)
     for key, answer, status in ((phone, before, 401), (other, elsewhere, 200)):
+        me = await key.ask(client, "GET", "/v1/me", answer.json()["access_token"])
+        assert me.status_code == status
+
+
+async def test_a_person_ends_a_lost_phone_on_their_page(client, database, unique) -> None:
+    """With it what is open on it; another goes on. A phone may be lost while nobody is signed in on
+    it: the page shows it all the same.
+    """
+    person = await a_person(database, unique)
+    kept, lost = Holder(), await _enrolled(client, database, person)
+    browser = await Browser(client).open("/oauth/account")
+    page = await browser.send(username=unique, password=PASSWORD)
+    assert "红米 Note" in page.text
+    assert "立即结束全部登录和手机" in page.text
+    _, there = await _tokens(client, database, unique, lost)
+    await _enrol(client, kept, await _code(database, person), name="华为")
+    _, here = await _tokens(client, database, unique, kept)
+    async with database.begin(SYSTEM) as tx:
+        found = await tx.connection.fetchval(
+            "SELECT id FROM devices WHERE thumbprint = $1", lost.thumbprint
+        )
+    page = await browser.send(end=str(found))
+    assert ("红米 Note" in page.text, "华为" in page.text) == (False, True)
+    for key, answer, status in ((lost, there, 401), (kept, here, 200)):
         me = await key.ask(client, "GET", "/v1/me", answer.json()["access_token"])
         assert me.status_code == status
 
