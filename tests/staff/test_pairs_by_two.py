@@ -184,3 +184,35 @@ async def test_who_shares_power_reviews(client, database, settings, role) -> Non
     assert problem(own) == (403, "another-person-needed")
     done = await client.post(place, json=said, headers=two.other.headers)
     assert (done.status_code, done.json()["state"]) == (200, "done")
+
+
+async def test_what_the_only_administrator_does_alone_operators_review(
+    client, database, settings
+) -> None:
+    """No other administrator of the place sees it: theirs are other agencies."""
+    two = await _two(database, settings, "administrator")
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE post_holdings SET until = since WHERE staff_id = $1", two.other.subject_id
+        )
+    at = await _staff(database, two)
+    assert (await client.post(f"{at}/suspension", headers=two.one.headers)).status_code == 200
+    stranger = await a_caller(database, settings, "administrator", COUNTY)
+    assert (await client.get("/v1/reviews", headers=stranger.headers)).json()["items"] == []
+    operator = await a_caller(database, settings, "operator", NATION)
+    [owed] = (await client.get("/v1/reviews", headers=operator.headers)).json()["items"]
+    said = {"finding": "proper", "note": REASON}
+    done = await client.post(
+        f"/v1/reviews/{owed['id']}/finding", json=said, headers=operator.headers
+    )
+    assert (done.status_code, done.json()["state"]) == (200, "done")
+
+
+async def test_administrators_of_other_agencies_see_no_proposal(client, database, settings) -> None:
+    two = await _two(database, settings, "administrator")
+    _, path, _ = await _reset_password(database, two)
+    made = (await propose(client, two.one, "resetPassword", path)).json()
+    above = await a_caller(database, settings, "administrator", COUNTY)
+    read = await client.get(f"/v1/approvals/{made['id']}", headers=above.headers)
+    assert problem(read) == (404, "approval-not-found")
+    assert problem(await decide(client, above, made["id"])) == (404, "approval-not-found")

@@ -336,32 +336,6 @@ async def test_a_lost_phone_is_ended_in_one_act(client, settings, database, uniq
         assert (await client.get("/v1/me", headers=bearer)).status_code == 401
 
 
-async def test_a_person_ends_their_own(client, database, unique) -> None:
-    await a_person(database, unique)
-    _, first = await signed_in(client, database, unique)
-    _, second = await signed_in(client, database, unique)
-    one, two = ({"authorization": f"Bearer {issued['access_token']}"} for issued in (first, second))
-    listed = (await client.get("/v1/me/sign-ins", headers=one)).json()["items"]
-    assert len(listed) == 2
-    other = await client.post(f"/v1/me/sign-ins/{new_id()}/end", headers=one)
-    assert other.json()["type"] == "/problems/sign-in-not-found"
-    ids = {each["id"] for each in listed}
-    async with database.begin(SYSTEM) as tx:
-        oldest = await tx.connection.fetchval(
-            "SELECT id FROM sign_ins ORDER BY started_at, id LIMIT 1"
-        )
-    assert str(oldest) in ids
-    assert (await client.post(f"/v1/me/sign-ins/{oldest}/end", headers=one)).json() == {"ended": 1}
-    alive = [
-        headers
-        for headers in (one, two)
-        if (await client.get("/v1/me", headers=headers)).status_code == 200
-    ]
-    assert len(alive) == 1
-    assert (await client.post("/v1/me/sign-ins/end", headers=alive[0])).json() == {"ended": 1}
-    assert (await client.get("/v1/me", headers=alive[0])).status_code == 401
-
-
 @pytest.mark.parametrize(
     ("asks", "factors", "minutes", "through"),
     [

@@ -193,6 +193,7 @@ async def done_alone(
     """Leave a review of what one did, which another person owes."""
     about, identity = shown.about, new_id()
     reason = about.get("reason")
+    role, region = await _reviewer(tx, principal, about["agency_region"])
     due_at: datetime = await tx.connection.fetchval(_EXPIRES, afterwards.within)
     row = {
         "id": identity,
@@ -203,11 +204,11 @@ async def done_alone(
         "reason_sealed": None
         if reason is None
         else tx.keyring.seal(ALONE_REASON, identity, reason),
-        "role": principal.role.code,
+        "role": role,
         "done_by": principal.staff_id,
         "agency_id": principal.agency_id,
         "concerns_id": about["agency_id"],
-        "region_code": about["agency_region"],
+        "region_code": region,
         "done_at": tx.now,
         "due_at": due_at,
     }
@@ -220,6 +221,28 @@ async def done_alone(
     )
     await publish(tx, alone)
     return (identity,)
+
+
+_COLLEAGUE: Final = """
+SELECT EXISTS (
+    SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
+    WHERE p.agency_id = $1 AND p.role = $2 AND h.staff_id <> ALL ($3::uuid[])
+      AND h.since <= $4::date AND (h.until IS NULL OR h.until > $4::date))
+"""
+_LOOKED_AFTER_BY: Final = {"administrator": "operator"}
+"""Above an administrator there is no other of the same line, but who looks after all accounts."""
+
+
+async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[str, int | None]:
+    """Say in which role, and over which place, somebody reviews: where it is the agency's own to do
+    and nobody else is in the post, those above it.
+    """
+    role, agency = principal.role.code, principal.agency_id
+    if region is not None or await tx.connection.fetchval(
+        _COLLEAGUE, agency, role, list(principal.selves), tx.today
+    ):
+        return role, region
+    return _LOOKED_AFTER_BY.get(role, role), principal.region_code
 
 
 async def finish_review(
