@@ -26,8 +26,36 @@ it.
 A role opens an operation; which things it opens it for is decided per thing: children by the
 region of the post or by enrolment at the caller's school, reports by the part an agency has in the
 case, endpoints and batches by ownership. Everything else is answered as if it did not exist.
+An operation names the roles of which somebody comes to do it; `tests/matrix/on_stage/test_reach.py`
+holds the page to that.
 
 ## Roles
+"""
+_PERSONS = (
+    *("attachUnresolved", "correctUnresolved", "takeBackUnresolved", "dismissUnresolved"),
+    *("closeWebhookDelivery", "recordReturn", "settleDoubt", "recordPresenceFinding"),
+    *("listMySignIns", "endMySignIns", "endMySignIn"),
+)
+_NO_FILES = ("openReferral", "listChildReferrals")
+_TRIALS = ("tryPolicyValue", "startPolicyTrial", "readPolicyTrial", "cancelPolicyTrial")
+_SETTLED_BY_OFFICES = ("attachUnresolved", "takeBackUnresolved", "dismissUnresolved")
+NEVER: dict[str, set[str]] = {
+    "school_system": {*_PERSONS, *_TRIALS},  # persons do that; and categories it does not read
+    "school": {*_TRIALS, *_SETTLED_BY_OFFICES, "createChild", "readAssessmentDocument"},
+    "education_authority": {
+        *(*_TRIALS, *_SETTLED_BY_OFFICES),
+        *("createChild", "readAssessmentDocument"),  # not its sections, not with it
+    },
+    "village_director": {*_SETTLED_BY_OFFICES, "confirmWithdrawal", "readAssessmentDocument"},
+    "township_supervisor": {"withdrawSuspect"},  # the police, or a county
+    "civil_affairs": {"registerApp", "allowBearerTokens", "endBearerTokens"},  # the operator
+    "hospital": {*_NO_FILES, "readAssessmentDocument"},
+    "reporting_body": {*_NO_FILES, "readAssessmentDocument"},
+    "police": {*_NO_FILES, "readAssessmentDocument"},
+    "auditor": {"readAssessmentDocument"},
+}
+"""What a role holds the scope of and never does, for a rule besides scopes and purposes. A test
+holds the page to what the rules let through.
 """
 _RELATION = {
     "region": "children living in the remit",
@@ -36,13 +64,41 @@ _RELATION = {
 }
 
 
-def text() -> str:
-    """Write the page the way it is committed."""
-    roles = yaml.safe_load(ROLES.read_text("utf-8"))
+def _roles() -> dict[str, Any]:
+    roles: dict[str, Any] = yaml.safe_load(ROLES.read_text("utf-8"))
     sets = roles.pop("scope_sets")
     for role in roles.values():
         inherited = [scope for name in role["includes"] for scope in sets[name]]
         role["scopes"] = [*inherited, *role.get("scopes", [])]
+    return roles
+
+
+def may(document: dict[str, Any]) -> dict[str, list[str]]:
+    """Say which roles do each operation: those that hold its scope, and a purpose if it needs one,
+    and of which somebody comes to do it.
+    """
+    found, roles = {}, _roles()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            ((scopes,),) = (requirement.values() for requirement in operation["security"])
+            name = operation["operationId"]
+            needs_purpose = any(
+                each["name"] == "Purpose-Of-Use" and each["required"]
+                for each in operation.get("parameters", ())
+            )
+            found[name] = [
+                code
+                for code, role in roles.items()
+                if scopes[0] in role["scopes"]
+                and (role["purposes"] or not needs_purpose)
+                and name not in NEVER.get(code, ())
+            ]
+    return found
+
+
+def text() -> str:
+    """Write the page the way it is committed."""
+    roles = _roles()
     document = json.loads(DOCUMENT.read_text("utf-8"))
     lines = [
         _HEAD,
@@ -58,13 +114,18 @@ def text() -> str:
 
 
 def _described(roles: dict[str, Any]) -> Iterator[str]:
-    yield "| role | held by | of | at | sees | reads | writes | purposes | obligations |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    head = (
+        "role | held by | of | at | sees | reads | writes | purposes | second factor | obligations"
+    )
+    yield f"| {head} |"
+    yield f"|{'---|' * (head.count('|') + 1)}"
     for code, role in roles.items():
         name = f"`{code}` {role['name']['zh']} · {role['name']['en']}"
         lists = [role["for"], role["agency_kinds"], role["levels"]]
-        groups = [role["reads"], role["writes"], role["purposes"], role["obligations"]]
+        groups = [role["reads"], role["writes"], role["purposes"]]
+        factor = "at each sign-in" if role.get("second_factor") == "always" else "when asked"
         cells = [name, *map(_joined, lists), _RELATION[role["relation"]], *map(_joined, groups)]
+        cells += [factor, _joined(role["obligations"])]
         yield f"| {' | '.join(cells)} |"
 
 
@@ -88,6 +149,7 @@ def _operations(roles: dict[str, Any], document: dict[str, Any]) -> Iterator[str
     yield "in some cases, and ⏲ those that another person reviews afterwards: see below.\n"
     yield "| operation | scope | roles |"
     yield "|---|---|---|"
+    done = may(document)
     for methods in document["paths"].values():
         for operation in methods.values():
             ((scopes,),) = (requirement.values() for requirement in operation["security"])
@@ -95,7 +157,7 @@ def _operations(roles: dict[str, Any], document: dict[str, Any]) -> Iterator[str
             mark = " ✎" if "Purpose-Of-Use" in names else ""
             mark += " ⚭" if "x-approval" in operation else ""
             mark += " ⏲" if "x-review" in operation else ""
-            granted = [code for code, role in roles.items() if scopes[0] in role["scopes"]]
+            granted = done[operation["operationId"]]
             who = "everyone" if len(granted) == len(roles) else _joined(granted)
             yield f"| `{operation['operationId']}`{mark} | {scopes[0]} | {who} |"
 

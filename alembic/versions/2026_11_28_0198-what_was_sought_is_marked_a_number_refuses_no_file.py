@@ -5,7 +5,7 @@ release before this one still runs on the new schema. Protected rows are seen in
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: 0198
-Revises: 0194
+Revises: 0197
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0198"
-down_revision: str | Sequence[str] | None = "0194"
+down_revision: str | Sequence[str] | None = "0197"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

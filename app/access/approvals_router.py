@@ -36,6 +36,7 @@ from app.core.problems import documented
 router = routing.v1(APPROVALS.tag)
 ReadsApprovals = Annotated[Principal, needs(READ_APPROVALS)]
 WritesApprovals = Annotated[Principal, needs(WRITE_APPROVALS)]
+UsesPower = Annotated[Principal, needs(WRITE_APPROVALS, step_up=True)]
 _APPROVAL = ("approval_id", "The approval's id.", queries.approval, ApprovalNotFound)
 _REVIEW = ("review_id", "The review's id.", queries.review, ReviewNotFound)
 ApprovalInPath = Annotated[asyncpg.Record, named_in_path(*_APPROVAL)]
@@ -58,7 +59,7 @@ Why = Annotated[
 )
 async def propose_approval(
     request: Request,
-    principal: WritesApprovals,
+    principal: UsesPower,
     new: schemas.ApprovalCreate,
     tx: Transaction,
     _: Why = None,
@@ -114,7 +115,7 @@ async def read_approval(
 )
 async def decide_approval(
     request: Request,
-    principal: WritesApprovals,
+    principal: UsesPower,
     found: ApprovalToChange,
     said: schemas.Decision,
     tx: Transaction,

@@ -10,6 +10,7 @@ AREA = areas.area(
     lane=areas.Lane.people,
 )
 READ_ME = AREA.scope("me:read", "读取当前登录身份", "Read who you are signed in as", personal=False)
+WRITE_ME = AREA.scope("me:write", "结束本人的登录", "End your own sign-ins", personal=False)
 READ_CLIENTS = AREA.scope(
     "clients:read",
     "读取本机构的系统客户端",

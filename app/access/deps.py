@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,10 +15,9 @@ from fastapi.openapi.models import (
 from fastapi.security import OAuth2, SecurityScopes
 from pydantic import BeforeValidator
 
-from app.access import queries
-from app.access.acts import Afterwards, ApprovalRequired, Guard
-from app.access.approvals import operations as approvals
-from app.access.approvals.acts import ApprovalUnusable
+from app.access import queries, rules
+from app.access.acts import Afterwards, Guard
+from app.access.approvals.depending import alone, by_two
 from app.access.budgets import BudgetSpent, Counted, ReadingBudgets
 from app.access.presenting import Unauthenticated, invalid, prove, verified
 from app.access.principal import Principal
@@ -31,6 +30,7 @@ from app.core.http import idempotency, routing
 from app.core.http.rate_limits import RateLimited, RateLimits
 from app.core.http.shown import Seen
 from app.core.problems import Problem, raises
+from app.core.settings import Settings
 
 oauth2 = OAuth2(
     scheme_name="oauth2",
@@ -69,6 +69,27 @@ class PurposeNotAllowed(Problem, status=403, denies=True):
     title_zh = "您的角色不得为此目的使用个人信息"
 
 
+class StepUpRequired(Problem, status=401, denies=True):
+    """The act asks for a fresh sign-in, with a second factor (RFC 9470): send the person to
+    `/oauth/authorize` with the `acr_values` and `max_age` of the challenge, and ask again.
+    """
+
+    title = "Sign in again, with your second factor, before this"
+    title_zh = "此操作之前请重新登录并完成第二重验证"
+
+    def __init__(
+        self, detail: str | None = None, *, factors: bool = True, bound: bool = False
+    ) -> None:
+        within = int(rules.STEP_UP_WITHIN.total_seconds())
+        asked = f', acr_values="{rules.TWO_FACTORS}"' if factors else ""
+        challenge = (
+            f'{"DPoP" if bound else "Bearer"} realm="tonghu",'
+            ' error="insufficient_user_authentication",'
+            f' error_description="Sign in again."{asked}, max_age="{within}"'
+        )
+        super().__init__(detail, headers={"www-authenticate": challenge})
+
+
 @raises(Unauthenticated)
 @routing.before(verified)
 async def authenticated(request: Request) -> Principal:
@@ -99,6 +120,8 @@ async def authenticated(request: Request) -> Principal:
         scopes=claims.scopes & granted.scopes,
         served=tuple(row["served"]),
         also=tuple(row["also"]),
+        authenticated_at=row["authenticated_at"],
+        factors=tuple(row["factors"]),
         request_id=request.scope.get("request_id", "-"),
         ip=request.client.host if request.client else None,
         key=claims.key,
@@ -179,6 +202,33 @@ async def _admitted(request: Request, required: SecurityScopes, token: _Token) -
     return principal
 
 
+@raises(StepUpRequired)
+async def _admitted_afresh(
+    request: Request, principal: Annotated[Principal, Depends(_admitted)]
+) -> Principal:
+    """Let through who signed in within minutes, with two factors where these are asked for; before
+    any answer is given once more for a key. A system proves itself for each token.
+    """
+    tx: Tx = request.scope["tx"]
+    settings: Settings = request.state.settings
+    if principal.authenticated_at is not None:
+        factors = settings.asks_second_factor
+        fresh = tx.now - principal.authenticated_at <= rules.STEP_UP_WITHIN
+        if not fresh or (factors and rules.context_of(principal.factors) != rules.TWO_FACTORS):
+            raise StepUpRequired(factors=factors, bound=principal.key is not None)
+    return principal
+
+
+@raises(StepUpRequired)
+async def _admitted_with_approval(
+    request: Request, principal: Annotated[Principal, Depends(_admitted)]
+) -> Principal:
+    """Let through who uses an approval likewise; who has none is told first that it takes two."""
+    if "approval" in request.headers:
+        await _admitted_afresh(request, principal)
+    return principal
+
+
 @raises(Unauthenticated, ScopeMissing, RateLimited)
 @routing.before(verified)
 async def authorized(
@@ -190,42 +240,64 @@ async def authorized(
     return principal
 
 
-@raises(PurposeNotAllowed, BudgetSpent)
-async def authorized_for_purpose(
-    request: Request,
-    required: SecurityScopes,
-    principal: Annotated[Principal, Depends(_admitted)],
-    purpose_of_use: Annotated[
-        Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
-    ],
-    idempotency_key: _Key = None,
-) -> Principal:
+def _authorized_after(admitted: Callable[..., Awaitable[Principal]]) -> Any:
+    """Like `authorized`, of who was let in otherwise."""
+
+    async def authorized_after(
+        request: Request,
+        principal: Annotated[Principal, Depends(admitted)],
+        idempotency_key: _Key = None,
+    ) -> Principal:
+        await _claim(request, principal)
+        return principal
+
+    return authorized_after
+
+
+def _for_purpose_after(admitted: Callable[..., Awaitable[Principal]]) -> Any:
     """Like `authorized`, for operations on personal data: the purpose must be allowed too. An
     answer kept for the key shows the data once more, so it too is given for a purpose only.
     """
-    if purpose_of_use not in principal.role.purposes:
-        raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
-    if purpose_of_use is Purpose.supervision and any(map(_writes, required.scopes)):
-        raise PurposeNotAllowed("Who checks whether duties are done changes nothing of a child.")
-    request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
-    budgets: ReadingBudgets | None = request.scope.get("budgets")
-    if budgets is not None:
-        request.scope["counted"] = budgets.require(request.scope["tx"], principal)
-    await _claim(request, principal)
-    return principal
+
+    @raises(PurposeNotAllowed, BudgetSpent)
+    async def authorized_for_purpose(
+        request: Request,
+        required: SecurityScopes,
+        principal: Annotated[Principal, Depends(admitted)],
+        purpose_of_use: Annotated[
+            Purpose, Header(description="Why personal data is used; recorded in the audit (AZ-6).")
+        ],
+        idempotency_key: _Key = None,
+    ) -> Principal:
+        if purpose_of_use not in principal.role.purposes:
+            raise PurposeNotAllowed(f"Allowed: {', '.join(sorted(principal.role.purposes))}.")
+        if purpose_of_use is Purpose.supervision and any(map(_writes, required.scopes)):
+            raise PurposeNotAllowed(
+                "Who checks whether duties are done changes nothing of a child."
+            )
+        request.scope["caller"] = principal = replace(principal, purpose=purpose_of_use)
+        budgets: ReadingBudgets | None = request.scope.get("budgets")
+        if budgets is not None:
+            request.scope["counted"] = budgets.require(request.scope["tx"], principal)
+        await _claim(request, principal)
+        return principal
+
+    return authorized_for_purpose
+
+
+authorized_for_purpose = _for_purpose_after(_admitted)
 
 
 def _writes(scope: str) -> bool:
     return scope.endswith((":write", ":answer"))
 
 
-@cache
-def _narrowed(purposes: frozenset[Purpose]) -> Callable[..., Awaitable[Principal]]:
-    """Like `authorized_for_purpose`, for an operation that the law lets be done for some alone."""
+def _narrowed(authorised: Callable[..., Awaitable[Principal]], purposes: frozenset[Purpose]) -> Any:
+    """Let through for some of the role's purposes alone: the law lets it be done for no other."""
 
     @raises(PurposeNotAllowed)
     async def authorized_for_these(
-        principal: Annotated[Principal, Depends(authorized_for_purpose)],
+        principal: Annotated[Principal, Depends(authorised)],
     ) -> Principal:
         if principal.purpose not in purposes:
             raise PurposeNotAllowed(f"This is done for: {', '.join(sorted(purposes))}.")
@@ -274,46 +346,12 @@ async def _claim(request: Request, principal: Principal) -> None:
     )
 
 
-_Approval = Annotated[
-    UUID | None,
-    Header(description="The approval by which this takes effect, where it takes two people."),
-]
-
-
-def _by_two(authorised: Callable[..., Awaitable[Principal]], guard: Guard) -> Any:
-    """Let what the route does stand only if one person may do it, or another has approved it."""
-
-    @raises(ApprovalRequired, ApprovalUnusable)
-    async def by_two(
-        request: Request,
-        principal: Annotated[Principal, Depends(authorised)],
-        approval: _Approval = None,
-    ) -> Principal:
-        routing.settle_with(request, partial(approvals.use, request, guard, principal, approval))
-        return principal
-
-    vars(by_two)["guard"] = guard
-    return by_two
-
-
-def _alone(authorised: Callable[..., Awaitable[Principal]], afterwards: Afterwards) -> Any:
-    """Leave a review of what the route does, which another person owes."""
-
-    async def alone(
-        request: Request, principal: Annotated[Principal, Depends(authorised)]
-    ) -> Principal:
-        routing.settle_with(request, partial(approvals.done_alone, request, afterwards, principal))
-        return principal
-
-    vars(alone)["guard"] = afterwards
-    return alone
-
-
 def needs(
     scope: Scope,
     *,
     personal: bool | None = None,
     evidence: bool = False,
+    step_up: bool = False,
     approval: Guard | None = None,
     review: Afterwards | None = None,
     purposes: frozenset[Purpose] | None = None,
@@ -323,17 +361,21 @@ def needs(
     `personal` is said only by an operation that differs from the others of its scope: it shows
     nobody (a count), or, unlike them, somebody. `evidence`: its body is (`Input.evidence`), which
     nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
-    and another looks at. Either reads the `about` of what the operation shows. `purposes`: for
-    which of the role's alone it is done.
+    and another looks at. Either reads the `about` of what the operation shows. `step_up`: it is for
+    who signed in afresh with two factors (RFC 9470); what is done with an approval always is.
+    `purposes`: for which of the role's alone it is done.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
         return Security(authorized_with_evidence, scopes=[scope.code])
     authorised: Any = authorized_for_purpose if reaches_people else authorized
+    if step_up or approval is not None:
+        admitted = _admitted_afresh if step_up else _admitted_with_approval
+        authorised = (_for_purpose_after if reaches_people else _authorized_after)(admitted)
     if purposes is not None:
-        authorised = _narrowed(purposes)
+        authorised = _narrowed(authorised, purposes)
     if approval is not None:
-        authorised = _by_two(authorised, approval)
+        authorised = by_two(authorised, approval)
     if review is not None:
-        authorised = _alone(authorised, review)
+        authorised = alone(authorised, review)
     return Security(authorised, scopes=[scope.code])

@@ -4,7 +4,7 @@ import secrets
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from app.access import operations
+from app.access import accounts, operations
 from app.access.models import Client
 from app.access.operations import FoundedAlready, UsernameTaken
 from app.access.sign_in import normal_username
@@ -29,11 +29,14 @@ class Named(NamedTuple):
 
 
 class Founder(NamedTuple):
-    """An operator, with the password that is shown this once."""
+    """An operator, with what is shown this once: a password, and the code with which they set up
+    their second factor.
+    """
 
     staff_id: UUID
     username: str
     password: str
+    code: str
 
 
 async def found(tx: Tx, agency_name: str, first: Named, second: Named) -> tuple[Founder, Founder]:
@@ -59,6 +62,7 @@ async def found(tx: Tx, agency_name: str, first: Named, second: Named) -> tuple[
             role="operator",
             region_code=NATION,
         )
-        founders.append(Founder(holding.staff_id, one.username, password))
+        invited = await accounts.invite(tx, holding.staff_id, "second_factor")
+        founders.append(Founder(holding.staff_id, one.username, password, invited.code))
     await audit.record(tx, audit.SYSTEM, "nameOperators", Seen(subject=agency.id))
     return founders[0], founders[1]

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.access import dpop, queries, roles, rules, tokens
+from app.access import devices, dpop, queries, roles, rules, tokens
 from app.access.models import Client
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
@@ -125,12 +125,13 @@ async def authorization_code(tx: Tx, wanted: TokenRequest) -> Issued:
         raise _invalid("code", "pkce")
     if row["key_thumbprint"] not in {None, wanted.key}:
         raise _other_key("code", None)
+    lease = await devices.bind(tx, wanted.key, row["sign_in_id"])
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], "authorization_code")
     first = opaque()
     # Who proves itself at each refresh may change the key its tokens are bound to (RFC 9449 §5).
     bound = None if wanted.client.is_confidential else wanted.key
     await _keep_refresh_token(tx, first, row["sign_in_id"], bound)
-    return {**issued, "refresh_token": first}
+    return {**issued, "refresh_token": first, **lease}
 
 
 async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
@@ -162,12 +163,13 @@ async def refresh_token(tx: Tx, wanted: TokenRequest) -> Issued:
     if outcome is rules.Refresh.reuse or bound not in {None, wanted.key}:
         await end_sign_in(tx, row["sign_in_id"])
         raise _invalid("refresh token", "refresh_reused", row["sign_in_id"])
+    lease = await devices.renew(tx, wanted.key, row["sign_in_id"])
     issued = await _for_sign_in(tx, wanted, row["sign_in_id"], f"refresh_{outcome}")
     if wanted.client.is_confidential:
         successor = shown  # nobody else can use it (FAPI 2.0 §5.3.2.1)
     elif outcome is rules.Refresh.rotate or successor is None:
         successor = await _rotate(tx, shown, row["sign_in_id"], bound)
-    return {**issued, "refresh_token": successor}
+    return {**issued, "refresh_token": successor, **lease}
 
 
 async def _rotate(tx: Tx, spent: str, sign_in_id: UUID, key: str | None) -> str:
@@ -190,7 +192,8 @@ async def _keep_refresh_token(tx: Tx, token: str, sign_in_id: UUID, key: str | N
 async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str) -> Issued:
     await tx.reach(AT_THE_DOOR)
     sign_in = await tx.connection.fetchrow(
-        """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at
+        """SELECT s.staff_id, s.holding_id, s.scope, s.ends_at, s.started_at AS authenticated_at,
+                  s.factors
            FROM sign_ins s JOIN staff_accounts a ON a.staff_id = s.staff_id AND a.active
            WHERE s.id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2""",
         sign_in_id,
@@ -221,10 +224,22 @@ async def _for_sign_in(tx: Tx, wanted: TokenRequest, sign_in_id: UUID, rule: str
         now=tx.now,
         seconds=seconds,
         key=wanted.key,
+        authentication=authentication(sign_in),
     )
     actor = wanted.origin.actor(wanted.client, staff_id=holding.staff_id, holding=holding)
     await audit.record(tx, actor, "issueToken", Seen(subject=sign_in_id, rule=rule))
     return _issued(token, seconds, scopes, wanted.key)
+
+
+def authentication(row: Any) -> dict[str, Any]:
+    """Say how and when a person proved who they are (RFC 9470 §6); of a system nothing."""
+    if row["authenticated_at"] is None:
+        return {}
+    return {
+        "auth_time": int(row["authenticated_at"].timestamp()),
+        "acr": rules.context_of(row["factors"]),
+        "amr": list(row["factors"]),
+    }
 
 
 def _issued(token: str, seconds: int, scopes: frozenset[str], key: str | None) -> Issued:
@@ -308,6 +323,7 @@ async def introspect(tx: Tx, wanted: TokenRequest) -> dict[str, Any]:
         "agency": str(claims.agency_id),
         "role": claims.role,
         "region": region_text(row["region_code"]),
+        **authentication(row),
     }
 
 

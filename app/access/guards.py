@@ -28,13 +28,20 @@ _IN_FRONT: Final = Condition(
     "({0} = ANY ({wanted}::text[]) OR {1})",
     lambda *_: ApprovalRequired(),
 )
-_OF_POWER_OR_ANOTHERS: Final = Condition(
-    ("agency_kind", "agency_id"),
-    lambda principal, _: [str(principal.agency_id), *POWER],
-    lambda kind, agency, wanted: kind in wanted[1:] or str(agency) != wanted[0],
-    "({0} = ANY (({wanted}::text[])[2:]) OR {1}::text IS DISTINCT FROM ({wanted}::text[])[1])",
-    lambda *_: ApprovalRequired(),
-)
+
+
+def _of_or_anothers(*kinds: str) -> Condition:
+    return Condition(
+        ("agency_kind", "agency_id"),
+        lambda principal, _: [str(principal.agency_id), *kinds],
+        lambda kind, agency, wanted: kind in wanted[1:] or str(agency) != wanted[0],
+        "({0} = ANY (({wanted}::text[])[2:]) OR {1}::text IS DISTINCT FROM ({wanted}::text[])[1])",
+        lambda *_: ApprovalRequired(),
+    )
+
+
+_DECIDE: Final = (*POWER, AgencyKind.civil_affairs)
+"""Kinds of agencies whose people are second persons: who enters one alone has made up their own."""
 _ANY: Final = Condition(
     ("id",),
     lambda *_: True,
@@ -55,18 +62,36 @@ POST_OF_POWER: Final = Guard(
     "posts of agencies of kind police, operator, supervision or education",
 )
 CLIENT_OF_POWER: Final = Guard(
-    _OF_POWER_OR_ANOTHERS,
+    _of_or_anothers(*POWER),
     "公安、运营、监督、教育机构的系统,其他机构的系统,以及供人登录的应用",
     "clients of agencies of kind police, operator, supervision or education, or of another agency"
     " than yours, and apps",
 )
 CONTACT_OF_POWER: Final = Guard(
-    _OF_POWER_OR_ANOTHERS,
+    _of_or_anothers(*POWER),
     "公安、运营、监督、教育机构或其他机构的对外联系方式",
     "the public contact of agencies of kind police, operator, supervision or education, or of"
     " another agency than yours",
 )
 """Whoever asks about a child is sent where it says."""
+PEOPLE_OF_POWER: Final = Guard(
+    _of_or_anothers(*_DECIDE),
+    "公安、运营、监督、教育、民政机构的人员,以及其他机构的人员",
+    "people of agencies of kind police, operator, supervision, education or civil affairs, or of"
+    " another agency than yours",
+)
+PHONE_OF_POWER: Final = Guard(
+    Condition(
+        ("agency_kind",),
+        lambda principal, _: [principal.agency_kind, *_DECIDE],
+        lambda kind, wanted: kind in wanted[1:] or wanted[0] == AgencyKind.operator,
+        "({0} = ANY (({wanted}::text[])[2:]) OR ({wanted}::text[])[1] = 'operator')",
+        lambda *_: ApprovalRequired(),
+    ),
+    "公安、运营、监督、教育、民政机构人员的手机;由运营人员办理的",
+    "phones of people of agencies of kind police, operator, supervision, education or civil"
+    " affairs, and whatever the operator does",
+)
 NEW_KEYS: Final = Guard(
     _ANY,
     "任何新密钥:登记系统或供人登录的应用",

@@ -18,7 +18,9 @@ _APART = timedelta(minutes=5)
 
 @queue.every("access.forget_expired", "17 3 * * *")
 async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
-    """Delete spent proofs, revocations, codes and the refresh tokens of sign-ins that are over."""
+    """Delete spent proofs, revocations, codes, used invitations, guesses, and the refresh tokens of
+    sign-ins that are over. What nobody used stays to be seen.
+    """
     before = tx.now - _KEPT
     over = "sign_ins s WHERE s.id = r.sign_in_id AND s.ends_at < $1"
     for statement in (
@@ -26,6 +28,9 @@ async def forget_expired(tx: Tx, payload: dict[str, Any]) -> None:
         "DELETE FROM revocations WHERE expires_at < $1",
         "DELETE FROM authorization_codes WHERE expires_at < $1",
         "DELETE FROM pushed_requests WHERE expires_at < $1",
+        "DELETE FROM invitations WHERE expires_at < $1 AND used_at IS NOT NULL",
+        "DELETE FROM device_codes WHERE expires_at < $1",
+        "DELETE FROM sign_in_places WHERE seen_at < $1 AND coalesce(known_until < $1, true)",
         f"DELETE FROM refresh_tokens r USING {over}",
     ):
         await tx.connection.execute(statement, before)

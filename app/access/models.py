@@ -1,19 +1,21 @@
-"""Machine clients, staff accounts, sign-ins and what was revoked."""
+"""Machine clients, staff accounts, invitations, sign-ins and what was revoked."""
 
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, retention, rls
-from app.core.data.columns import Instant, code_list
+from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
 _NO: Any = {"server_default": text("false")}
 _ALARMED: Final = text("alarmed_at IS NOT NULL")
+Opens = Literal["account", "password", "second_factor"]
+"""What an invitation is for: a first password, a new one, or a (new) second factor."""
 
 
 class Client(SQLModel, table=True):
@@ -79,7 +81,12 @@ class Client(SQLModel, table=True):
 
 
 class StaffAccount(SQLModel, table=True):
-    """How a person signs in. The name and phone live in `agencies.Staff`."""
+    """How a person signs in. The name and phone live in `agencies.Staff`.
+
+    `password_hash`: empty until the person has chosen one. `generation`: what is half done, and
+    what browsers remember, counts only while this is the same. `totp_step`: the last step of thirty
+    seconds of which a code was used. `recovery`: keyed hashes of the codes that are left.
+    """
 
     __tablename__ = "staff_accounts"
     staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
@@ -87,8 +94,75 @@ class StaffAccount(SQLModel, table=True):
     password_hash: str
     failed_attempts: int = 0
     locked_until: datetime | None = Field(default=None, sa_type=Instant)
+    generation: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    totp_sealed: bytes | None = None
+    totp_step: int | None = Field(default=None, sa_type=BigInteger)
+    recovery: list[bytes] = Field(
+        sa_column=Column(ARRAY(LargeBinary), nullable=False, server_default="{}"),
+        default_factory=list,
+    )
+    factor_failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    factor_rests_until: datetime | None = Field(default=None, sa_type=Instant)
     active: bool = True
     created_at: datetime = Field(sa_type=Instant)
+
+
+class Invitation(SQLModel, table=True):
+    """A code that lets a person set up what `opens` names, once and for hours. One a person: a new
+    one takes the place of the one before.
+    """
+
+    __tablename__ = "invitations"
+    __table_args__: Any = (one_of("opens", get_args(Opens)),)
+    staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
+    code_hash: bytes = Field(unique=True)
+    opens: str
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+    used_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class Device(SQLModel, table=True):
+    """A phone's key for one person: that they have it is a factor. `thumbprint`: of the key
+    (RFC 7638), which its tokens are bound to. `lease_until`: until when the phone opens its store
+    offline.
+    """
+
+    __tablename__ = "devices"
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    thumbprint: str = Field(unique=True)
+    name: str
+    enrolled_at: datetime = Field(sa_type=Instant)
+    seen_at: datetime = Field(sa_type=Instant)
+    lease_until: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class DeviceCode(SQLModel, table=True):
+    """A code that lets a person's phone be enrolled, once and for hours. One a person."""
+
+    __tablename__ = "device_codes"
+    staff_id: UUID = Field(foreign_key="staff.id", primary_key=True)
+    code_hash: bytes = Field(unique=True)
+    expires_at: datetime = Field(index=True, sa_type=Instant)
+
+
+class SignInPlace(SQLModel, table=True):
+    """How a name fared from one network, both as keyed hashes: it need not be anybody's name.
+
+    `failures`: wrong passwords in a row; it rests until `rests_until`. `known_until`: somebody
+    signed in from there, so what others do elsewhere does not keep them out.
+    """
+
+    __tablename__ = "sign_in_places"
+    __table_args__: Any = (Index("ix_sign_in_places_network_failed", "network_index", "failed_at"),)
+    name_index: bytes = Field(primary_key=True)
+    network_index: bytes = Field(primary_key=True)
+    failures: int = 0
+    failed_at: datetime | None = Field(default=None, sa_type=Instant)
+    rests_until: datetime | None = Field(default=None, sa_type=Instant)
+    known_until: datetime | None = Field(default=None, sa_type=Instant)
+    seen_at: datetime = Field(index=True, sa_type=Instant)
 
 
 class SignIn(SQLModel, table=True):
@@ -100,6 +174,15 @@ class SignIn(SQLModel, table=True):
     client_id: UUID = Field(foreign_key="clients.id")
     holding_id: UUID = Field(foreign_key="post_holdings.id")
     scope: str
+    factors: list[str] = Field(
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{pwd}"),
+        default_factory=lambda: ["pwd"],
+    )
+    """How they proved who they are, at `started_at` (RFC 8176)."""
+    device_id: UUID | None = Field(default=None, foreign_key="devices.id")
+    """Whose key it is bound to."""
+    asks_device: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """Its code is worth nothing without the key of an enrolled device."""
     started_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -241,7 +324,8 @@ distribution.in_one_place(
     "read where a request arrives, before it is known what it asks for",
     *("clients", "staff_accounts", "sign_ins", "authorization_codes", "refresh_tokens"),
     *("revocations", "used_assertions", "used_proofs", "pushed_requests"),
-    *("bearer_exceptions", "reading_tallies"),
+    *("bearer_exceptions", "invitations", "sign_in_places", "devices", "device_codes"),
+    "reading_tallies",
 )
 rls.allow("clients", "SELECT, INSERT, UPDATE")
 rls.protect(
@@ -249,6 +333,14 @@ rls.protect(
     using=f"{rls.CALLER} IN ('system', 'sign-in')",
     privileges="SELECT, INSERT, UPDATE",
 )
+rls.protect(
+    "invitations",
+    using=f"{rls.CALLER} IN ('system', 'sign-in')",
+    privileges="SELECT, INSERT, UPDATE, DELETE",
+)
+rls.allow("devices", "SELECT, INSERT, UPDATE")
+rls.allow("device_codes", "SELECT, INSERT, UPDATE, DELETE")
+rls.allow("sign_in_places", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("sign_ins", "SELECT, INSERT, UPDATE")
 rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")

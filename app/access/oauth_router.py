@@ -15,6 +15,7 @@ from app.access import (
     grants,
     presenting,
     pushed,
+    rules,
     sign_in,
     traces,
 )
@@ -126,6 +127,8 @@ async def read_oauth_metadata(request: Request) -> Response:
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": [dpop.ALGORITHM],
+        "acr_values_supported": [rules.ONE_FACTOR, rules.TWO_FACTORS],
+        "prompt_values_supported": ["login"],
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": ["zh-CN", "en"],
     }
@@ -157,7 +160,7 @@ async def _answered(
         client = await credentials.client_of(
             tx, shown, issuer=settings.tokens.issuer, production=_in_production(settings)
         )
-        await _spend(request, tx, proof)
+        await presenting.spend(request, tx, proof)
         keys, origin = request.state.token_keys, origin_of(request)
         return await answer(TokenRequest(client, proof, form, origin, keys, settings.tokens))
     except Refused as refused:
@@ -169,13 +172,6 @@ async def _answered(
         if refused.sign_in_id is not None:
             log.warning("sign_in_ended", reason=refused.reason, sign_in=str(refused.sign_in_id))
         return _refusal(refused, basic=authorization is not None)
-
-
-async def _spend(request: Request, tx: Tx, proof: dpop.Proof | None) -> None:
-    """Have a proof count once. Raises Refused."""
-    proofs: presenting.Proofs = request.state.proofs
-    if proof is not None and not await proofs.is_first(tx, proof, reads=False):
-        raise Refused("invalid_dpop_proof", presenting.SENT_BEFORE, reason="dpop: replayed")
 
 
 def _limit(request: Request, shown: credentials.Presented, tx: Tx) -> None:

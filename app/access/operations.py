@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from app.access import assertions, credentials, passwords, roles, rules
-from app.access.models import Client, StaffAccount
+from app.access import accounts, assertions, credentials, passwords, roles, rules
+from app.access.models import Client
 from app.access.sign_in import normal_username
 from app.agencies import operations as agencies
 from app.agencies.models import Agency, PostHolding
@@ -95,10 +95,10 @@ class FoundedAlready(Problem, status=409):
 
 
 class PasswordTooWeak(Problem, status=422):
-    """The password is short or says nothing but the username."""
+    """The password is short, contains the username, or is one that many have chosen."""
 
-    title = "Passwords have 10 to 128 characters and do not contain the username"
-    title_zh = "密码须为 10 至 128 个字符,且不得包含用户名"
+    title = "Passwords have 10 to 128 characters, no username in them, and are hard to guess"
+    title_zh = "密码须为 10 至 128 个字符,不得包含用户名,且不得为易被猜中的密码"
 
 
 KEYS_LIVE: Final = timedelta(days=365)
@@ -309,29 +309,15 @@ async def create_account(
     `same_as`: under which id the same person is entered already. Needs the SYSTEM reach. Raises
     UsernameInvalid, UsernameTaken, PasswordTooWeak, StaffUnknown.
     """
-    account_name = normal_username(username)
-    if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
-        raise UsernameInvalid
-    if (
-        not passwords.SHORTEST <= len(password) <= passwords.LONGEST
-        or account_name in password.lower()
-    ):
+    account_name = usable_username(username)
+    if await passwords.unfit(password, account_name):
         raise PasswordTooWeak
-    if await tx.connection.fetchval(
-        "SELECT true FROM staff_accounts WHERE username = $1", account_name
-    ):
-        raise UsernameTaken
     person = await agencies.hire(tx, agency.id, name)
     if same_as is not None:
         await note_same_person(tx, same_as, person.id)
-    await tx.add(
-        StaffAccount(
-            staff_id=person.id,
-            username=account_name,
-            password_hash=await passwords.hash_of(password),
-            created_at=tx.now,
-        )
-    )
+    made = await passwords.hash_of(password)
+    if not await accounts.open_account(tx, person.id, account_name, made):
+        raise UsernameTaken
     return person.id
 
 
@@ -356,6 +342,14 @@ async def note_same_person(tx: Tx, one: UUID, other: UUID) -> None:
     """
     if await tx.connection.execute(_SAME, one, other) != "INSERT 0 2":
         raise StaffUnknown
+
+
+def usable_username(username: str) -> str:
+    """Return a username as it is kept. Raises UsernameInvalid."""
+    account_name = normal_username(username)
+    if not re.fullmatch(r"[a-z0-9._@-]{3,64}", account_name):
+        raise UsernameInvalid
+    return account_name
 
 
 def fitting_role(

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,6 +20,9 @@ SHORTEST = 10
 LONGEST = 128
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """OWASP's minimum for argon2id: some 25 ms and 19 MiB; a school morning needs no bigger machine."""
+
+_GUESSED_AT_ONCE = 3
+"""Of zxcvbn's grades 0 to 4: below it, some hundred million guesses find it."""
 
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
@@ -36,9 +40,25 @@ def _normal(password: str) -> str:
 
 def _matches(stored: str | None, password: str) -> bool:
     try:
-        return _HASHER.verify(stored or _nobodys(), _normal(password)) and stored is not None
+        return _HASHER.verify(stored or _nobodys(), _normal(password)) and bool(stored)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def _unfit(password: str, username: str) -> bool:
+    said = _normal(password)
+    if not SHORTEST <= len(said) <= LONGEST or username in said.lower():
+        return True
+    graded = zxcvbn(said, user_inputs=[username, "tonghu"], max_length=LONGEST)
+    return bool(graded["score"] < _GUESSED_AT_ONCE)
+
+
+async def unfit(password: str, username: str) -> bool:
+    """Tell whether a new password is one that others find: short, the username, or what leaks have
+    shown that people choose (the 30,000 most frequent come with zxcvbn), with years, keys in a row
+    or letters doubled as they are added to it.
+    """
+    return await _apart(_unfit, password, username)
 
 
 async def hash_of(password: str) -> str:

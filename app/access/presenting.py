@@ -15,7 +15,7 @@ from app.core.http.once import Once
 from app.core.problems import Problem
 
 _REALM: Final = 'realm="tonghu"'
-SENT_BEFORE: Final = "The proof was sent before: sign each request anew, with another jti."
+_SENT_BEFORE: Final = "The proof was sent before: sign each request anew, with another jti."
 _ALGORITHMS: Final = f'algs="{dpop.ALGORITHM}"'
 
 
@@ -103,7 +103,7 @@ async def _prove(request: Request, tx: Tx, token: str, key: str) -> None:
     except dpop.ProofRefused as refused:
         raise _mend(refused.description, error=refused.error) from None
     if not await proofs.is_first(tx, proof, reads=request.method == "GET"):
-        raise _mend(SENT_BEFORE, error="invalid_dpop_proof")
+        raise _mend(_SENT_BEFORE, error="invalid_dpop_proof")
 
 
 def read_proof(request: Request, tx: Tx) -> dpop.Proof | None:
@@ -114,6 +114,13 @@ def read_proof(request: Request, tx: Tx) -> dpop.Proof | None:
         return _verified(request, tx)
     except dpop.ProofRefused as refused:
         raise Refused(refused.error, refused.description, reason=f"dpop: {refused.error}") from None
+
+
+async def spend(request: Request, tx: Tx, proof: dpop.Proof | None) -> None:
+    """Have a proof count once. Raises Refused."""
+    proofs: Proofs = request.state.proofs
+    if proof is not None and not await proofs.is_first(tx, proof, reads=False):
+        raise Refused("invalid_dpop_proof", _SENT_BEFORE, reason="dpop: replayed")
 
 
 def _verified(

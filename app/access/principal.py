@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,9 @@ class Principal:
     request_id: str
     ip: str | None
     purpose: Purpose | None = None
+    authenticated_at: datetime | None = None
+    """When a person proved who they are, and with what (RFC 8176); a system does each time."""
+    factors: tuple[str, ...] = ()
     served: tuple[UUID, ...] = ()
     key: str | None = None
     also: tuple[UUID, ...] = ()

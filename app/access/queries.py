@@ -17,6 +17,7 @@ from app.core.http import paging
 
 NIL = "00000000-0000-0000-0000-000000000000"
 """A school no child is enrolled at: a role without children's files sees none (DB-2)."""
+_NOBODY: Final = Reach(0, 0)
 
 _OPEN_REACH = """
 SELECT who.*, set_config('tonghu.lo', who.remit_lo::text, true),
@@ -29,18 +30,25 @@ SELECT who.*, set_config('tonghu.lo', who.remit_lo::text, true),
 FROM who
 """
 
+# Accounts are seen at the door alone: whoever is nobody is left standing with no reach at all.
 _STAFF = (
     """
-WITH who AS MATERIALIZED (
+WITH door AS MATERIALIZED (SELECT set_config('tonghu.caller', 'sign-in', true) AS opened),
+who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind,
         ARRAY(SELECT DISTINCT q.agency_id FROM post_holdings f JOIN posts q ON q.id = f.post_id
               WHERE f.staff_id = h.staff_id) AS served,
         ARRAY(SELECT o.staff_id FROM same_persons me JOIN same_persons o USING (person_id)
-              WHERE me.staff_id = h.staff_id AND o.staff_id <> h.staff_id) AS also
+              WHERE me.staff_id = h.staff_id AND o.staff_id <> h.staff_id) AS also,
+        s.started_at AS authenticated_at, s.factors
     FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN sign_ins s ON s.id = $2 AND s.staff_id = h.staff_id AND s.revoked_at IS NULL
     JOIN clients app ON app.id = s.client_id AND app.active
+    JOIN door ON door.opened = 'sign-in'
+    JOIN LATERAL (SELECT FROM staff t JOIN staff_accounts u ON u.staff_id = t.id AND u.active
+                  WHERE t.id = h.staff_id AND t.active AND door.opened <> '' OFFSET 0) AS works
+        ON true
     WHERE h.id = $1 AND h.since <= $7::date AND (h.until IS NULL OR h.until > $7::date)
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
 )"""
@@ -51,7 +59,8 @@ _MACHINE = (
     """
 WITH who AS MATERIALIZED (
     SELECT c.remit_lo, c.remit_hi, c.region_code, c.agency_id, c.role, a.kind AS agency_kind,
-        ARRAY[c.agency_id] AS served, ARRAY[]::uuid[] AS also
+        ARRAY[c.agency_id] AS served, ARRAY[]::uuid[] AS also,
+        NULL::timestamptz AS authenticated_at, '{}'::text[] AS factors
     FROM clients c JOIN agencies a ON a.id = c.agency_id AND a.active
     WHERE c.id = $1 AND c.kind = 'machine' AND c.active AND $7::date IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
@@ -63,9 +72,9 @@ WITH who AS MATERIALIZED (
 async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
     """Read the caller's authority as it is now and set row-level security to it, in one trip.
 
-    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served, also; None if the
-    post was left or is not what the token says, the client or agency suspended, or the token or
-    sign-in revoked (TOK-4).
+    Returns remit_lo, remit_hi, region_code, agency_id, role, agency_kind, served, also,
+    authenticated_at, factors; None if the post was left or is not what the token says, the person,
+    client or agency suspended, or the token or sign-in revoked (TOK-4).
     """
     statement = _STAFF if claims.subject.startswith("staff:") else _MACHINE
     row = await tx.connection.fetchrow(
@@ -78,6 +87,8 @@ async def open_reach(tx: Tx, claims: Claims, *, relation: str) -> Any:
         claims.subject,
         tx.today,
     )
+    if row is None:  # nor may anybody be left with what was opened to find that out
+        await tx.reach(_NOBODY)
     said = (claims.role, claims.agency_id)
     return None if row is None or (row["role"], row["agency_id"]) != said else row
 
@@ -125,12 +136,15 @@ class Holding:
 
 
 async def holdings_today(tx: Tx, staff_id: UUID) -> list[Holding]:
-    """List the posts a person holds today at agencies that are not suspended, oldest first."""
+    """List the posts a person who was not let go holds today at agencies that are not suspended,
+    oldest first.
+    """
     rows = await tx.connection.fetch(
         """SELECT h.id, h.staff_id, p.role, p.local_title AS title, p.region_code,
                   a.id AS agency_id, a.name AS agency_name
            FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
            JOIN agencies a ON a.id = p.agency_id AND a.active
+           JOIN staff s ON s.id = h.staff_id AND s.active
            WHERE h.staff_id = $1 AND h.since <= $2 AND (h.until IS NULL OR h.until > $2)
            ORDER BY h.since, h.id""",
         staff_id,
@@ -189,6 +203,27 @@ SELECT c.* FROM (SELECT c.*, a.kind AS agency_kind, a.region_code AS agency_regi
                  FROM clients c LEFT JOIN agencies a ON a.id = c.agency_id
                  LEFT JOIN bearer_exceptions e ON e.client_id = c.id AND e.ended_at IS NULL) c
 """
+_SIGN_INS: Final = """
+SELECT s.id, s.client_id, c.name AS app, s.started_at, s.ends_at, s.factors
+FROM sign_ins s JOIN clients c ON c.id = s.client_id"""
+_LATEST: Final = paging.Order({"s.started_at": datetime, "s.id": UUID}, descending=True)
+
+
+async def open_sign_ins(tx: Tx, staff_id: UUID, window: paging.Window) -> paging.Rows:
+    """List where a person is signed in, latest first."""
+    where = Where("s.staff_id = {} AND s.revoked_at IS NULL AND s.ends_at > {}", staff_id, tx.now)
+    return await paging.fetch(tx, _SIGN_INS, where, _LATEST, window)
+
+
+async def open_sign_in(tx: Tx, principal: Principal, sign_in_id: UUID) -> Any:
+    """Find one of the caller's own that is open."""
+    return await tx.connection.fetchrow(
+        f"{_SIGN_INS} WHERE s.id = $1 AND s.staff_id = $2 AND s.revoked_at IS NULL"
+        " AND s.ends_at > $3",
+        sign_in_id,
+        principal.staff_id,
+        tx.now,
+    )
 
 
 _SUPERVISE: Final = (AgencyKind.supervision, AgencyKind.civil_affairs)

@@ -71,6 +71,7 @@ class Role(Part):
     includes: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset()
     purposes: frozenset[Purpose]
+    second_factor: Literal["always", "when_asked"] = "when_asked"
 
 
 class _ScopeSet(RootModel[Annotated[tuple[str, ...], Field(min_length=1)]]):
@@ -98,10 +99,13 @@ def role(code: str) -> Role:
 
 def levels_of(kind: str) -> frozenset[str]:
     """Return at which levels an agency of a kind has anything to do: those of the roles it gives;
-    none if it gives no role.
+    none if it gives no role. An administrator's says nothing of that: whatever there is has one.
     """
     return frozenset(
-        level for one in roles().values() if kind in one.agency_kinds for level in one.levels
+        level
+        for one in roles().values()
+        if kind in one.agency_kinds and one.code != "administrator"
+        for level in one.levels
     )
 
 

@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import Request
 
-from app.access import bearers, operations, queries, schemas
-from app.access.acts import Act, Condition, asked, permitted, permitted_by_two, stands
-from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS
+from app.access import accounts, bearers, devices, grants, operations, queries, schemas
+from app.access.acts import (
+    Act,
+    Condition,
+    PersonRequired,
+    asked,
+    permitted,
+    permitted_by_two,
+    stands,
+)
+from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS, WRITE_ME
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, CLIENT_OF_POWER, NEW_KEYS, POWER_TAKEN, UNPROVEN_KEYS
 from app.access.models import Client
@@ -28,6 +37,7 @@ from app.regions import queries as regions
 
 router = routing.v1(AREA.tag)
 ReadsMe = Annotated[Principal, needs(READ_ME)]
+WritesMe = Annotated[Principal, needs(WRITE_ME)]
 ReadsClients = Annotated[Principal, needs(READ_CLIENTS)]
 GivesKeys = Annotated[Principal, needs(WRITE_CLIENTS, approval=NEW_KEYS)]
 ResumesClients = Annotated[Principal, needs(WRITE_CLIENTS, approval=CLIENT_OF_POWER)]
@@ -79,6 +89,19 @@ ClientInPath = Annotated[
 """The client named in the path, if the caller administers it; else 404."""
 
 
+class SignInNotFound(Problem, status=404, denies=True):
+    """The caller has no such sign-in open."""
+
+    title = "No such sign-in is open"
+    title_zh = "没有这项打开的登录"
+
+
+OwnSignIn = Annotated[
+    Any, named_in_path("sign_in_id", "The sign-in's id.", queries.open_sign_in, SignInNotFound)
+]
+"""One of the caller's own that is open; else 404."""
+
+
 @router.get("/me")
 async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
     """Read who the token speaks for and what it may do."""
@@ -95,6 +118,38 @@ async def read_me(principal: ReadsMe) -> Shown[schemas.Me]:
             writes=sorted(principal.role.writes),
         )
     )
+
+
+@router.get("/me/sign-ins", responses=documented(PersonRequired))
+async def list_my_sign_ins(
+    principal: ReadsMe, tx: ReadTransaction, window: Paged
+) -> Shown[Page[schemas.OpenSignIn]]:
+    """List where you are signed in, latest first."""
+    page = await queries.open_sign_ins(tx, _person(principal), window)
+    return Shown(page.shown(lambda row: schemas.OpenSignIn(**row)))
+
+
+@router.post("/me/sign-ins/end", responses=documented(PersonRequired))
+async def end_my_sign_ins(principal: WritesMe, tx: Transaction) -> Shown[schemas.SignInsEnded]:
+    """End all you have open, also the one that asks, and revoke your phones: yours is lost."""
+    ended = await accounts.end_sign_ins(tx, _person(principal))
+    await devices.revoke(tx, _person(principal))
+    return Shown(schemas.SignInsEnded(ended=ended))
+
+
+@router.post("/me/sign-ins/{sign_in_id}/end")
+async def end_my_sign_in(
+    _: WritesMe, sign_in: OwnSignIn, tx: Transaction
+) -> Shown[schemas.SignInsEnded]:
+    """End one of your sign-ins."""
+    await grants.end_sign_in(tx, sign_in["id"])
+    return Shown(schemas.SignInsEnded(ended=1))
+
+
+def _person(principal: Principal) -> UUID:
+    if principal.staff_id is None:
+        raise PersonRequired
+    return principal.staff_id
 
 
 @router.get("/clients")

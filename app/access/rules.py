@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -16,9 +17,22 @@ REPLY_LOST_WITHIN = timedelta(seconds=30)
 proves that whoever shows it is who lost the reply (TOK-7).
 """
 
+INVITATION_LIVES = timedelta(hours=48)
+"""Long enough for who is out in the villages until tomorrow."""
+
+LEASE = timedelta(days=7)
+"""How long a phone that hears nothing from us opens its store: a village is offline for days."""
+
+STEP_UP_WITHIN = timedelta(minutes=10)
+"""How fresh a sign-in must be for an act of power."""
+
+ONE_FACTOR, TWO_FACTORS = "urn:tonghu:one-factor", "urn:tonghu:two-factors"
+_INDEPENDENT = frozenset({"pwd", "otp", "hwk"})
+
 _STAFF_SIGN_IN = timedelta(hours=12)
 _VILLAGE_SIGN_IN = timedelta(days=30)
 _TRIES = 5
+_STRANGERS_TRIES = 20
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=15)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -59,6 +73,18 @@ def pause_after(failures: int) -> timedelta | None:
         return None
     doubled: timedelta = _FIRST_PAUSE * 2 ** min(failures - _TRIES, 10)
     return min(_LONGEST_PAUSE, doubled)
+
+
+def pause_for_strangers(failures: int) -> timedelta | None:
+    """How long an account rests for whoever comes from nowhere known, after that many wrong
+    passwords from anywhere: the one who guesses through many addresses waits, its owner does not.
+    """
+    return pause_after(failures - _STRANGERS_TRIES + _TRIES)
+
+
+def context_of(factors: Collection[str]) -> str:
+    """Name how surely a person is who they say, from the factors they gave (`acr`)."""
+    return TWO_FACTORS if len({*factors} & _INDEPENDENT) > 1 else ONE_FACTOR
 
 
 def pkce_matches(challenge: str, verifier: str) -> bool:

@@ -220,3 +220,26 @@ class ClientRegistered(Client, title="ClientRegistered"):
     client_secret: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
         description="Sandboxes only, shown this once: keep it."
     )
+
+
+_Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+_Factor = Annotated[str, Field(max_length=10, pattern=r"^[a-z]+$")]
+
+
+class OpenSignIn(BaseModel, title="OpenSignIn"):
+    """Where a person is signed in."""
+
+    id: UUID = Field(description="The sign-in.")
+    client_id: UUID = Field(description="The app.")
+    app: _Text = Field(description="What the app is called.")
+    started_at: Moment = Field(description="When they proved who they are.")
+    ends_at: Moment = Field(description="When it ends at the latest.")
+    factors: list[_Factor] = Field(
+        max_length=5, description="With what they proved it (RFC 8176): pwd, otp."
+    )
+
+
+class SignInsEnded(BaseModel):
+    """What came of ending sign-ins."""
+
+    ended: int = Field(ge=0, le=100_000, description="How many were open, and are no more.")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,15 +21,9 @@ from app.core.http.rate_limits import RateLimited, RateLimits, network_of
 from app.core.http.shown import Seen
 
 PARAMETERS = (
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "dpop_jkt",
-    "request_uri",
+    *("response_type", "client_id", "redirect_uri", "scope", "state"),
+    *("code_challenge", "code_challenge_method", "dpop_jkt", "request_uri"),
+    *("prompt", "max_age", "acr_values"),
 )
 _LONGEST = 2000
 _KNOWN = "oauth.known_browser"
@@ -59,10 +53,12 @@ class AuthorizationRequest:
     state: str | None
     scope: str
     code_challenge: str
-    key: str | None
+    key: str | None = None
     """The thumbprint of the key the code is for (RFC 9449 §10)."""
-    pushed: str | None
+    pushed: str | None = None
     """By what it was pushed."""
+    two_factors: bool = False
+    """The app asks for a second factor (`acr_values`), whatever the role does."""
 
     def location(self, issuer: str, **answer: str) -> str:
         """Return where to send the browser with an answer (RFC 6749 §4.1.2, RFC 9207)."""
@@ -80,7 +76,8 @@ async def read_request(tx: Tx, asked: Mapping[str, str], *, issuer: str) -> Auth
         raise RequestUntrusted
     said = (asked.get("state"), asked.get("scope", ""), asked.get("code_challenge", ""))
     bound = (asked.get("dpop_jkt"), asked.get("request_uri"))
-    request = AuthorizationRequest(client, redirect_uri, *said, *bound)
+    two_factors = rules.TWO_FACTORS in asked.get("acr_values", "").split()
+    request = AuthorizationRequest(client, redirect_uri, *said, *bound, two_factors)
     try:
         check(asked, pushed=request.pushed is not None or not client.must_push)
         key_asked_for(asked)
@@ -108,6 +105,11 @@ def check(asked: Mapping[str, str], *, pushed: bool = True) -> None:
         raise Refused("invalid_request", "PKCE is required, with code_challenge_method=S256.")
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", asked.get("code_challenge", "")):
         raise Refused("invalid_request", "code_challenge is not an S256 challenge.")
+    # Who signs in proves who they are each time, so any `max_age` and `prompt=login` are met.
+    if not re.fullmatch(r"[0-9]{0,9}", asked.get("max_age", "")):
+        raise Refused("invalid_request", "max_age is a number of seconds.")
+    if "none" in asked.get("prompt", "").split():
+        raise Refused("login_required", "A person signs in anew each time.")
     grants.asked_scopes(asked.get("scope", ""))
 
 
@@ -120,16 +122,22 @@ class Limits(NamedTuple):
     """How much is tried at the door, before any password is compared (TOK-10).
 
     `address`: all the staff of an office get in at once; who guesses soon waits, and alone.
-    `browser`: of one that somebody signed in with, for that name, while the account rests: however
-    many guess the name, its owner gets in from where they always do.
+    `browser`: of one that somebody signed in with, for that name, while the name rests: however
+    many guess it, its owner gets in from where they always do. `alarms`: how often one alarm is
+    raised again.
     """
 
     address: RateLimits
     browser: RateLimits
+    alarms: RateLimits
 
 
 def limits() -> Limits:
-    return Limits(RateLimits(per_second=1, burst=100), RateLimits(per_second=1 / 60, burst=5))
+    return Limits(
+        RateLimits(per_second=1, burst=100),
+        RateLimits(per_second=1 / 60, burst=5),
+        RateLimits(per_second=1 / 3600, burst=1),
+    )
 
 
 class Compared(NamedTuple):
@@ -137,82 +145,203 @@ class Compared(NamedTuple):
 
     stored: str | None
     right: bool
+    known: int | None
+    """The account's generation when it signed in from this browser before, which has tries left: no
+    rest stops it, unless something of the account was reset since."""
+    network: bytes
+
+
+class Proved(NamedTuple):
+    """How a person proved who they are, and when they began to."""
+
+    factors: tuple[str, ...]
+    at: datetime
+
+
+class Person(NamedTuple):
+    """Whose password was right, and by what their account is known while the next page is open."""
+
+    staff_id: UUID
+    generation: int
+    has_factor: bool
     known: bool
-    """The name signed in from this browser before, and it has tries left: no rest stops it."""
 
 
 _ACCOUNT = """
-SELECT staff_id, password_hash, failed_attempts,
-       active AND ($3 OR locked_until IS NULL OR locked_until <= $2) AS open
-FROM staff_accounts WHERE username = $1
+SELECT a.staff_id, a.password_hash, a.failed_attempts, a.generation,
+       a.totp_sealed IS NOT NULL AS has_factor, coalesce(a.generation = $3, false) AS known,
+       coalesce(p.known_until > $2, false) AS at_home,
+       a.active AND s.active AND (coalesce(a.generation = $3, false) OR (
+           coalesce(p.rests_until <= $2, true)
+           AND (coalesce(p.known_until > $2, false) OR coalesce(a.locked_until <= $2, true))
+       )) AS open
+FROM staff_accounts a JOIN staff s ON s.id = a.staff_id
+LEFT JOIN sign_in_places p ON p.name_index = $4 AND p.network_index = $5
+WHERE a.username = $1
 """
 
+_HELD: Final = "SELECT FROM staff_accounts WHERE username = $1 FOR UPDATE"
 
-def remembered(keyring: Keyring, username: str, now: datetime) -> str:
+
+def remembered(keyring: Keyring, username: str, generation: int, now: datetime) -> str:
     """Make what a browser keeps to be known by when this name signs in again."""
-    until = str(int((now + KNOWN_FOR).timestamp())).encode()
+    until = f"{int((now + KNOWN_FOR).timestamp())} {generation}".encode()
     sealed = keyring.seal(_KNOWN, normal_username(username), until)
     return base64.urlsafe_b64encode(sealed).decode()
 
 
-def _known_as(keyring: Keyring, username: str, kept: str, now: datetime) -> str | None:
-    """Return by what a browser is known that this name signed in from, however it is spelt; None
-    if it is not.
+def _known_as(keyring: Keyring, username: str, kept: str, now: datetime) -> tuple[str, int] | None:
+    """Return by what a browser is known that this name signed in from, however it is spelt, and the
+    account's generation then; None if it is not.
     """
     try:
         opened = base64.b64decode(kept, altchars=b"-_", validate=True)
-        until = keyring.unseal_bytes(_KNOWN, normal_username(username), opened)
+        said = keyring.unseal(_KNOWN, normal_username(username), opened)
     except (DecryptionRefused, ValueError):
         return None
-    return hashlib.sha256(opened).hexdigest() if int(until) > now.timestamp() else None
+    until, _, generation = said.partition(" ")
+    spelt = base64.urlsafe_b64encode(opened).decode()
+    if spelt != kept or int(until) <= now.timestamp():
+        return None
+    return hashlib.sha256(opened).hexdigest(), int(generation or 0)
+
+
+def name_index(keyring: Keyring, username: str) -> bytes:
+    return keyring.blind_index("sign-in name", normal_username(username))
 
 
 async def compare(
-    database: Database, limits: Limits, form: Mapping[str, str], *, address: str, kept: str
+    database: Database, limits: Limits, username: str, password: str, *, address: str, kept: str
 ) -> Compared:
     """Compare a password, with no transaction open meanwhile. `kept`: by what the browser may be
     known. Raises RateLimited for an address that tries too often.
     """
-    now, username = database.clock(), form.get("username", "")
+    now, keyring = database.clock(), database.keyring
     limits.address.spend(f"password {network_of(address)}", now)
-    known_as = _known_as(database.keyring, username, kept, now)
-    if known_as is not None:
+    known = _known_as(keyring, username, kept, now)
+    if known is not None:
         try:
-            limits.browser.spend(f"browser {known_as}", now)
+            limits.browser.spend(f"browser {known[0]}", now)
         except RateLimited:
-            known_as = None
-    known = known_as is not None
+            known = None
+    generation = None if known is None else known[1]
+    network = keyring.blind_index("sign-in network", network_of(address))
+    of = (normal_username(username), now, generation, name_index(keyring, username), network)
     async with database.begin(grants.AT_THE_DOOR) as tx:
-        account = await tx.connection.fetchrow(_ACCOUNT, normal_username(username), now, known)
+        account = await tx.connection.fetchrow(_ACCOUNT, *of)
     stored = account["password_hash"] if account is not None and account["open"] else None
-    return Compared(stored, await passwords.matches(stored, form.get("password", "")), known)
+    return Compared(stored, await passwords.matches(stored, password), generation, network)
 
 
-async def check_password(tx: Tx, username: str, compared: Compared) -> UUID | None:
+async def check_password(tx: Tx, username: str, compared: Compared) -> Person | None:
     """Return who signs in, or None: wrong, unknown, suspended and resting look alike.
 
-    Wrong passwords are counted; from the fifth in a row the account rests (TOK-10). The row is
-    locked meanwhile, so parallel guesses count one by one, and one that was compared before the
-    account came to rest is worth nothing.
+    Wrong passwords are counted where they come from: from the fifth in a row the name rests there
+    (TOK-10). Those of strangers count together, too, and from the twentieth the name rests for all
+    who come from nowhere known. Account and place are locked meanwhile, so parallel guesses count
+    one by one, and one that was compared before the name came to rest is worth nothing.
     """
     await tx.reach(grants.AT_THE_DOOR)
-    account = await tx.connection.fetchrow(
-        f"{_ACCOUNT} FOR UPDATE", normal_username(username), tx.now, compared.known
-    )
-    if account is None or not account["open"]:
+    index, name = name_index(tx.keyring, username), normal_username(username)
+    await tx.connection.execute(_HELD, name)  # by a statement of its own: the next sees all others
+    of = (name, tx.now, compared.known, index, compared.network)
+    account = await tx.connection.fetchrow(_ACCOUNT, *of)
+    if account is not None and not account["open"]:
         return None
-    right = compared.right and compared.stored == account["password_hash"]
-    failures = 0 if right else account["failed_attempts"] + 1
-    pause = rules.pause_after(failures)
-    if not right or account["failed_attempts"]:
+    right = account is not None and compared.right and compared.stored == account["password_hash"]
+    await _count_at_place(tx, index, compared.network, right=right)
+    if account is None:
+        return None
+    if right:
+        await _let_strangers_try(tx, account)
+    elif not (account["known"] or account["at_home"]):
+        await _count_stranger(tx, account)
+    if not right:
+        return None
+    return Person(*(account[each] for each in Person._fields))
+
+
+_PLACE: Final = """
+INSERT INTO sign_in_places (name_index, network_index, failures, failed_at, rests_until,
+                            known_until, seen_at)
+VALUES ($1, $2, $3, $4, NULL, $5, $6)
+ON CONFLICT (name_index, network_index) DO UPDATE SET seen_at = $6,
+    failures = CASE WHEN $3 = 0 THEN 0 ELSE sign_in_places.failures + 1 END,
+    failed_at = coalesce($4, sign_in_places.failed_at),
+    known_until = coalesce($5, sign_in_places.known_until), rests_until = NULL
+RETURNING failures
+"""
+
+
+async def _count_at_place(tx: Tx, index: bytes, network: bytes, *, right: bool) -> None:
+    failed_at, known_until = (None, tx.now + KNOWN_FOR) if right else (tx.now, None)
+    failures = await tx.connection.fetchval(
+        _PLACE, index, network, int(not right), failed_at, known_until, tx.now
+    )
+    if pause := rules.pause_after(failures):
         await tx.connection.execute(
-            "UPDATE staff_accounts SET failed_attempts = $2, locked_until = $3 WHERE staff_id = $1",
-            account["staff_id"],
-            failures,
-            tx.now + pause if pause else None,
+            "UPDATE sign_in_places SET rests_until = $3"
+            " WHERE name_index = $1 AND network_index = $2",
+            *(index, network, tx.now + pause),
         )
-    staff_id: UUID = account["staff_id"]
-    return staff_id if right else None
+
+
+async def _count_stranger(tx: Tx, account: Any) -> None:
+    pause = rules.pause_for_strangers(account["failed_attempts"] + 1)
+    await tx.connection.execute(
+        "UPDATE staff_accounts SET failed_attempts = failed_attempts + 1, locked_until = $2"
+        " WHERE staff_id = $1",
+        account["staff_id"],
+        tx.now + pause if pause else None,
+    )
+
+
+async def _let_strangers_try(tx: Tx, account: Any) -> None:
+    if account["failed_attempts"]:
+        await tx.connection.execute(
+            "UPDATE staff_accounts SET failed_attempts = 0, locked_until = NULL"
+            " WHERE staff_id = $1",
+            account["staff_id"],
+        )
+
+
+_SPRAYED: Final = """
+SELECT (SELECT count(*) FROM (SELECT FROM sign_in_places WHERE network_index = $1
+            AND failed_at > $3 AND known_until IS NULL LIMIT $4) AS names) AS names,
+       (SELECT count(*) FROM (SELECT FROM sign_in_places WHERE name_index = $2
+            AND failed_at > $3 AND known_until IS NULL LIMIT $4) AS networks) AS networks
+"""
+_SPRAYED_WITHIN: Final = timedelta(hours=1)
+_SPRAYED_AT: Final = 10
+
+
+async def alarm(tx: Tx, limits: Limits, username: str, compared: Compared) -> str | None:
+    """Tell, once an hour, whether somebody tries many names from one network, or one name from
+    many: none of which ever signed in there. Each alone makes no fifth try, and would not be seen.
+    """
+    index = name_index(tx.keyring, username)
+    found = await tx.connection.fetchrow(
+        _SPRAYED, compared.network, index, tx.now - _SPRAYED_WITHIN, _SPRAYED_AT
+    )
+    for rule, number, of in (
+        ("names_sprayed", found["names"], compared.network),
+        ("networks_sprayed", found["networks"], index),
+    ):
+        if number >= _SPRAYED_AT:
+            try:
+                limits.alarms.spend(f"{rule} {of.hex()}", tx.now)
+            except RateLimited:
+                continue
+            return rule
+    return None
+
+
+async def staff_called(tx: Tx, username: str) -> UUID | None:
+    """Return whose name it is, if it is anybody's."""
+    found: UUID | None = await tx.connection.fetchval(
+        "SELECT staff_id FROM staff_accounts WHERE username = $1", normal_username(username)
+    )
+    return found
 
 
 async def posts_of(tx: Tx, staff_id: UUID) -> list[queries.Holding]:
@@ -226,7 +355,13 @@ async def posts_of(tx: Tx, staff_id: UUID) -> list[queries.Holding]:
 
 
 async def grant_code(
-    tx: Tx, request: AuthorizationRequest, post: queries.Holding, origin: Origin
+    tx: Tx,
+    request: AuthorizationRequest,
+    post: queries.Holding,
+    origin: Origin,
+    proved: Proved,
+    *,
+    asks_device: bool = False,
 ) -> str:
     """Begin the sign-in to one post and return the code the app exchanges for tokens. Raises
     RequestUntrusted for what was pushed and is used already.
@@ -242,8 +377,10 @@ async def grant_code(
             client_id=request.client.id,
             holding_id=post.id,
             scope=request.scope,
-            started_at=tx.now,
-            ends_at=tx.now + rules.sign_in_lasts(post.role),
+            factors=list(proved.factors),
+            asks_device=asks_device,
+            started_at=proved.at,
+            ends_at=proved.at + rules.sign_in_lasts(post.role),
         )
     )
     code = grants.opaque()
@@ -260,18 +397,3 @@ async def grant_code(
     actor = origin.actor(request.client, staff_id=post.staff_id, holding=post)
     await audit.record(tx, actor, "signIn", Seen(subject=begun.id))
     return code
-
-
-async def suspend_person(tx: Tx, staff_id: UUID) -> None:
-    """Let a person sign in no more, and end every sign-in of theirs: their tokens stop with the
-    next request (TOK-4). One person does that alone; it is undone like any other suspension. In
-    SYSTEM's reach.
-    """
-    await tx.connection.execute(
-        "UPDATE staff_accounts SET active = false WHERE staff_id = $1", staff_id
-    )
-    await tx.connection.execute(
-        "UPDATE sign_ins SET revoked_at = $2 WHERE staff_id = $1 AND revoked_at IS NULL",
-        staff_id,
-        tx.now,
-    )

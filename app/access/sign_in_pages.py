@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -32,7 +32,23 @@ class Flow:
     asked: dict[str, str]
     language: str
     expires_at: int
+    page: Literal["authorize", "invitation", "account"] = "authorize"
     staff_id: UUID | None = None
+    username: str = ""
+    generation: int = 0
+    """Of the account; what was reset since, it counts no more."""
+    known: bool = False
+    factors: tuple[str, ...] = ()
+    proved_at: int = 0
+    secret: str = ""
+    """Of an authenticator that is to be taken on."""
+
+    @property
+    def person(self) -> UUID:
+        """Whose it is, once that was proved."""
+        if self.staff_id is None:  # pragma: no cover  each page asks before
+            raise RuntimeError("nobody has proved who they are yet")
+        return self.staff_id
 
     def sealed(self, keyring: Keyring, cookie: str) -> str:
         sealed = keyring.seal(_PLACE, cookie, orjson.dumps(self, default=str))
@@ -87,19 +103,22 @@ def render(
     *,
     status: int = 200,
     asked: dict[str, str] | None = None,
+    begins: str | None = None,
     error: str | None = None,
     **values: Any,
 ) -> Response:
     """Render one page. `error` is the name of a text. With `asked` the language can be switched and
-    the form's answer may lead to the app's redirect URI, which the policy must allow.
+    the form's answer may lead to the app's redirect URI, which the policy must allow; with `begins`
+    too, where no app asks: it is the page on which one begins anew.
     """
     t = texts()[language]
     switch = None
-    if asked is not None:
+    if begins is not None or asked is not None:
         other = "en" if language == "zh" else "zh"
-        named = ("client_id", "request_uri") if "request_uri" in asked else asked
-        again = {name: asked[name] for name in named}
-        switch = f"/oauth/authorize?{urlencode({**again, 'lang': other})}"
+        again = dict(asked or {})
+        if "request_uri" in again:
+            again = {name: again[name] for name in ("client_id", "request_uri")}
+        switch = f"{begins or '/oauth/authorize'}?{urlencode({**again, 'lang': other})}"
     body = (
         _templates()
         .get_template(page)
@@ -121,10 +140,10 @@ def render(
     )
 
 
-def stopped(language: str, what: str) -> Response:
-    """Render a page that ends the sign-in and says why."""
+def stopped(language: str, what: str, *, way_on: str | None = None) -> Response:
+    """Render a page that ends the sign-in and says why; `way_on`: what can be done instead."""
     heading = texts()[language][f"{what}_title"]
-    return render("stopped.html", language, status=400, error=what, heading=heading)
+    return render("stopped.html", language, status=400, error=what, heading=heading, way_on=way_on)
 
 
 def told_to_wait(language: str, limited: Problem) -> Response:

@@ -118,9 +118,11 @@ def issue(
     now: datetime,
     seconds: int,
     key: str | None = None,
+    authentication: Mapping[str, Any] | None = None,
 ) -> str:
     """Sign an access token that lives `seconds` (≤ 600, which `verify` asks for) from `now`, bound
-    to the `key` of a thumbprint if one is given.
+    to the `key` of a thumbprint if one is given. `authentication`: how a person proved who they are
+    (RFC 9470 §6.1), for whoever reads tokens; here the database says it.
     """
     issued = int(now.timestamp())
     claims = {
@@ -138,6 +140,7 @@ def issue(
         "grant": str(grant_id),
         "sid": str(session_id),
         **({} if key is None else {"cnf": {"jkt": key}}),
+        **(authentication or {}),
     }
     kid = keys.signing_kid
     token: str = jwt.encode(

@@ -102,6 +102,7 @@ class Staff(SQLModel, table=True):
     """A person an agency employs. The phone number is encrypted; `region_code` is the agency's."""
 
     __tablename__ = "staff"
+    __table_args__: Any = (Index("ix_staff_region_code_id", "region_code", "id"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
     agency_id: UUID = Field(foreign_key="agencies.id", index=True)
     region_code: int = Field(sa_type=BigInteger)
@@ -139,6 +140,10 @@ rls.allow("posts", "SELECT, INSERT, UPDATE")
 rls.allow("post_holdings", "SELECT, INSERT, UPDATE")
 rls.protect(
     "staff",
-    using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
+    using=rls.case(
+        (f"{rls.CALLER} IN ('system', 'sign-in')", "true"),
+        (rls.own("agency_id"), "true"),
+        (rls.IN_RANGE, "true"),
+    ),
     privileges="SELECT, INSERT, UPDATE",
 )

@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from fastapi import APIRouter
 
 from app import wiring
+from app.access.account_router import router as account
 from app.access.approvals_router import router as approvals
+from app.access.device_router import router as device
 from app.access.oauth_router import router as oauth
 from app.access.sign_in_router import router as sign_in
 from app.api.agencies import router as agencies
@@ -36,5 +38,5 @@ def _of_packages() -> list[APIRouter]:
 ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit, approvals]
 """Under /v1, as each says: those of the packages with an `area.py`, and those that stand here."""
 
-PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, health, problem_pages]
+PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, account, device, health, problem_pages]
 """At the root: sign-in, discovery, probes."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.access import sign_in
+from app.access import accounts
 from app.access.acts import PersonRequired
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
@@ -293,7 +293,7 @@ async def review_break_glass(
         if said.verdict is Propriety.misuse:
             for other in await tx.connection.fetch(_OPEN_TO, row["staff_id"]):
                 await tx.connection.execute(_END, *other)
-            await sign_in.suspend_person(tx, row["staff_id"])
+            await accounts.set_active(tx, row["staff_id"], active=False)
     if row["live"]:
         await _announce(tx, BreakGlassEnded, row)
     await _announce(tx, BreakGlassReviewed, row, verdict=said.verdict)

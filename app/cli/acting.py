@@ -14,7 +14,7 @@ import typer
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.access import founding, sign_in, tokens
+from app.access import accounts, founding, sign_in, tokens
 from app.access.models import SignIn
 from app.access.roles import role
 from app.audit import operations as audit
@@ -92,7 +92,7 @@ def ask_one(by: str, password: str, asked: Asked) -> dict[str, Any]:
 
 async def operator(session: Session, by: str, password: str) -> Actor:
     """Return who gives a command, as the audit names them; leave if they are no operator."""
-    post = await _post_of(session, by, password)
+    post, _ = await _post_of(session, by, password)
     return _actor(post, None)
 
 
@@ -143,7 +143,7 @@ async def _signed_in(session: Session, by: str, password: str) -> _Asker:
     from app import main  # noqa: PLC0415  the routes take longer to load than most commands run
 
     logs.configure(logging.WARNING)  # a command says itself what was answered
-    post = await _post_of(session, by, password)
+    post, factors = await _post_of(session, by, password)
     settings, database = session
     async with database.begin(SYSTEM) as tx:
         client_id = await tx.connection.fetchval(_COMMAND, founding.COMMAND)
@@ -153,6 +153,7 @@ async def _signed_in(session: Session, by: str, password: str) -> _Asker:
                 client_id=client_id,
                 holding_id=post.id,
                 scope="",
+                factors=factors,
                 started_at=tx.now,
                 ends_at=tx.now,
             )
@@ -175,19 +176,28 @@ async def _signed_in(session: Session, by: str, password: str) -> _Asker:
         return _Asker(main.assemble(settings, None), state, token)
 
 
-async def _post_of(session: Session, by: str, password: str) -> Any:
+async def _post_of(session: Session, by: str, password: str) -> tuple[Any, list[str]]:
+    """Sign an operator in, with the second factor if they have one; return in which post, and how
+    they proved who they are.
+    """
     _, database = session
-    form = {"username": by, "password": password}
     limits = sign_in.limits()
-    compared = await sign_in.compare(database, limits, form, address="127.0.0.1", kept="")
+    compared = await sign_in.compare(database, limits, by, password, address="127.0.0.1", kept="")
     async with database.begin(SYSTEM) as tx:
-        staff_id = await sign_in.check_password(tx, by, compared)
+        person = await sign_in.check_password(tx, by, compared)
         await tx.reach(SYSTEM)
-        held = [] if staff_id is None else await sign_in.posts_of(tx, staff_id)
+        held = [] if person is None else await sign_in.posts_of(tx, person.staff_id)
     post = next((each for each in held if each.role == "operator"), None)
-    if post is None:
+    if person is None or post is None:
         fail("No operator signs in with this name and password. (`tonghu init` names the first.)")
-    return post
+    if not person.has_factor:
+        return post, ["pwd"]
+    code = typer.prompt("Code of the second factor", hide_input=True)
+    async with database.begin(SYSTEM) as tx:
+        tried = await accounts.try_factor(tx, person.staff_id, code, known=False)
+    if not tried.right:
+        fail("The code is wrong, or was used already.")
+    return post, ["pwd", "otp"]
 
 
 def _actor(post: Any, client_id: UUID | None) -> Actor:

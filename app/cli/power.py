@@ -17,7 +17,6 @@ from app.access.approvals.models import ApprovalState
 from app.access.events import Verdict
 from app.access.founding import Named
 from app.agencies.models import AgencyKind
-from app.agencies.queries import find as find_agency
 from app.agencies.queries import find_same
 from app.audit import operations as audit
 from app.cli.acting import ApprovalId, Asked, By, Password, Reason, act, ask_one, operator
@@ -45,8 +44,9 @@ def init(
     second: Annotated[tuple[str, str], typer.Option(help="Of another person.")],
     agency: Annotated[str, typer.Option(help="Name of the operator.")] = "平台运营方",
 ) -> None:
-    """Name the two operators of a new service, once. Prints a password for each, this once: let
-    each see their own only.
+    """Name the two operators of a new service, once. Prints for each a password and a code, with
+    which they set up their second factor at /oauth/invitation, this once: let each see their own
+    only.
     """
 
     async def run(tx: Tx) -> list[dict[str, Any]]:
@@ -127,33 +127,18 @@ def create_staff(
     username: Annotated[str, typer.Option(help="To sign in with.")],
     by: By,
     password: Password,
-    new_password: Annotated[
-        str, typer.Option(prompt="Their password", hide_input=True, confirmation_prompt=True)
-    ],
-    same_person_as: Annotated[
-        UUID | None, typer.Option(help="Under which id the same person is entered already.")
-    ] = None,
+    reason: Reason = None,
+    approval: ApprovalId = None,
 ) -> None:
-    """Hire somebody and let them sign in. What they may do comes with a post: `posts hold`."""
-
-    async def run(session: Session) -> UUID:
-        actor = await operator(session, by, password)
-        async with session.database.begin(SYSTEM) as tx:
-            employer = await find_agency(tx, agency)
-            if employer is None:
-                fail("There is no such agency.")
-            made = await access.create_account(
-                tx,
-                employer,
-                name=name,
-                username=username,
-                password=new_password,
-                same_as=same_person_as,
-            )
-            await audit.record(tx, actor, "createStaff", Seen(subject=made))
-        return made
-
-    print_json({"staff_id": in_session(run)})
+    """Enter somebody, by two people; prints a code, this once, with which they choose a password at
+    /oauth/invitation. What they may do comes with a post: `posts hold`.
+    """
+    body = {"agency_id": str(agency), "name": name, "username": username}
+    asked = Asked("createStaff", "POST", "/v1/staff", body)
+    made = act(by, password, asked, reason=reason, approval=approval)
+    if "invitation" in made:
+        made = {"staff_id": made["id"], "code": made["invitation"]["code"]}
+    print_json(made)
 
 
 @staff.command("same")

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     database: Database = Database()
     tokens: Tokens = Tokens()
     webhooks: Webhooks = Webhooks()
+    second_factor: bool | None = None
+    """Whether roles and acts that ask for a second factor get one (`second_factor` in the roles,
+    `step_up` of an operation); by default in production. Who has one is asked for it anywhere."""
     docs_enabled: bool | None = None
     """Interactive docs; by default on everywhere but in production (IN-8)."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
@@ -145,6 +148,12 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def asks_second_factor(self) -> bool:
+        if self.second_factor is not None:
+            return self.second_factor
+        return self.environment is Environment.production
+
+    @property
     def serves_docs(self) -> bool:
         if self.docs_enabled is not None:
             return self.docs_enabled
@@ -165,6 +174,8 @@ def _undoing(settings: Settings) -> Iterator[str]:
     """Say what would let strangers in where everything else keeps them out."""
     if settings.webhooks.allow_http:
         yield "never delivers webhooks over plain http: leave TONGHU_WEBHOOKS__ALLOW_HTTP out"
+    if not settings.asks_second_factor:
+        yield "asks for second factors: leave TONGHU_SECOND_FACTOR out"
     for origin in settings.cors_origins:
         if not _ORIGIN.fullmatch(origin):
             yield (

@@ -12,13 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import httpx
+import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jwk, jwt
 
-from app.access import operations
+from app.access import accounts, operations
 from app.agencies import queries as agencies
 from app.core.data.db import SYSTEM, Database
 from tests.access.factories import an_agency
@@ -268,14 +269,56 @@ class Form(HTMLParser):
 
 
 async def sign_in(
-    client: httpx.AsyncClient, app: UUID, challenge: str, username: str, **changed: Any
+    client: httpx.AsyncClient,
+    app: UUID,
+    challenge: str,
+    username: str,
+    password: str = PASSWORD,
+    **changed: Any,
 ) -> httpx.Response:
     """Follow the sign-in form as a browser would; return the answer to the password."""
     page = await client.get("/oauth/authorize", params=authorization(app, challenge, **changed))
     assert page.status_code == 200, page.text
     form = Form(page)
-    fields = {**form.fields, "username": username, "password": PASSWORD}
+    fields = {**form.fields, "username": username, "password": password}
     return await client.post(form.action, data=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """What a person has on their phone, and their codes on paper."""
+
+    secret: str
+    paper: tuple[str, ...] = ()
+
+    def code(self, now: datetime, *, steps: int = 0) -> str:
+        return pyotp.TOTP(self.secret).at(now, counter_offset=steps)
+
+
+async def an_authenticator(database: Database, staff_id: UUID) -> Authenticator:
+    """Set up a second factor. The codes of this half minute and the one before are used up."""
+    secret = pyotp.random_base32()
+    async with database.begin(SYSTEM) as tx:
+        step = int(tx.now.timestamp()) // 30
+        return Authenticator(secret, tuple(await accounts.enrol(tx, staff_id, secret, step - 1)))
+
+
+class Browser:
+    """Somebody in front of our pages: the page they see, and what they send with its form."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.page = httpx.Response(204)
+
+    async def open(self, path: str, **query: str) -> "Browser":
+        self.page = await self.client.get(path, params=query)
+        return self
+
+    async def send(self, **fields: str) -> httpx.Response:
+        form = Form(self.page)
+        hidden = {"flow": form.fields["flow"]}
+        self.page = await self.client.post(form.action, data={**hidden, **fields})
+        return self.page
 
 
 def answer_of(redirect: httpx.Response) -> dict[str, str]:

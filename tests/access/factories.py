@@ -1,7 +1,8 @@
 """Callers for tests: an agency, its authority, and a real token for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -165,6 +166,25 @@ async def a_new_post(
     return replace(
         caller, agency_id=agency, token=_issued(database, settings, claims), claims=claims
     )
+
+
+async def signed_in_before(
+    database: Database,
+    caller: Caller,
+    *,
+    minutes: int = 0,
+    factors: Sequence[str] = ("pwd", "otp"),
+) -> None:
+    """Have somebody have signed in so many minutes ago, with these factors."""
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE sign_ins SET factors = $2::text[], started_at = $3, ends_at = $4"
+            " WHERE staff_id = $1",
+            caller.subject_id,
+            list(factors),
+            tx.now - timedelta(minutes=minutes),
+            tx.now + timedelta(hours=1),
+        )
 
 
 def renewed(database: Database, settings: Settings, caller: Caller) -> Caller:

@@ -24,6 +24,10 @@ from tests.conftest import calling
 from tests.waiting import until
 
 
+def _compared(stored: str | None, *, right: bool) -> Compared:
+    return Compared(stored, right=right, known=None, network=b"somewhere")
+
+
 @pytest.fixture
 async def emptied(live_database, database_urls):
     """The live database, emptied afterwards of what this module puts into it."""
@@ -34,7 +38,11 @@ async def emptied(live_database, database_urls):
         "refresh_tokens",
         "authorization_codes",
         "sign_ins",
+        "devices",
+        "device_codes",
         "clients",
+        "invitations",
+        "sign_in_places",
         "staff_accounts",
         "post_holdings",
         "posts",
@@ -85,7 +93,7 @@ async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
 
     async def guess():
         async with emptied.begin() as tx:
-            return await check_password(tx, unique, Compared(None, right=False, known=False))
+            return await check_password(tx, unique, _compared(None, right=False))
 
     held = "SELECT FROM staff_accounts FOR UPDATE"
     assert await behind(emptied, held, guess, guess) == [None, None]
@@ -123,11 +131,9 @@ async def test_what_was_compared_before_the_account_changed_is_worth_nothing(
     column = "SELECT password_hash FROM staff_accounts"
     async with emptied.begin(SYSTEM) as tx:
         stored = await tx.connection.fetchval(column)
-        assert (
-            await check_password(tx, unique, Compared("another", right=True, known=False)) is None
-        )
-        right = Compared(stored, right=True, known=False)
+        assert await check_password(tx, unique, _compared("another", right=True)) is None
+        right = _compared(stored, right=True)
         assert await check_password(tx, unique, right) is not None
         for _ in range(5):
-            await check_password(tx, unique, Compared(stored, right=False, known=False))
+            await check_password(tx, unique, _compared(stored, right=False))
         assert await check_password(tx, unique, right) is None

@@ -48,6 +48,8 @@ def test_what_takes_two_is_this(app) -> None:
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
         *("allowBearerTokens", "readReporter", "setPublicContact"),
         *("answerRightsRequest", "closeBreach"),
+        *("createStaff", "inviteStaff", "resumeStaff", "resetPassword", "resetSecondFactor"),
+        "inviteDevice",
     }
 
 

@@ -5,6 +5,7 @@ from mmap import mmap
 
 import pytest
 
+from app.access import jobs
 from app.access.sign_in import Limits, _known_as, limits, remembered
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM
@@ -56,8 +57,8 @@ async def test_many_who_guess_a_name_do_not_keep_its_owner_out(
 def test_a_browser_is_known_by_what_it_keeps_however_that_is_spelt() -> None:
     """Another spelling of one proof is no other browser, with five more tries."""
     keyring = Keyring.generate()
-    kept = remembered(keyring, "one", NOW)
-    assert _known_as(keyring, "one", kept, NOW)
+    kept = remembered(keyring, "one", 7, NOW)
+    assert _known_as(keyring, "one", kept, NOW)[1] == 7
     for other in (f"{kept}!", f"!{kept}", f"{kept[:9]} {kept[9:]}", f"{kept}=="):
         assert _known_as(keyring, "one", other, NOW) is None, other
     assert _known_as(keyring, "another", kept, NOW) is None
@@ -74,7 +75,8 @@ async def test_who_is_suspended_stays_out_wherever_they_signed_in(client, databa
 
 
 def test_an_address_has_a_hundred_tries_at_once_and_a_known_browser_five() -> None:
-    for limit, most in zip(limits(), (100, 5), strict=True):
+    """And an alarm sounds once."""
+    for limit, most in zip(limits(), (100, 5, 1), strict=True):
         for _ in range(most):
             limit.spend("one", NOW)
         with pytest.raises(RateLimited):
@@ -90,7 +92,9 @@ def test_tries_are_counted_for_all_processes_together() -> None:
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
     """An address before any password is compared; a browser that is known counts as any other."""
     limits = Limits(
-        address=RateLimits(per_second=1, burst=9), browser=RateLimits(per_second=1, burst=1)
+        address=RateLimits(per_second=1, burst=9),
+        browser=RateLimits(per_second=1, burst=1),
+        alarms=RateLimits(per_second=1, burst=1),
     )
     await a_person(database, unique)
     phone = await an_app(database)
@@ -106,7 +110,111 @@ async def test_who_tries_too_often_waits(app, settings, database, unique) -> Non
         http._transport.client = ("192.0.2.7", 1)
         elsewhere = await http.post(form.action, data=right)
     assert guesses == [400] * 6
-    assert elsewhere.status_code == 400, "resting, but compared"
+    assert elsewhere.status_code == 303, "the name rests where it was guessed"
     assert [answer.status_code for answer in refused] == [400, 400, 429]
     assert "稍后再试" in refused[-1].text
     assert int(refused[-1].headers["retry-after"]) >= 1
+
+
+async def _guess(http, form, username, address, password="guess") -> int:
+    http._transport.client = (address, 1)
+    http.cookies.delete("tonghu-sign-in-known")
+    fields = {**form.fields, "username": username, "password": password}
+    return (await http.post(form.action, data=fields)).status_code
+
+
+async def _form(http, database) -> Form:
+    asked = authorization(await an_app(database), pkce()[1])
+    return Form(await http.get("/oauth/authorize", params=asked))
+
+
+async def _alarms(database) -> list[tuple[str, str]]:
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT rule, actor FROM audit_entries WHERE operation = 'signInAlarm' ORDER BY id"
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_name_rests_where_it_is_guessed_and_nowhere_else(
+    app, settings, database, unique
+) -> None:
+    await a_person(database, unique)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        for _ in range(5):
+            await _guess(http, form, unique, "192.0.2.1")
+        assert await _guess(http, form, unique, "192.0.2.1", PASSWORD) == 400
+        assert await _guess(http, form, unique, "2001:db8::1", PASSWORD) == 303
+
+
+async def test_through_many_addresses_nobody_is_kept_out_from_where_they_were(
+    app, settings, database, now, unique
+) -> None:
+    """Strangers wait after twenty guesses, longer each time, a quarter of an hour at most."""
+    await a_person(database, unique)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        assert await _guess(http, form, unique, "192.0.2.1", PASSWORD) == 303
+        for number in range(20):
+            assert await _guess(http, form, unique, f"198.51.100.{number}") == 400
+        assert await _guess(http, form, unique, "203.0.113.1", PASSWORD) == 400
+        assert await _guess(http, form, unique, "192.0.2.1", PASSWORD) == 303, "at home"
+        for number in range(20):
+            await _guess(http, form, unique, f"198.51.100.{number}")
+        database.clock = lambda: now + timedelta(seconds=31)
+        form = await _form(http, database)
+        assert await _guess(http, form, unique, "203.0.113.1", PASSWORD) == 303
+        for number in range(20):
+            await _guess(http, form, unique, f"198.51.100.{number}")
+        database.clock = lambda: now + timedelta(days=91)
+        form = await _form(http, database)
+        await _guess(http, form, unique, "198.51.100.1")
+        assert await _guess(http, form, unique, "192.0.2.1", PASSWORD) == 400, "home no more"
+
+
+async def test_one_network_that_tries_many_names_is_an_alarm(
+    app, settings, database, unique
+) -> None:
+    """Whether or not they are anybody's; once an hour, with the address in the audit."""
+    await a_person(database, unique)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        assert await _guess(http, form, unique, "192.0.2.1", PASSWORD) == 303
+        for number in range(9):
+            await _guess(http, form, f"{unique}.{number}", "192.0.2.1")
+        assert await _alarms(database) == []
+        await _guess(http, form, f"{unique}.9", "192.0.2.1")
+        await _guess(http, form, f"{unique}.10", "192.0.2.1")
+    assert [rule for rule, _ in await _alarms(database)] == ["names_sprayed"]
+
+
+async def test_one_name_tried_from_many_networks_is_an_alarm_of_its_agency(
+    app, settings, database, unique
+) -> None:
+    person = await a_person(database, unique)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        for number in range(11):
+            await _guess(http, form, unique, f"192.0.2.{number}")
+    assert await _alarms(database) == [("networks_sprayed", f"staff:{person.staff_id}")]
+    async with database.begin(SYSTEM) as tx:
+        told = await tx.connection.fetchval(
+            "SELECT agency_id FROM audit_entries WHERE operation = 'signInAlarm'"
+        )
+    assert told == person.agency_id
+
+
+async def test_what_was_guessed_is_forgotten_and_who_is_at_home_is_not(
+    app, settings, database, now, unique
+) -> None:
+    await a_person(database, unique)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        await _guess(http, form, unique, "192.0.2.1", PASSWORD)
+        await _guess(http, form, unique, "192.0.2.2")
+    for days, left in ((2, 1), (92, 0)):
+        database.clock = lambda days=days: now + timedelta(days=days)
+        async with database.begin(SYSTEM) as tx:
+            await jobs.forget_expired(tx, {})
+            assert await tx.connection.fetchval("SELECT count(*) FROM sign_in_places") == left

@@ -1,3 +1,6 @@
+from app.core.data.db import SYSTEM
+from app.core.ids import new_id
+from tests.access.apps import a_person, signed_in
 from tests.access.factories import a_caller
 
 
@@ -30,3 +33,29 @@ async def test_scope_missing_is_denied_and_audited(client, database, settings) -
         await tx.connection.execute("SELECT set_config('tonghu.caller', 'system', true)")
         row = await tx.connection.fetchrow("SELECT * FROM audit_entries")
     assert (row["decision"], row["rule"], row["operation"]) == ("denied", "scope-missing", "readMe")
+
+
+async def test_a_person_ends_their_own(client, database, unique) -> None:
+    await a_person(database, unique)
+    _, first = await signed_in(client, database, unique)
+    _, second = await signed_in(client, database, unique)
+    one, two = ({"authorization": f"Bearer {issued['access_token']}"} for issued in (first, second))
+    listed = (await client.get("/v1/me/sign-ins", headers=one)).json()["items"]
+    assert len(listed) == 2
+    other = await client.post(f"/v1/me/sign-ins/{new_id()}/end", headers=one)
+    assert other.json()["type"] == "/problems/sign-in-not-found"
+    ids = {each["id"] for each in listed}
+    async with database.begin(SYSTEM) as tx:
+        oldest = await tx.connection.fetchval(
+            "SELECT id FROM sign_ins ORDER BY started_at, id LIMIT 1"
+        )
+    assert str(oldest) in ids
+    assert (await client.post(f"/v1/me/sign-ins/{oldest}/end", headers=one)).json() == {"ended": 1}
+    alive = [
+        headers
+        for headers in (one, two)
+        if (await client.get("/v1/me", headers=headers)).status_code == 200
+    ]
+    assert len(alive) == 1
+    assert (await client.post("/v1/me/sign-ins/end", headers=alive[0])).json() == {"ended": 1}
+    assert (await client.get("/v1/me", headers=alive[0])).status_code == 401

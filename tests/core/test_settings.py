@@ -45,6 +45,7 @@ def test_elsewhere_docs_are_shown_unless_turned_off() -> None:
         ({"keys": None}, "TONGHU_KEYS_FILE or TONGHU_KEYS"),
         ({"tokens": {"issuer": "http://tonghu.example"}}, "https TONGHU_TOKENS__ISSUER"),
         ({"webhooks": {"allow_http": True}}, "never delivers webhooks over plain http"),
+        ({"second_factor": False}, "leave TONGHU_SECOND_FACTOR out"),
         *(({"cors_origins": [each]}, "such as https://app.example") for each in OPEN_ORIGINS),
         *(
             ({"trusted_proxies": [each]}, "your own proxies in TONGHU_TRUSTED_PROXIES, not")

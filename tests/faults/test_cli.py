@@ -13,14 +13,17 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import typer
 
+from app.cli.console import Session, in_session, in_transaction
 from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Tx
 from app.core.ids import new_id
 from app.core.jobs import queue
 from app.embedded import postgres
 from app.policy import clauses
 from tests import schema
-from tests.access.apps import a_key
+from tests.access.apps import a_key, an_authenticator
 from tests.faults import command
 from tests.faults.command import Tonghu
 
@@ -65,6 +68,7 @@ def villages(tmp_path: Path, *lines: str) -> Path:
 REASON = "合成记录:来函办理,已核对。"
 AGENCY = ("agencies", "create", "--kind", "township_government", "--name", "测试乡镇")
 INIT = ("init", "--first", "甲", "op.one", "--second", "乙", "op.two")
+_OPERATOR = "SELECT staff_id FROM staff_accounts WHERE username = $1"
 SECRETS: dict[str, str] = {}
 """Shown once, to the first test that names the operators."""
 
@@ -193,18 +197,15 @@ def test_from_two_operators_to_people_with_posts(tonghu: Tonghu) -> None:
     assert "There is no such role. There are: village_director, " in errors
 
     staff = ("staff", "create", "--name", "测试员", "--agency", agency)
-    first = (*staff, "--username", "test.one", "--new-password", "correct horse battery")
-    code, said, _ = tonghu(*first, *one)
-    assert code == 0
-    person = json.loads(said)["staff_id"]
-    code, said, errors = tonghu(*first, *one)
-    assert (code, said) == (1, "")
-    assert "Traceback" not in errors
+    first = (*staff, "--username", "test.one")
+    entered = by_two(tonghu, one, two, *first)
+    person = entered["staff_id"]
+    assert re.fullmatch(r"([a-z0-9]{4}-){3}[a-z0-9]{4}", entered["code"])
+    code, said, errors = tonghu(*first, *one, "--reason", REASON)
+    assert (code, said, "taken" in errors) == (1, "", True)
     nowhere = (*staff[:-1], uuid4(), *first[6:])
-    assert "no such agency" in tonghu(*nowhere, *one)[2]
-    again = ("--username", "test.two", "--new-password", "correct horse battery")
-    known = ("--same-person-as", person)
-    other = json.loads(tonghu(*staff, *again, *known, *one)[1])["staff_id"]
+    assert "do not look after the people" in tonghu(*nowhere, *one)[2]
+    other = by_two(tonghu, one, two, *staff, "--username", "test.two")["staff_id"]
     assert "count as one person" in tonghu("staff", "same", person, other, *one)[1]
     assert "not two entries" in tonghu("staff", "same", person, uuid4(), *one)[2]
     post = ("posts", "add", "--agency", agency, "--role", "township_supervisor")
@@ -374,3 +375,28 @@ def test_commands_without_a_database(tonghu: Tonghu, tmp_path, document) -> None
     missing = [each for each in clauses.load() if each.partly]
     assert all(f"{each.id}  {each.partly}\n" in said for each in missing)
     assert json.loads(tonghu("openapi")[1]) == document
+
+
+def test_an_operator_with_a_second_factor_is_asked_for_it(
+    tonghu: Tonghu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a command would be the way around it."""
+    tonghu("migrate")
+    tonghu("regions", "load")
+    one, _ = founded(tonghu)
+
+    async def theirs(session: Session) -> str:
+        async with session.database.begin(SYSTEM) as tx:
+            staff_id = await tx.connection.fetchval(_OPERATOR, "op.one")
+        factor = await an_authenticator(session.database, staff_id)
+        return factor.code(session.database.clock())
+
+    async def lost(tx: Tx) -> None:
+        await tx.connection.execute("UPDATE staff_accounts SET totp_sealed = NULL")
+
+    right = in_session(theirs)
+    for code, status in (("000000", 1), (right, 0), (right, 1)):
+        monkeypatch.setattr(typer, "prompt", lambda *_, code=code, **__: code)
+        done, _, errors = tonghu("approvals", "list", *one)
+        assert (done, "wrong, or was used already" in errors) == (status, bool(status)), errors
+    in_transaction(lost)

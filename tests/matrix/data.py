@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from tests.matrix.facts import Who
+
 _APP = Path(__file__).parents[2] / "app"
 ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
 _SETS = ROLES.pop("scope_sets")
@@ -40,3 +42,7 @@ def remit(region: int) -> range:
         if int(text[length:] or 0) == 0:
             return range(region, region + 10 ** (12 - length))
     raise ValueError(region)
+
+
+def inside(who: Who, region: int) -> bool:
+    return region in remit(who.region)

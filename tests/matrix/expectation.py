@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from tests.matrix.data import DUTIES, PURPOSES, ROLES, done_for, remit  # noqa: F401
+from tests.matrix.data import DUTIES, PURPOSES, ROLES, done_for, inside, remit  # noqa: F401
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
+from tests.matrix.people import PEOPLE
 from tests.matrix.visible import (
     ANSWERS_FOR_ITS_PLACE,
     VISIBLE,
-    inside,
     is_in_place,
     owns,
     protects,
@@ -118,6 +118,7 @@ def _could(role: str, who: Who, target: Target) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    **PEOPLE,
     **dict.fromkeys(
         ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not reads_categories(who)
     ),

@@ -97,6 +97,15 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         ),
         (_by_name,),
     ),
+    **dict.fromkeys(
+        (
+            *("listStaff", "readStaff", "createStaff", "inviteStaff", "resetPassword"),
+            *("resetSecondFactor", "suspendStaff", "resumeStaff", "endStaff"),
+            *("listSignIns", "endSignIns", "inviteDevice", "listDevices", "revokeDevice"),
+        ),
+        (_by_name, _holder),
+    ),
+    **dict.fromkeys(("listMySignIns", "endMySignIns"), (_holder,)),
     "registerClient": (_by_name, _all_scopes),
     "readReporterAlone": (_holder,),
     **dict.fromkeys(

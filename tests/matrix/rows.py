@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from app.access.models import Client, ReadingTally
+from app.access.models import Client, Device, ReadingTally, StaffAccount
 from app.agencies.models import Post, PostHolding, Staff
 from app.attendance.models import AttendanceBatch
 from app.children.exact_trials import PolicyTrialRow
@@ -27,20 +27,10 @@ from tests.matrix.found import PARTS
 
 KINDS = (
     *(part.id for part in PARTS),
-    *(
-        "unresolved_id",
-        "alert_id",
-        "report_id",
-        "batch_id",
-        "trial_id",
-        "endpoint_id",
-        "delivery_id",
-        "post_id",
-        "tally_id",
-        "breach_id",
-    ),
-    *("staff_id", "approval_id", "review_id"),
-    *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
+    *("unresolved_id", "alert_id", "report_id", "batch_id", "trial_id", "endpoint_id"),
+    *("delivery_id", "post_id", "staff_id", "device_id", "sign_in_id", "holding_id"),
+    *("approval_id", "review_id", "tally_id", "breach_id"),
+    *("client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""
 
@@ -283,6 +273,22 @@ async def _post(tx: Tx, target: Target) -> None:
             staff_id=person.id,
             since=date(2026, 1, 1),
             created_at=tx.now,
+        )
+    )
+    name = str(target.ids["staff_id"])
+    tx.session.add(
+        StaffAccount(
+            staff_id=target.ids["staff_id"], username=name, password_hash="-", created_at=tx.now
+        )
+    )
+    when = dict.fromkeys(("enrolled_at", "seen_at", "lease_until"), tx.now)
+    tx.session.add(
+        Device(
+            id=target.ids["device_id"],
+            staff_id=target.ids["staff_id"],
+            thumbprint=name,
+            name="测试手机",
+            **when,
         )
     )
 

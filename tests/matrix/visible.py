@@ -3,13 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from tests.matrix.data import DUTIES, ROLES, remit
+from tests.matrix.data import DUTIES, ROLES, inside, remit
 from tests.matrix.facts import Target, Who
 from tests.matrix.found import PARTS
-
-
-def inside(who: Who, region: int) -> bool:
-    return region in remit(who.region)
+from tests.matrix.people import looks_after_people
 
 
 def sees_child(who: Who, target: Target) -> bool:
@@ -108,6 +105,11 @@ def _shares_power(who: Who, target: Target) -> bool:
     return (theirs or may_decide) and not _hidden(who, target)
 
 
+def _nobodys(who: Who, target: Target) -> bool:
+    """A sign-in that is not the caller's."""
+    return False
+
+
 def _everyone(who: Who, target: Target) -> bool:
     return True
 
@@ -188,6 +190,9 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "delivery_id": owns,
     "post_id": _arranges_posts,
     "holding_id": _arranges_posts,
+    "staff_id": looks_after_people,
+    "device_id": looks_after_people,
+    "sign_in_id": _nobodys,
     "client_id": _administers,
     "approval_id": _shares_power,
     "review_id": _shares_power,

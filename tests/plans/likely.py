@@ -45,6 +45,7 @@ OF_AGENCIES = {
     "post_holdings": 0.3,
     "clients": 0.05,
     "sign_ins": 0.05,
+    "devices": 0.1,
     "webhook_endpoints": 0.02,
     "subscriptions": 0.02,
 }
@@ -80,6 +81,7 @@ KEPT = {
     *("duty_counts", "children_counts"),
     *("child_names", "names_unfilled"),  # made of the names, by the county's key
     *("used_proofs", "pushed_requests"),
+    *("invitations", "device_codes", "sign_in_places"),
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }
 """What is not copied."""
@@ -158,6 +160,7 @@ CHOSEN = {
     "unresolved_evidence.sender_ref": "t.sender_ref || '-' || n",
     "webhook_deliveries.webhook_id": "'msg_' || substr(md5(t.webhook_id || n || '.' || m), 6)",
     "staff_accounts.username": "t.username || '-' || n",
+    "devices.thumbprint": "t.thumbprint || '-' || n",
     "duties.period": _PERIOD,
     "police_reports.routing": "replace(t.routing, 'no_endpoint', 'routed')",
     "webhook_deliveries.state": f"CASE WHEN {_OPEN} THEN t.state ELSE 'succeeded' END",

@@ -166,3 +166,34 @@ class TestTonight:
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/disposed-already")
         how = ("readReporter", "GET", case.reporter)
         assert (await send_by_two(client, case.one, case.two, *how)).status_code == 200
+
+    @pytest.mark.parametrize("alone", [True, False])
+    async def test_where_there_is_one_officer_those_above_review(
+        self, client, database, settings, case: Case, alone
+    ) -> None:
+        """The bureau of the county; where there are two, nobody but they."""
+        bureau = await a_caller(database, settings, "police", 120119000000)
+        neighbour = await a_caller(database, settings, "police", TOWNSHIP + 1000)
+        if alone:
+            async with database.begin(SYSTEM) as tx:
+                await tx.connection.execute(
+                    "UPDATE post_holdings SET until = since WHERE staff_id = $1",
+                    case.two.subject_id,
+                )
+        assert (await who_reported(client, case.one, case.place)).status_code == 200
+        for who, sees in ((bureau, alone), (neighbour, False), (case.one, True)):
+            listed = (await client.get("/v1/reviews", headers=who.headers)).json()["items"]
+            assert bool(listed) == sees
+        if alone:
+            [owed] = (await client.get("/v1/reviews", headers=bureau.headers)).json()["items"]
+            said = {"finding": "proper", "note": REASON}
+            place = f"/v1/reviews/{owed['id']}/finding"
+            done = await client.post(place, json=said, headers=bureau.headers)
+            assert (done.status_code, done.json()["state"]) == (200, "done")
+
+    async def test_an_officer_takes_a_proposal_back(self, client, case: Case) -> None:
+        made = (await propose(client, case.one, "readReporter", case.reporter)).json()
+        place = f"/v1/approvals/{made['id']}/withdrawal"
+        other = await client.post(place, headers=case.two.headers)
+        assert other.json()["type"] == "/problems/not-proposed-by-you"
+        assert (await client.post(place, headers=case.one.headers)).json()["state"] == "withdrawn"

@@ -133,6 +133,10 @@ WHERE a.id = $1 AND a.proposed_by = $2 AND a.agency_id = $3 AND a.role = $4
       AND h.since <= $7::date AND (h.until IS NULL OR h.until > $7::date))
 RETURNING a.*
 """
+_WORKS: Final = """
+SELECT EXISTS (SELECT FROM staff s JOIN staff_accounts a ON a.staff_id = s.id AND a.active
+               WHERE s.id = $1 AND s.active)
+"""
 
 
 async def use(
@@ -170,6 +174,10 @@ async def use(
         known = await queries.proposed_by(tx, principal.staff_id, approval_id)
         code = why_unusable(known, operation, fingerprint)
         raise ApprovalUnusable.at("Approval", code, "See its state; propose it anew if need be.")
+    async with tx.as_system():  # accounts are seen by nobody else
+        works = await tx.connection.fetchval(_WORKS, row["decided_by"])
+    if not works:
+        raise ApprovalUnusable.at("Approval", "approver_left", "Have another person decide.")
     await publish(tx, events.ApprovalUsed(**_told(principal, row)))
     return (approval_id,)
 
@@ -187,6 +195,7 @@ async def done_alone(
         return ()
     about, identity = shown.about, new_id()
     reason = about.get("reason")
+    role, region = await _reviewer(tx, principal, about["agency_region"])
     due_at: datetime = await tx.connection.fetchval(_EXPIRES, afterwards.within)
     row = {
         "id": identity,
@@ -197,11 +206,11 @@ async def done_alone(
         "reason_sealed": None
         if reason is None
         else tx.keyring.seal(ALONE_REASON, identity, reason),
-        "role": principal.role.code,
+        "role": role,
         "done_by": principal.staff_id,
         "agency_id": principal.agency_id,
         "concerns_id": about["agency_id"],
-        "region_code": about["agency_region"],
+        "region_code": region,
         "done_at": tx.now,
         "due_at": due_at,
     }
@@ -214,6 +223,28 @@ async def done_alone(
     )
     await publish(tx, alone)
     return (identity,)
+
+
+_COLLEAGUE: Final = """
+SELECT EXISTS (
+    SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
+    WHERE p.agency_id = $1 AND p.role = $2 AND h.staff_id <> ALL ($3::uuid[])
+      AND h.since <= $4::date AND (h.until IS NULL OR h.until > $4::date))
+"""
+_LOOKED_AFTER_BY: Final = {"administrator": "operator"}
+"""Above an administrator there is no other of the same line, but who looks after all accounts."""
+
+
+async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[str, int | None]:
+    """Say in which role, and over which place, somebody reviews: where it is the agency's own to do
+    and nobody else is in the post, those above it.
+    """
+    role, agency = principal.role.code, principal.agency_id
+    if region is not None or await tx.connection.fetchval(
+        _COLLEAGUE, agency, role, list(principal.selves), tx.today
+    ):
+        return role, region
+    return _LOOKED_AFTER_BY.get(role, role), principal.region_code
 
 
 async def finish_review(
