@@ -37,8 +37,10 @@ def test_what_is_shipped_gives_a_ground_for_every_section_and_chapter() -> None:
         ("PIP-13 → PIP-31a", "no article of law is called PIP-31a"),
         (
             "[identity, visits] → [identity]",
-            "nothing says on what ground visits (visits:read, visits:write) is collected: name it"
-            " under `of`",
+            (
+                "nothing says on what ground visits (visits:read, visits:write) is collected: name it"
+                " under `of`"
+            ),
         ),
         ("[identity, visits] → [visits]", "nothing says on what ground identity is collected"),
         ("[identity, visits] → [identity, visit]", "no section or chapter is called visit"),

@@ -14,6 +14,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.regions import divisions, operations
 from app.regions import queries as regions
+from tests.access.approving import send_by_two
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
 from tests.conftest import NOW, PinnedDatabase, pinned, undone
@@ -239,9 +240,12 @@ class TestAnOffice:
         assert answer.status_code == 201, answer.text
         assert answer.json()["region_code"] == str(VILLAGE)
 
-    async def test_gets_a_system_with_an_old_code(self, client, county) -> None:
+    async def test_gets_a_system_with_an_old_code(self, client, database, settings, county) -> None:
         new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
-        answer = await client.post("/v1/clients", json=new, headers=county.headers)
+        agency = county.agency_id
+        other = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=agency)
+        two = (client, county, other)
+        answer = await send_by_two(*two, "registerClient", "POST", "/v1/clients", new)
         assert answer.status_code == 201, answer.text
         assert answer.json()["region_code"] == str(COUNTY)
 
