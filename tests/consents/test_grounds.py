@@ -38,8 +38,8 @@ def test_what_is_shipped_gives_a_ground_for_every_section_and_chapter() -> None:
         (
             "[identity, visits] → [identity]",
             (
-                "nothing says on what ground visits (visits:read, visits:write) is collected: name it"
-                " under `of`"
+                "nothing says on what ground visits (visits:read, visits:write) is collected: name"
+                " it under `of`"
             ),
         ),
         ("[identity, visits] → [visits]", "nothing says on what ground identity is collected"),

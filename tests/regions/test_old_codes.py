@@ -242,10 +242,10 @@ class TestAnOffice:
 
     async def test_gets_a_system_with_an_old_code(self, client, database, settings, county) -> None:
         new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
-        agency = county.agency_id
-        other = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=agency)
-        two = (client, county, other)
-        answer = await send_by_two(*two, "registerClient", "POST", "/v1/clients", new)
+        of = {"agency_id": county.agency_id}
+        other = await a_caller(database, settings, "civil_affairs", COUNTY, **of)
+        asked = ("registerClient", "POST", "/v1/clients", new)
+        answer = await send_by_two(client, county, other, *asked)
         assert answer.status_code == 201, answer.text
         assert answer.json()["region_code"] == str(COUNTY)
 
