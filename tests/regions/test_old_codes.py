@@ -242,12 +242,10 @@ class TestAnOffice:
 
     async def test_gets_a_system_with_an_old_code(self, client, database, settings, county) -> None:
         new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
-        of = {"agency_id": county.agency_id}
+        asked, of = ("registerClient", "POST", "/v1/clients", new), {"agency_id": county.agency_id}
         other = await a_caller(database, settings, "civil_affairs", COUNTY, **of)
-        asked = ("registerClient", "POST", "/v1/clients", new)
         answer = await send_by_two(client, county, other, *asked)
-        assert answer.status_code == 201, answer.text
-        assert answer.json()["region_code"] == str(COUNTY)
+        assert (answer.status_code, answer.json()["region_code"]) == (201, str(COUNTY))
 
     async def test_is_told_of_a_place_by_its_old_code(self, client, county) -> None:
         new = {
