@@ -166,7 +166,7 @@ async def test_every_look_is_answered_alike_there_and_here(
         here = [await primary.get(path) for path in asked]
     for path, one, other in zip(asked, there, here, strict=True):
         assert one.status_code == other.status_code, (path, one.text)
-        if "audit" not in path:  # which has the looks themselves
+        if not path.endswith(("/audit-entries", "/readers")):  # which have the looks themselves
             assert one.json() == other.json() or one.status_code != 200, path
     answered = sum(one.status_code == 200 for one in there)
     assert answered > 15, [(path, one.status_code) for path, one in zip(asked, there, strict=True)]

@@ -198,9 +198,8 @@ REFUSED: Mapping[str, Refusal] = {
         who.holder == "machine" or not inside(who, target.region) or owns(who, target)
     ),
     "lookElsewhere": lambda who, _, gives: who.kind != gives,
-    "setPublicContact": lambda who, target, _: (
-        not owns(who, target) and not inside(who, target.region)
-    ),
+    # Another's, and of an office of power, two people say it.
+    "setPublicContact": lambda who, target, _: not owns(who, target) or who.role == "operator",
     **dict.fromkeys(
         ("copyChildData", "answerRightsRequest", "liftRestriction"),
         lambda who, _, __: who.holder == "machine",

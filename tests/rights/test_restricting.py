@@ -37,6 +37,7 @@ def erased(client, database, settings, offices):
         said = said or {"outcome": "refused", "reason": "kept_by_law"}
         alone = await answered(client, offices.township, request, **said)
         if alone.status_code == 200:
+            assert alone.json()["restricted_at"] is None, "nobody does that alone"
             return alone.json()
         assert problem(alone) == (403, "approval-required")
         by_two = (client, database, settings, offices.township, request)
