@@ -1,7 +1,6 @@
 """Endpoints and deliveries over HTTP: one's own agency only."""
 
 import base64
-import json
 from uuid import UUID
 
 import pytest
