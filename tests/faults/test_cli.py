@@ -1,7 +1,4 @@
-"""Every operator command once, on a database of its own: what it prints, and what it refuses.
-
-They run in this process; `test_start.py` runs the installed script.
-"""
+"""Every operator command once, in this process, on a database of its own: what it prints, refuses."""
 
 import asyncio
 import json
