@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.ids import new_id
-from app.core.jobs import events, queue
+from app.core.jobs import bodies, events, queue
 from app.core.jobs.events import Announced, Event, publish
 from tests import schema
 from tests.conftest import NOW
@@ -167,6 +167,7 @@ def test_a_code_is_a_word_on_the_wire_and_a_closed_list_to_the_rules() -> None:
         "title": "Channel",
         "type": "string",
         "maxLength": 40,
+        "pattern": bodies.WORD,
     }
     with pytest.raises(ValidationError):
         Coded(channel="pigeon")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Every operator command once, in this process, on a database of its own: what it prints, refuses."""
+"""Every operator command once, in this process, on a database of its own: what it says."""
 
 import asyncio
 import json
@@ -292,7 +292,7 @@ def test_whom_to_tell_of_a_breach_and_the_figures_of_a_year(
     assert "after --since" in tonghu("breach", "--since", "2026-11-02", "--until", "2026-11-02")[2]
     figures = json.loads(tonghu("year", "2026")[1])
     assert figures["files"] == {"under_14": 0, "under_18": 0, "all": 0}
-    assert figures["looks"] == {"denied": 0, "partly": 0, "allowed": 1}
+    assert (figures["looks"]["partly"], figures["looks"]["allowed"]) == (0, 1)
 
 
 async def a_look(urls: schema.Urls) -> str:
