@@ -49,7 +49,8 @@ class AgencyKind(StrEnum):
 
 class Agency(SQLModel, table=True):
     """An organisation with duties: a village committee, a school, a police bureau …
-    `region_code`: the division it serves.
+    `region_code`: the division it serves. `phone`: its office's, no person's. `closed_on`: since
+    when it is no more; one that is suspended has none.
     """
 
     __tablename__ = "agencies"
@@ -66,7 +67,9 @@ class Agency(SQLModel, table=True):
     region_code: int = Field(sa_type=BigInteger)
     uscc: str | None = Field(default=None, unique=True)
     """统一社会信用代码, unified social credit code, if it has one."""
+    phone: str | None = None
     active: bool = True
+    closed_on: date | None = None
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -93,6 +96,7 @@ class Post(SQLModel, table=True):
     remit_lo: int = Field(sa_type=BigInteger)
     remit_hi: int = Field(sa_type=BigInteger)
     active: bool = True
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = Field(sa_type=Instant)
 
 

@@ -3,8 +3,9 @@
 Which role an agency may give is decided above, from `app/access/roles.yaml`: here a role is a word.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +14,7 @@ from stdnum.cn import uscc as credit_code
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
 from app.agencies.queries import PostRef
 from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
 from app.regions import rules
@@ -95,6 +97,7 @@ async def create_agency(
     *,
     name_en: str | None = None,
     uscc: str | None = None,
+    phone: str | None = None,
 ) -> Agency:
     """Register an agency. Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered."""
     region_code = await _place(tx, region_code)
@@ -106,6 +109,7 @@ async def create_agency(
         name_en=name_en,
         region_code=region_code,
         uscc=uscc,
+        phone=phone,
         created_at=tx.now,
         updated_at=tx.now,
     )
@@ -113,6 +117,71 @@ async def create_agency(
         return await tx.add(agency)
     except IntegrityError as error:  # the code is all that a row may have in common with another
         raise AgencyAlreadyRegistered from error
+
+
+async def change_agency(
+    tx: Tx, agency: Agency, change: Mapping[str, Any], *, if_match: int
+) -> Agency:
+    """Change what is said of an agency. Whose region it is another one: its people go along; its
+    posts must answer for a place of the new one. Raises PreconditionFailed, RegionUnknown,
+    PostOutsideAgency.
+    """
+    check_version(agency.version, if_match)
+    for name, value in change.items():
+        setattr(agency, name, value)
+    if "region_code" in change:
+        agency.region_code = await _place(tx, agency.region_code)
+        span = rules.subtree(agency.region_code)
+        if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
+            raise PostOutsideAgency
+        async with tx.as_system():
+            await tx.connection.execute(
+                "UPDATE staff SET region_code = $2 WHERE agency_id = $1",
+                agency.id,
+                agency.region_code,
+            )
+    return await _changed(tx, agency)
+
+
+_POSTS_OUTSIDE: Final = """
+SELECT true FROM posts
+WHERE agency_id = $1 AND active AND NOT (region_code >= $2 AND region_code < $3) LIMIT 1
+"""
+
+
+async def close_agency(tx: Tx, agency: Agency) -> Agency:
+    """Let an agency be no more, from today: nothing of it works from this instant."""
+    await tx.connection.execute(
+        "UPDATE posts SET active = false, version = version + 1 WHERE agency_id = $1 AND active",
+        agency.id,
+    )
+    agency.active, agency.closed_on = False, tx.today
+    return await _changed(tx, agency)
+
+
+async def _changed(tx: Tx, agency: Agency) -> Agency:
+    agency.version, agency.updated_at = agency.version + 1, tx.now
+    await tx.flush()
+    return agency
+
+
+_TAKEN_OVER: Final = """
+WITH people AS (
+    UPDATE staff SET agency_id = $2, region_code = $3 WHERE agency_id = $1)
+UPDATE posts SET agency_id = $2, version = version + 1 WHERE agency_id = $1 AND active
+"""
+
+
+async def take_over(tx: Tx, agency: Agency, successor: Agency) -> None:
+    """Let the posts of an agency and who works for it be another's from now on. Raises
+    PostOutsideAgency.
+    """
+    span = rules.subtree(successor.region_code)
+    if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
+        raise PostOutsideAgency
+    await tx.flush()
+    async with tx.as_system():
+        await tx.connection.execute(_TAKEN_OVER, agency.id, successor.id, successor.region_code)
 
 
 async def _place(tx: Tx, region_code: int) -> int:
@@ -222,3 +291,44 @@ async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
     holding.until = until
     await tx.flush()
     return holding
+
+
+async def hand_over(
+    tx: Tx, post: Post | PostRef, holding: PostHolding, successor_id: UUID, on: date
+) -> PostHolding:
+    """Let a person take a post from another on a day: what the post owes is never nobody's. Raises
+    HoldingEnded, EndBeforeBeginning, and what `hold_post` raises.
+    """
+    await leave_post(tx, holding, on)
+    return await hold_post(tx, post, successor_id, on)
+
+
+async def change_post(
+    tx: Tx, post: Post, agency: Agency, change: Mapping[str, Any], *, if_match: int
+) -> Post:
+    """Change what a post is called and for which place it answers. Raises PreconditionFailed,
+    RegionUnknown, PostOutsideAgency.
+    """
+    check_version(post.version, if_match)
+    post.local_title = change.get("local_title", post.local_title)
+    if "region_code" in change:
+        post.region_code, post.remit_lo, post.remit_hi = await remit(
+            tx, agency, change["region_code"]
+        )
+    post.version += 1
+    await tx.flush()
+    return post
+
+
+_ALL_LEAVE: Final = """
+UPDATE post_holdings SET until = greatest(since, $2::date)
+WHERE post_id = $1 AND (until IS NULL OR until > $2::date)
+"""
+
+
+async def close_post(tx: Tx, post: Post) -> Post:
+    """Give a post up: whoever holds it leaves it today."""
+    await tx.connection.execute(_ALL_LEAVE, post.id, tx.today)
+    post.active, post.version = False, post.version + 1
+    await tx.flush()
+    return post

@@ -9,7 +9,7 @@ import asyncpg
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
-from app.agencies.queries import lineage_in_sql
+from app.agencies.queries import PostRef, lineage_in_sql
 from app.children.enrolments import class_key
 from app.core.clock import local_date, years_before
 from app.core.data import hiding
@@ -24,7 +24,7 @@ from app.duties.events import DutyEscalated, DutyOverdue
 from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
-from app.regions.rules import SPANS, county_of
+from app.regions.rules import SPANS, county_of, subtree
 
 _BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
 """Rules whose deeds may be hidden from some who see the duty."""
@@ -348,3 +348,32 @@ def titled(row: Any) -> dict[str, Any]:
     """Return a row with the title of its rule."""
     title = rules()[row["rule"]].title
     return {**row, "title_zh": title.zh, "title_en": title.en}
+
+
+_OPEN: Final = "d.state IN ('open', 'overdue')"
+_OF_POST: Final = """(d.bearer_agency_id IS NULL AND d.bearer_role = {} AND d.region_code >= {}
+    AND d.region_code < {}) OR d.bearer_agency_id = {}"""
+
+
+async def owed_by_post(
+    tx: Tx, principal: Principal, post: PostRef, *, most: int
+) -> list[asyncpg.Record]:
+    """Count by rule what a post owes, or its agency: what of it the caller may know, `most` of it
+    looked at.
+    """
+    where = visible(principal).add(_OPEN)
+    where.add(_OF_POST, post.role, *subtree(post.region_code), post.agency_id)
+    late = where.bind(tx.now)
+    rows: list[asyncpg.Record] = await tx.connection.fetch(
+        "SELECT o.rule AS code, count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
+        f"SELECT d.rule, d.due_at < {late} AS late FROM duties d WHERE {where} LIMIT {most}) o"
+        " GROUP BY 1 ORDER BY 1",
+        *where.arguments,
+    )
+    return rows
+
+
+async def owes(tx: Tx, agency_id: UUID) -> bool:
+    """Tell whether an agency owes something itself. Needs the SYSTEM reach."""
+    sql = f"SELECT true FROM duties d WHERE d.bearer_agency_id = $1 AND {_OPEN} LIMIT 1"
+    return await tx.connection.fetchval(sql, agency_id) is not None
