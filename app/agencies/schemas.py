@@ -175,7 +175,7 @@ class OpenBusinessItem(BaseModel):
 class OpenBusiness(BaseModel):
     """What is open at a post: the same to who leaves it and who comes."""
 
-    items: list[OpenBusinessItem] = Field(max_length=200, description="What there is, by kind.")
+    by_kind: list[OpenBusinessItem] = Field(max_length=200, description="What there is, by kind.")
     counted_to: int = Field(
         ge=1, le=1_000_000, description="Of each kind no more are counted than these."
     )

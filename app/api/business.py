@@ -10,7 +10,7 @@ from app.access.principal import Principal
 from app.agencies import queries as agencies
 from app.agencies import schemas
 from app.agencies.queries import PostRef
-from app.children import queries as children
+from app.children import enrolments
 from app.core.data.db import Tx
 from app.core.problems import FieldError, Problem
 from app.duties import queries as duties
@@ -46,7 +46,7 @@ async def refuse_if_open(tx: Tx, agency_id: UUID) -> None:
             "duties_open": await duties.owes(tx, agency_id),
             "referrals_open": await referrals.answers(tx, agency_id),
             "reports_in_hand": await reports.has_in_hand(tx, agency_id),
-            "pupils_enrolled": await children.has_pupils(tx, agency_id),
+            "pupils_enrolled": await enrolments.has_pupils(tx, agency_id),
         }
     wrong = tuple(each for each in OpenBusiness.errors if found[each.code])
     if wrong:
@@ -65,4 +65,6 @@ async def of_post(tx: Tx, principal: Principal, post: PostRef) -> schemas.OpenBu
         schemas.OpenBusinessItem(kind="referrals", code=None, **asked),
         schemas.OpenBusinessItem(kind="unresolved", code=None, **questions),
     ]
-    return schemas.OpenBusiness(items=[each for each in items if each.open], counted_to=COUNTED_TO)
+    return schemas.OpenBusiness(
+        by_kind=[each for each in items if each.open], counted_to=COUNTED_TO
+    )

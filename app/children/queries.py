@@ -80,14 +80,6 @@ def ref_of(row: Mapping[str, Any]) -> ChildRef:
     return ChildRef(row["id"], row["home_county"], row["region_code"], row["school_id"])
 
 
-async def has_pupils(tx: Tx, school_id: UUID) -> bool:
-    """Tell whether a child is enrolled at a school, in whose reach ever. Needs the SYSTEM reach."""
-    return await tx.connection.fetchval(_A_PUPIL, school_id) is not None
-
-
-_A_PUPIL: Final = "SELECT true FROM children WHERE school_id = $1 LIMIT 1"
-
-
 async def find(tx: Tx, principal: Principal, child_id: UUID) -> ChildRef | None:
     """Find one visible child by id, or by an id that turned out to be another name of its file."""
     found = await find_itself(tx, principal, child_id)

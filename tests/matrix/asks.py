@@ -118,6 +118,21 @@ _REFERENCE = (
         gives="village_director",
     ),
     Ask("leavePost", always({"until": "2026-11-20"}), gives="village_director"),
+    Ask(
+        "handOverPost",
+        lambda target: {
+            "holding_id": str(target.ids["holding_id"]),
+            "successor_id": str(target.ids["staff_id"]),
+            "since": "2026-11-20",
+        },
+        gives="village_director",
+    ),
+    Ask("changePost", always({"local_title": "儿童主任"}), gives="village_director"),
+    Ask("closePost", gives="village_director"),
+    Ask("readOpenBusiness"),
+    Ask("changeAgency", always({"phone": "022 0000 0000"})),
+    Ask("closeAgency", always({"reason": "合成记录,仅用于测试。"})),
+    Ask("mergeAgency", always({"successor_id": str(new_id())})),
     Ask("listAuditEntries", shows=("entry_id",)),
 )
 

@@ -7,25 +7,11 @@ as text, and visibility, regions and parts in a case are written out a second ti
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
 from tests.matrix.found import PARTS
-
-_APP = Path(__file__).parents[2] / "app"
-ROLES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "access/roles.yaml").read_text("utf-8"))
-_SETS = ROLES.pop("scope_sets")
-for _role in ROLES.values():
-    _own = _role.get("scopes", [])
-    _role["scopes"] = [*_own, *(scope for name in _role["includes"] for scope in _SETS[name])]
-DUTIES: dict[str, dict[str, Any]] = yaml.safe_load((_APP / "duties/rules.yaml").read_text("utf-8"))
-
-PURPOSES = ("care", "education", "protection", "registration", "supervision")
-"""The closed list (AZ-6)."""
+from tests.matrix.roles import DUTIES, ROLES, remit
 
 
 class Answer(StrEnum):
@@ -58,15 +44,6 @@ def expected(
     if operation.id in REFUSED and REFUSED[operation.id](who, target, gives):
         return Answer.REFUSED
     return Answer.DONE
-
-
-def remit(region: int) -> range:
-    """The codes of a division and of everything in it: 2+2+2+3+3 digits, the rest zeros."""
-    text = f"{region:012d}"
-    for length in (2, 4, 6, 9, 12):
-        if int(text[length:] or 0) == 0:
-            return range(region, region + 10 ** (12 - length))
-    raise ValueError(region)
 
 
 def _inside(who: Who, region: int) -> bool:
@@ -289,6 +266,14 @@ def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
     return not _may_give(who, gives) or not all(_inside(who, place) for place in places)
 
 
+def _not_anothers_within(who: Who, target: Target, gives: str | None) -> bool:
+    return _owns(who, target) or not _arranges_posts(who, target)
+
+
+def _not_given_alone(who: Who, target: Target, gives: str | None) -> bool:
+    return not _may_give(who, gives) or who.role == "operator"
+
+
 def _could(role: str, who: Who, target: Target) -> bool:
     """Only a person in the same role, over the same object, decides what one did or proposed."""
     return (who.role, who.holder) == (role, "staff") and _inside(who, target.region)
@@ -382,8 +367,12 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
     "addPost": _no_post_of_ours,
     # The posts of an operator are filled by two.
-    "holdPost": lambda who, _, gives: not _may_give(who, gives) or who.role == "operator",
-    "leavePost": lambda who, _, gives: not _may_give(who, gives),
+    **dict.fromkeys(("holdPost", "handOverPost", "changePost"), _not_given_alone),
+    **dict.fromkeys(("leavePost", "closePost"), lambda who, _, gives: not _may_give(who, gives)),
+    "readOpenBusiness": lambda who, *_: "duties:read" not in ROLES[who.role]["scopes"],
+    # Another's is changed by two, and so is an operator's.
+    "changeAgency": lambda who, target, _: not _owns(who, target) or who.role == "operator",
+    **dict.fromkeys(("closeAgency", "mergeAgency"), _not_anothers_within),
     "registerClient": _more_than_own,
     # By nobody alone.
     **dict.fromkeys(("registerApp", "allowBearerTokens", "replaceClientKeys"), lambda *_: True),

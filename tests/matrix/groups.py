@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any, get_args
 
 from tests.matrix.described import Operation
-from tests.matrix.expectation import DUTIES, ROLES
 from tests.matrix.facts import Holder
 from tests.matrix.parts import Ask
+from tests.matrix.roles import DUTIES, ROLES
 
 Caller = tuple[str, Holder]
 Role = Mapping[str, Any]
@@ -78,6 +78,8 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     **dict.fromkeys(
         (
             *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),
+            *("handOverPost", "changePost", "closePost", "readOpenBusiness"),
+            *("changeAgency", "closeAgency", "mergeAgency", "listAgencies", "readAgency"),
             *("listClients", "registerApp", "replaceClientKeys", "suspendClient", "resumeClient"),
             *("allowBearerTokens", "endBearerTokens"),
             *("listApprovals", "readApproval", "withdrawApproval", "listReviews", "readReview"),
