@@ -45,6 +45,15 @@ RuleCode = Annotated[str, Field(max_length=40, pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.
 BusinessKind = Annotated[
     Literal["duties", "referrals", "unresolved"], Field(description="What is open.")
 ]
+BasedOn = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=999_999_999,
+        description="The version this is based on: part of what a second person approves.",
+        examples=[1],
+    ),
+]
 Reason = Annotated[str, Field(min_length=10, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$")]
 Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -63,6 +72,7 @@ class AgencyCreate(Input):
 class AgencyChange(Input):
     """What to change of an agency. What is left out or null stays as it was."""
 
+    based_on: BasedOn
     name: Line | None = Field(default=None, description="Full Chinese name.")
     name_en: Line | None = Field(default=None, description="English name.")
     region_code: GivenRegion | None = Field(default=None, description="The division it serves.")
@@ -114,6 +124,7 @@ class PostCreate(Input):
 class PostChange(Input):
     """What to change of a post. What is left out or null stays as it was."""
 
+    based_on: BasedOn
     local_title: Line | None = Field(default=None, description="What people call it.")
     region_code: GivenRegion | None = Field(
         default=None, description="The division it answers for, inside its agency's."

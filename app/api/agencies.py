@@ -32,7 +32,7 @@ from app.api.arranging import AgencyNotFound, OutsideRemit, place_of, require_re
 from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.preconditions import IfMatch
+from app.core.http.preconditions import PreconditionFailed
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import FieldError, Problem, documented
@@ -250,9 +250,10 @@ async def create_agency(
     )
 
 
-@router.patch(
-    "/agencies/{agency_id}",
+@router.post(
+    "/agencies/{agency_id}/changes",
     responses=documented(
+        PreconditionFailed,
         AgencyNotFound,
         OutsideRemit,
         KindNotYours,
@@ -268,14 +269,13 @@ async def change_agency(
     principal: ChangesAgencies,
     agency_id: UUID,
     change: schemas.AgencyChange,
-    if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.Agency]:
     """Change an agency's name, telephone or the division it serves. Its posts and systems must
     answer for places inside that one.
     """
     agency = await _to_change(tx, principal, agency_id, _CHANGE)
-    changed: dict[str, Any] = change.model_dump(exclude_none=True)
+    changed: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"based_on"})
     if change.region_code is not None:
         place = await place_of(tx, change.region_code)
         if place != agency.region_code:
@@ -284,7 +284,7 @@ async def change_agency(
             raise SystemsOutside
         changed["region_code"] = place
     about = _about(agency)
-    agency = await operations.change_agency(tx, agency, changed, if_match=if_match)
+    agency = await operations.change_agency(tx, agency, changed, if_match=change.based_on)
     return Shown(_shown(tx, principal, agency.model_dump()), about=about)
 
 

@@ -31,7 +31,7 @@ from app.api.arranging import AgencyNotFound, OutsideRemit, place_of, require_re
 from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
-from app.core.http.preconditions import IfMatch
+from app.core.http.preconditions import PreconditionFailed
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
@@ -320,9 +320,10 @@ async def read_open_business(
     return Shown(await business.of_post(tx, principal, post))
 
 
-@router.patch(
-    "/posts/{post_id}",
+@router.post(
+    "/posts/{post_id}/changes",
     responses=documented(
+        PreconditionFailed,
         RoleNotYours,
         PostNotFound,
         PostGivenUp,
@@ -336,21 +337,20 @@ async def change_post(
     principal: FillsPosts,
     post_id: UUID,
     change: schemas.PostChange,
-    if_match: IfMatch,
     tx: Transaction,
 ) -> Shown[schemas.Post]:
     """Change what a post is called, or the division it answers for: whoever holds it sees that one
     from the next request on.
     """
     found = await _post_for(_FILL, principal, tx, post_id)
-    changed: dict[str, Any] = change.model_dump(exclude_none=True)
+    changed: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"based_on"})
     if change.region_code is not None:
         changed["region_code"] = place = await place_of(tx, change.region_code)
         require_remit(principal, place)
         access.fitting_role(found.role, found.agency_kind, place, holder="staff")
     post = await _held(tx, found.id)
     agency = await tx.session.get_one(Agency, found.agency_id)
-    await operations.change_post(tx, post, agency, changed, if_match=if_match)
+    await operations.change_post(tx, post, agency, changed, if_match=change.based_on)
     return await _changed(tx, principal, post_id)
 
 
