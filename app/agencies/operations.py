@@ -3,7 +3,7 @@
 Which role an agency may give is decided above, from `app/access/roles.yaml`: here a role is a word.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -332,3 +332,16 @@ async def close_post(tx: Tx, post: Post) -> Post:
     post.active, post.version = False, post.version + 1
     await tx.flush()
     return post
+
+
+_LEAVES: Final = """
+UPDATE post_holdings h SET until = greatest(h.since, $3::date)
+FROM posts p JOIN agencies a ON a.id = p.agency_id
+WHERE h.staff_id = $1 AND p.id = h.post_id AND a.kind = ANY ($2::text[])
+  AND (h.until IS NULL OR h.until > $3::date)
+"""
+
+
+async def leave_all(tx: Tx, staff_id: UUID, kinds: Sequence[str]) -> None:
+    """Let a person leave today whatever they hold at agencies of some kinds."""
+    await tx.connection.execute(_LEAVES, staff_id, kinds, tx.today)

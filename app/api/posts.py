@@ -36,6 +36,7 @@ from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import Problem, documented
 from app.duties import area as duties
+from app.hiring_checks import operations as checks
 from app.regions.deps import RegionSpan
 
 router = routing.v1(AREA.tag)
@@ -240,6 +241,7 @@ async def list_holders(
         PostGivenUp,
         operations.StaffNotOfAgency,
         operations.AlreadyHeld,
+        checks.CheckNeeded,
     ),
 )
 async def hold_post(
@@ -249,6 +251,7 @@ async def hold_post(
     post = await _post_for(_FILL, principal, tx, post_id)
     if new.staff_id in principal.selves:
         raise RoleNotYours
+    await checks.require_clear(tx, post.agency_kind, post.region_code, new.staff_id)
     holding = await operations.hold_post(tx, post, new.staff_id, new.since)
     return Shown(_holding(holding), about=_about(asdict(post)))
 
@@ -295,6 +298,7 @@ async def _holding_of(tx: Tx, post: queries.PostRef, holding_id: UUID) -> PostHo
         operations.EndBeforeBeginning,
         operations.StaffNotOfAgency,
         operations.AlreadyHeld,
+        checks.CheckNeeded,
     ),
 )
 async def hand_over_post(
@@ -306,6 +310,7 @@ async def hand_over_post(
     post = await _post_for(_FILL, principal, tx, post_id)
     if handover.successor_id in principal.selves:
         raise RoleNotYours
+    await checks.require_clear(tx, post.agency_kind, post.region_code, handover.successor_id)
     holding = await _holding_of(tx, post, handover.holding_id)
     taken = await operations.hand_over(tx, post, holding, handover.successor_id, handover.since)
     return Shown(_holding(taken), about=_about(asdict(post)))

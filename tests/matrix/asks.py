@@ -133,6 +133,19 @@ _REFERENCE = (
     Ask("changeAgency", always({"based_on": 1, "phone": "022 0000 0000"})),
     Ask("closeAgency", always({"reason": "合成记录,仅用于测试。"})),
     Ask("mergeAgency", always({"successor_id": str(new_id())})),
+    Ask("listHiringChecks", shows=("check_id",)),
+    Ask("readHiringCheck"),
+    Ask(
+        "askHiringCheck",
+        lambda target: {
+            "staff_id": str(target.ids["staff_id"]),
+            "office_id": str(target.police),
+            "asked_on": "2026-11-03",
+        },
+    ),
+    Ask("answerHiringCheck", always({"result": "clear", "answered_on": "2026-11-04"})),
+    Ask("recordNotClear", always({"answered_on": "2026-11-04"})),
+    Ask("listStaffNearChildren"),
     Ask("listAuditEntries", shows=("entry_id",)),
 )
 

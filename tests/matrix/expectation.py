@@ -201,6 +201,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "client_id": _administers,
     "approval_id": _shares_power,
     "review_id": _shares_power,
+    "check_id": _owns,
     "entry_id": _audits,
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
@@ -365,6 +366,10 @@ REFUSED: Mapping[str, Refusal] = {
         lambda who, target, _: target.school != who.agency or who.holder == "machine",
     ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
+    **dict.fromkeys(
+        ("askHiringCheck", "answerHiringCheck", "recordNotClear"),
+        lambda who, _, __: who.holder == "machine",
+    ),
     "addPost": _no_post_of_ours,
     # The posts of an operator are filled by two.
     **dict.fromkeys(("holdPost", "handOverPost", "changePost"), _not_given_alone),

@@ -88,6 +88,13 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
         (_by_name,),
     ),
     "registerClient": (_by_name, _all_scopes),
+    **dict.fromkeys(
+        (
+            *("listHiringChecks", "readHiringCheck", "askHiringCheck", "answerHiringCheck"),
+            *("recordNotClear", "listStaffNearChildren"),
+        ),
+        (_by_name, _holder),
+    ),
     "readReporterAlone": (_holder,),
     **dict.fromkeys(
         ("proposeApproval", "decideApproval", "finishReview"), (_by_name, _holder, _all_scopes)

@@ -36,7 +36,7 @@ KINDS = (
         "delivery_id",
         "post_id",
     ),
-    *("staff_id", "approval_id", "review_id"),
+    *("staff_id", "approval_id", "review_id", "check_id"),
     *("holding_id", "client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""

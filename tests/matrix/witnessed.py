@@ -61,6 +61,7 @@ _KINDS = {
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
     "approvals": set(),
+    "hiring_checks": set(),
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 
