@@ -1,6 +1,6 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -204,3 +204,11 @@ WHERE p.agency_id = $1 AND p.active AND (h.until IS NULL OR h.until > $2::date) 
 async def holds_posts(tx: Tx, agency_id: UUID) -> bool:
     """Tell whether somebody holds a post of an agency, or will."""
     return await tx.connection.fetchval(_HELD, agency_id, tx.today) is not None
+
+
+async def names(tx: Tx, staff_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what people are called, as far as the caller's reach goes."""
+    rows = await tx.connection.fetch(
+        "SELECT id, name FROM staff WHERE id = ANY ($1::uuid[])", [*staff_ids]
+    )
+    return {row["id"]: row["name"] for row in rows}

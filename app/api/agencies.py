@@ -326,7 +326,8 @@ async def merge_agency(
     principal: ChangesAgencies, agency_id: UUID, merger: schemas.AgencyMerger, tx: Transaction
 ) -> Shown[schemas.Agency]:
     """Close an agency into another of its kind, in one act: that one has its posts and people from
-    now on, and owes what it was referred. What others cannot do in its place is done before.
+    now on, and owes what it was referred; reports to the police in its hands are routed anew. What
+    nobody can do in its place is done before.
     """
     agency = await _to_change(tx, principal, agency_id, _MERGE)
     successor = await queries.find(tx, merger.successor_id, for_update=True)
@@ -341,6 +342,6 @@ async def merge_agency(
     await operations.take_over(tx, agency, successor)
     referred = await passing.pass_on(tx, agency.id, successor.id)
     await duties.pass_on(tx, agency.id, successor.id, referred)
-    await business.refuse_if_open(tx, agency.id)
+    await business.refuse_if_open(tx, agency.id, goes_on=True)
     agency = await operations.close_agency(tx, agency)
     return Shown(_shown(tx, principal, agency.model_dump()), about=about, beside=[successor.id])

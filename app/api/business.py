@@ -36,16 +36,17 @@ class OpenBusiness(Problem, status=422):
     )
 
 
-async def refuse_if_open(tx: Tx, agency_id: UUID) -> None:
+async def refuse_if_open(tx: Tx, agency_id: UUID, *, goes_on: bool = False) -> None:
     """Raise OpenBusiness if an agency leaves anything with nobody; it says what kind of thing and
-    no more, since some of it is told to few.
+    no more, since some of it is told to few. If another `goes_on` in its place, reports in its
+    hands are routed anew, to whoever has jurisdiction, with what is owed for them.
     """
     async with tx.as_system():
         found = {
             "posts_held": await agencies.holds_posts(tx, agency_id),
-            "duties_open": await duties.owes(tx, agency_id),
+            "duties_open": await duties.owes(tx, agency_id, passed_on=not goes_on),
             "referrals_open": await referrals.answers(tx, agency_id),
-            "reports_in_hand": await reports.has_in_hand(tx, agency_id),
+            "reports_in_hand": not goes_on and await reports.has_in_hand(tx, agency_id),
             "pupils_enrolled": await enrolments.has_pupils(tx, agency_id),
         }
     wrong = tuple(each for each in OpenBusiness.errors if found[each.code])

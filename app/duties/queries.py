@@ -366,14 +366,18 @@ async def owed_by_post(
     late = where.bind(tx.now)
     rows: list[asyncpg.Record] = await tx.connection.fetch(
         "SELECT o.rule AS code, count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
-        f"SELECT d.rule, d.due_at < {late} AS late FROM duties d WHERE {where} LIMIT {most}) o"
+        f"SELECT d.rule, d.due_at <= {late} AS late FROM duties d WHERE {where} LIMIT {most}) o"
         " GROUP BY 1 ORDER BY 1",
         *where.arguments,
     )
     return rows
 
 
-async def owes(tx: Tx, agency_id: UUID) -> bool:
-    """Tell whether an agency owes something itself. Needs the SYSTEM reach."""
-    sql = f"SELECT true FROM duties d WHERE d.bearer_agency_id = $1 AND {_OPEN} LIMIT 1"
-    return await tx.connection.fetchval(sql, agency_id) is not None
+async def owes(tx: Tx, agency_id: UUID, *, passed_on: bool = True) -> bool:
+    """Tell whether an agency owes something itself; without what is `passed_on` with what it is
+    about. Needs the SYSTEM reach.
+    """
+    codes = [code for code, rule in rules().items() if passed_on or not rule.bearer.passed_on_by]
+    where = Where("d.bearer_agency_id = {} AND d.rule = ANY ({}::text[])", agency_id, codes)
+    sql = f"SELECT true FROM duties d WHERE {where.add(_OPEN)} LIMIT 1"
+    return await tx.connection.fetchval(sql, *where.arguments) is not None

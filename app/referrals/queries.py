@@ -153,7 +153,7 @@ async def unanswered(tx: Tx, principal: Principal, agency_id: UUID, *, most: int
     late = where.bind(tx.now)
     return await tx.connection.fetchrow(
         "SELECT count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
-        f"SELECT r.due_at < {late} AS late FROM referrals r WHERE {where} LIMIT {most}) o",
+        f"SELECT r.due_at <= {late} AS late FROM referrals r WHERE {where} LIMIT {most}) o",
         *where.arguments,
     )
 

@@ -16,6 +16,6 @@ async def unanswered(
     late = where.bind(tx.now)
     return await tx.connection.fetchrow(
         "SELECT count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
-        f"SELECT u.due_at < {late} AS late FROM unresolved u WHERE {where} LIMIT {most}) o",
+        f"SELECT u.due_at <= {late} AS late FROM unresolved u WHERE {where} LIMIT {most}) o",
         *where.arguments,
     )

@@ -1,14 +1,25 @@
 """Offices change, close, and go on in the place of another."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.core.data.db import SYSTEM
+from app.core.jobs import queue
+from app.webhooks.claiming import claim, rooms
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import Caller, a_caller, an_agency
 from tests.agencies.factories import a_holding, a_person, a_post
 from tests.children.factories import a_child
 from tests.jobs import run_jobs
-from tests.police_reports.factories import COUNTY, TOWNSHIP, VILLAGE, a_report, the_offices
+from tests.police_reports.factories import (
+    COUNTY,
+    TOWNSHIP,
+    VILLAGE,
+    a_report,
+    an_endpoint,
+    the_offices,
+)
 from tests.regions.factories import some_regions
 
 OTHER = 120118101000
@@ -345,3 +356,33 @@ class TestGoesOnForAnother:
             headers=county_person.headers,
         )
         assert "referrals_open" in codes(answer)
+
+    async def test_reports_in_its_hands_go_to_who_has_jurisdiction(
+        self, client, database, settings, operators
+    ) -> None:
+        """By their own chain, with what is owed for them; its system hears of nothing more."""
+        offices = await the_offices(database, settings)
+        station, one, two = offices.police.agency_id, *operators
+        bureau = await an_agency(database, "police", COUNTY)
+        await an_endpoint(database, bureau, COUNTY)
+        report = await client.post(
+            "/v1/police-reports", json=a_report(), headers=offices.village.headers
+        )
+        await run_jobs(database)
+        done = await self.merge(client, one, two, station, bureau)
+        assert done.status_code == 200, done.text
+        async with database.begin(SYSTEM) as tx:
+            await queue.enqueue(tx.connection, "police_reports.route_waiting", [{}])
+        await run_jobs(database)
+        async with database.begin(SYSTEM) as tx:
+            has = await tx.connection.fetchval(
+                "SELECT police_agency_id FROM police_reports WHERE id = $1", report.json()["id"]
+            )
+            owe = await tx.connection.fetch(
+                "SELECT DISTINCT bearer_agency_id FROM duties WHERE state IN ('open', 'overdue')"
+                " AND bearer_role = 'police'"
+            )
+            sent = await claim(tx, timedelta(minutes=1), rooms(50, 0, 50), {})
+        assert has == bureau
+        assert [row["bearer_agency_id"] for row in owe] == [bureau]
+        assert {each["agency_id"] for each in sent} == {bureau}
