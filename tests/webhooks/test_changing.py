@@ -75,7 +75,7 @@ async def test_cannot_switch_off_while_a_report_is_put_on_its_way(
         async def report():
             async with live_database.begin(SYSTEM) as tx:
                 said = an_event(event.subject_id)
-                await deliveries.tell(tx, said, agency_id=police.agency_id, data={})
+                await deliveries.tell(tx, said, agency_id=police.agency_id)
 
         event = an_event()
         async with live_database.begin(SYSTEM) as tx:

@@ -49,9 +49,7 @@ async def registered(client, caller, **changes):
 
 async def queued(database, agency_id) -> str:
     async with database.begin(SYSTEM) as tx:
-        (made,) = await deliveries.tell(
-            tx, an_event(), agency_id=agency_id, data={"report_id": "r"}
-        )
+        (made,) = await deliveries.tell(tx, an_event(), agency_id=agency_id)
     return str(made)
 
 
@@ -210,7 +208,7 @@ class TestDelivery:
         answer = await client.get(f"{DELIVERIES}/{delivery}", headers=police.headers)
         assert answer.status_code == 200, answer.text
         shown = answer.json()
-        assert '"report_id":"r"' in shown["body"]
+        assert '"type":"webhooks.delivery_overdue"' in shown["body"]
         assert (shown["attempt_log"], shown["attempts"]) == ([], 0)
         assert shown["next_attempt_at"] is not None
 
