@@ -65,6 +65,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_hiring_checks_region_code_id", "hiring_checks", ["region_code", "id"], unique=False
     )
+    op.create_index("ix_hiring_checks_result_id", "hiring_checks", ["result", "id"], unique=False)
     op.create_index(
         "ix_hiring_checks_staff_id", "hiring_checks", ["staff_id", "asked_on", "id"], unique=False
     )
@@ -80,6 +81,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP POLICY IF EXISTS remit ON hiring_checks")
     op.drop_index("ix_hiring_checks_staff_id", table_name="hiring_checks")
+    op.drop_index("ix_hiring_checks_result_id", table_name="hiring_checks")
     op.drop_index("ix_hiring_checks_region_code_id", table_name="hiring_checks")
     op.drop_index("ix_hiring_checks_agency_id_id", table_name="hiring_checks")
     op.drop_table("hiring_checks")

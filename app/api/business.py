@@ -19,7 +19,7 @@ from app.referrals import queries as referrals
 from app.regions.rules import subtree
 from app.unresolved import counting as unresolved
 
-COUNTED_TO: Final = 10_000
+COUNTED_TO: Final = 1_000
 
 
 class OpenBusiness(Problem, status=422):
@@ -56,7 +56,10 @@ async def refuse_if_open(tx: Tx, agency_id: UUID, *, goes_on: bool = False) -> N
 
 async def of_post(tx: Tx, principal: Principal, post: PostRef) -> schemas.OpenBusiness:
     """Count what is open at a post and its agency: what of it the caller may know."""
-    owed = await duties.owed_by_post(tx, principal, post, most=COUNTED_TO)
+    owed = [
+        *await duties.owed_by_post(tx, principal, post, most=COUNTED_TO),
+        *await duties.owed_by_agency(tx, principal, post.agency_id, most=COUNTED_TO),
+    ]
     asked = await referrals.unanswered(tx, principal, post.agency_id, most=COUNTED_TO)
     questions = await unresolved.unanswered(
         tx, principal, post.role, subtree(post.region_code), most=COUNTED_TO

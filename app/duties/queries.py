@@ -24,7 +24,7 @@ from app.duties.events import DutyEscalated, DutyOverdue
 from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
-from app.regions.rules import SPANS, county_of, subtree
+from app.regions.rules import SPANS, county_of, lies_in_a_county, subtree
 
 _BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
 """Rules whose deeds may be hidden from some who see the duty."""
@@ -351,18 +351,32 @@ def titled(row: Any) -> dict[str, Any]:
 
 
 _OPEN: Final = "d.state IN ('open', 'overdue')"
-_OF_POST: Final = """(d.bearer_agency_id IS NULL AND d.bearer_role = {} AND d.region_code >= {}
-    AND d.region_code < {}) OR d.bearer_agency_id = {}"""
+_OF_POST: Final = """d.bearer_agency_id IS NULL AND d.bearer_role = {}
+    AND d.county_code = {} AND d.region_code >= {} AND d.region_code < {}"""
 
 
 async def owed_by_post(
     tx: Tx, principal: Principal, post: PostRef, *, most: int
 ) -> list[asyncpg.Record]:
-    """Count by rule what a post owes, or its agency: what of it the caller may know, `most` of it
-    looked at.
+    """Count by rule what a post owes: what of it the caller may know, `most` of it looked at. Above
+    a county nothing is owed by a post.
     """
-    where = visible(principal).add(_OPEN)
-    where.add(_OF_POST, post.role, *subtree(post.region_code), post.agency_id)
+    if not lies_in_a_county(post.region_code):
+        return []
+    place = (county_of(post.region_code), *subtree(post.region_code))
+    where = visible(principal).add(_OPEN).add(_OF_POST, post.role, *place)
+    return await _by_rule(tx, where, most)
+
+
+async def owed_by_agency(
+    tx: Tx, principal: Principal, agency_id: UUID, *, most: int
+) -> list[asyncpg.Record]:
+    """Count by rule what an agency owes itself, likewise."""
+    where = visible(principal).add(_OPEN).add("d.bearer_agency_id = {}", agency_id)
+    return await _by_rule(tx, where, most)
+
+
+async def _by_rule(tx: Tx, where: Where, most: int) -> list[asyncpg.Record]:
     late = where.bind(tx.now)
     rows: list[asyncpg.Record] = await tx.connection.fetch(
         "SELECT o.rule AS code, count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("

@@ -37,6 +37,7 @@ class HiringCheck(SQLModel, table=True):
         CheckConstraint("answered_on >= asked_on", name="in_order"),
         Index("ix_hiring_checks_staff_id", "staff_id", "asked_on", "id"),
         Index("ix_hiring_checks_agency_id_id", "agency_id", "id"),
+        Index("ix_hiring_checks_result_id", "result", "id"),
         Index("ix_hiring_checks_region_code_id", "region_code", "id"),
     )
 

@@ -66,13 +66,18 @@ async def employed(tx: Tx, principal: Principal, staff_id: UUID) -> Any:
     )
 
 
+# Agency by agency, in the order of the list: of all who hold posts in a province few are looked at.
 _HELD: Final = """
-SELECT h.id, h.staff_id, p.agency_id, h.post_id, p.role, h.since, c.clear_on
-FROM post_holdings h JOIN posts p ON p.id = h.post_id JOIN agencies a ON a.id = p.agency_id
-LEFT JOIN LATERAL (
-    SELECT max(k.asked_on) AS clear_on FROM hiring_checks k
-    WHERE k.staff_id = h.staff_id AND k.result = 'clear') c ON true"""
-_BY_HOLDING: Final = paging.Order({"h.id": UUID})
+SELECT a.region_code, w.* FROM agencies a CROSS JOIN LATERAL (
+    SELECT h.id, h.staff_id, p.agency_id, h.post_id, p.role, h.since, c.clear_on
+    FROM posts p JOIN post_holdings h ON h.post_id = p.id
+    CROSS JOIN LATERAL (
+        SELECT max(k.asked_on) AS clear_on FROM hiring_checks k
+        WHERE k.staff_id = h.staff_id AND k.result = 'clear') c
+    WHERE p.agency_id = a.id AND p.active AND h.since <= {today}::date
+      AND (h.until IS NULL OR h.until > {today}::date)
+    OFFSET 0) w"""
+_BY_PLACE: Final = paging.Order({"a.region_code": int, "w.agency_id": UUID, "w.id": UUID})
 
 
 async def near_children(
@@ -82,19 +87,20 @@ async def near_children(
     agency and those it oversees. `overdue`: only those, or only others.
     """
     near, _ = parameters(principal.region_code, tx.today)
-    where = _theirs(principal, "p.agency_id", "p.region_code")
-    where.add("p.active AND a.active AND a.kind = ANY ({}::text[])", near)
-    where.add("h.since <= {0} AND (h.until IS NULL OR h.until > {0})", tx.today)
-    late = "coalesce(c.clear_on <= {}, true)" if overdue else "c.clear_on > {}"
+    where = _theirs(principal, "a.id", "a.region_code")
+    where.add("a.active AND a.kind = ANY ({}::text[])", near)
+    late = "coalesce(w.clear_on <= {}, true)" if overdue else "w.clear_on > {}"
     if overdue is not None:
         where.add(late, _counts_from(principal.region_code, tx.today))
-    return await paging.fetch(tx, _HELD, where, _BY_HOLDING, window)
+    select = _HELD.format(today=where.bind(tx.today))
+    return await paging.fetch(tx, select, where, _BY_PLACE, window)
 
 
 def shown(row: Any, region_code: int, on: date) -> dict[str, Any]:
     """Add to who is near children by when they are checked anew."""
     due = due_on(row["clear_on"], row["since"], parameters(region_code, on)[1])
-    return {**row, "due_on": due, "overdue": due <= on}
+    said = {name: value for name, value in row.items() if name != "region_code"}
+    return {**said, "due_on": due, "overdue": due <= on}
 
 
 def parameters(region_code: int, on: date) -> tuple[list[str], int]:

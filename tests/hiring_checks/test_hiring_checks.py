@@ -264,6 +264,19 @@ class TestEveryYear:
         database.clock = lambda: datetime(2026, 11, 20, 16, tzinfo=UTC)  # the 21st, in China
         assert set(await due(overdue="true")) == {head, teacher}
 
+    async def test_pages_through_them(self, client, database, settings, scene) -> None:
+        for _ in range(2):
+            await a_caller(database, settings, "school", TOWNSHIP, agency_id=scene.head.agency_id)
+        await a_caller(database, settings, "school", TOWNSHIP)
+        seen, query = [], {"limit": "1"}
+        while query.get("cursor", "") is not None:
+            page = await client.get(
+                "/v1/staff-near-children", params=query, headers=scene.county.headers
+            )
+            seen += [each["id"] for each in page.json()["items"]]
+            query["cursor"] = page.json()["next_cursor"]
+        assert len(seen) == len(set(seen)) == 4
+
     def test_from_the_question_on(self) -> None:
         assert due_on(date(2026, 1, 1), date(2025, 1, 1), 365) == date(2027, 1, 1)
         assert due_on(None, date(2025, 1, 1), 365) == date(2025, 1, 1)
