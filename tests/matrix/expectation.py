@@ -11,7 +11,11 @@ from enum import StrEnum
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
 from tests.matrix.found import PARTS
-from tests.matrix.roles import DUTIES, ROLES, remit
+from tests.matrix.offices import OFFICES
+from tests.matrix.roles import DUTIES, ROLES, inside, remit
+
+PURPOSES = ("care", "education", "protection", "registration", "supervision")
+"""The closed list (AZ-6)."""
 
 
 class Answer(StrEnum):
@@ -46,16 +50,12 @@ def expected(
     return Answer.DONE
 
 
-def _inside(who: Who, region: int) -> bool:
-    return region in remit(who.region)
-
-
 def sees_child(who: Who, target: Target) -> bool:
     """A school sees its pupils wherever they live."""
     relation = ROLES[who.role]["relation"]
     if relation == "enrolled":
         return target.school == who.agency
-    return relation == "region" and _inside(who, target.region)
+    return relation == "region" and inside(who, target.region)
 
 
 def sees_alert(who: Who, target: Target) -> bool:
@@ -68,7 +68,7 @@ def sees_referral(who: Who, target: Target) -> bool:
         "visits:read" in ROLES[who.role]["scopes"]
     )
     part = who.agency in {target.owner, target.police}
-    return part or (looks_after and _inside(who, target.region))
+    return part or (looks_after and inside(who, target.region))
 
 
 def sees_report(who: Who, target: Target) -> bool:
@@ -99,7 +99,7 @@ def _protects(who: Who, target: Target) -> bool:
     """The offices of the place, of the child's home, and of where it lived when it happened."""
     places = (target.scene, target.region, target.before)
     return "police_reports:receive" in ROLES[who.role]["scopes"] and any(
-        place is not None and _inside(who, place) for place in places
+        place is not None and inside(who, place) for place in places
     )
 
 
@@ -113,7 +113,7 @@ _ANSWERS_FOR_ITS_PLACE = {"township_supervisor", "civil_affairs"}
 
 def _settles(who: Who, target: Target) -> bool:
     """Whose place a visit is sent from says whom it was paid to."""
-    return who.role in _ANSWERS_FOR_ITS_PLACE and _inside(who, target.region)
+    return who.role in _ANSWERS_FOR_ITS_PLACE and inside(who, target.region)
 
 
 def _sees_unresolved(who: Who, target: Target) -> bool:
@@ -130,7 +130,7 @@ def _owns(who: Who, target: Target) -> bool:
 
 
 def _arranges_posts(who: Who, target: Target) -> bool:
-    return _owns(who, target) or _inside(who, target.owner_region)
+    return _owns(who, target) or inside(who, target.owner_region)
 
 
 def _administers(who: Who, target: Target) -> bool:
@@ -142,7 +142,7 @@ def _shares_power(who: Who, target: Target) -> bool:
     affairs of the place, as whom it was proposed.
     """
     theirs = _owns(who, target) or target.police == who.agency
-    may_decide = who.role == "civil_affairs" and _inside(who, target.region)
+    may_decide = who.role == "civil_affairs" and inside(who, target.region)
     return (theirs or may_decide) and not _hidden(who, target)
 
 
@@ -153,7 +153,7 @@ def _everyone(who: Who, target: Target) -> bool:
 def _audits(who: Who, target: Target) -> bool:
     """The entry is about the report."""
     return not _hidden(who, target) and (
-        _owns(who, target) or (who.role == "auditor" and _inside(who, target.region))
+        _owns(who, target) or (who.role == "auditor" and inside(who, target.region))
     )
 
 
@@ -169,7 +169,7 @@ def _sees_duty(rule: str) -> Callable[[Who, Target], bool]:
         told = target.told_to if rule == "REP-07" else None
         looks_after = rule == "EDU-04" and target.overseer == who.agency
         return (
-            (_inside(who, target.region) or looks_after)
+            (inside(who, target.region) or looks_after)
             and who.role in DUTIES[rule]["seen_by"]
             and (told is None or who.agency in told)
         )
@@ -182,7 +182,7 @@ def _reads_categories(who: Who) -> bool:
 
 
 def _sees_trial(who: Who, target: Target) -> bool:
-    return _owns(who, target) and _inside(who, target.region) and _reads_categories(who)
+    return _owns(who, target) and inside(who, target.region) and _reads_categories(who)
 
 
 VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
@@ -239,7 +239,7 @@ def _neither_police_nor_place(who: Who, target: Target, gives: str | None) -> bo
 
 
 def _not_our_place(who: Who, target: Target, gives: str | None) -> bool:
-    return not _inside(who, target.region)
+    return not inside(who, target.region)
 
 
 def _not_our_pupil(who: Who, target: Target, gives: str | None) -> bool:
@@ -257,27 +257,19 @@ def _more_than_own(who: Who, target: Target, gives: str | None) -> bool:
     granted = set(ROLES[gives or ""]["scopes"])
     return (
         target.owner != who.agency
-        or not _inside(who, target.region)
+        or not inside(who, target.region)
         or not granted <= set(ROLES[who.role]["scopes"])
     )
 
 
 def _no_post_of_ours(who: Who, target: Target, gives: str | None) -> bool:
     places = (target.region, target.owner_region)
-    return not _may_give(who, gives) or not all(_inside(who, place) for place in places)
-
-
-def _not_anothers_within(who: Who, target: Target, gives: str | None) -> bool:
-    return _owns(who, target) or not _arranges_posts(who, target)
-
-
-def _not_given_alone(who: Who, target: Target, gives: str | None) -> bool:
-    return not _may_give(who, gives) or who.role == "operator"
+    return not _may_give(who, gives) or not all(inside(who, place) for place in places)
 
 
 def _could(role: str, who: Who, target: Target) -> bool:
     """Only a person in the same role, over the same object, decides what one did or proposed."""
-    return (who.role, who.holder) == (role, "staff") and _inside(who, target.region)
+    return (who.role, who.holder) == (role, "staff") and inside(who, target.region)
 
 
 REFUSED: Mapping[str, Refusal] = {
@@ -294,7 +286,7 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "correctUnresolved": lambda who, _, __: who.holder == "machine",
     "createChild": lambda who, target, _: (
-        not _writes(who, "identity", "residence") or not _inside(who, target.region)
+        not _writes(who, "identity", "residence") or not inside(who, target.region)
     ),
     "changeChild": lambda who, _, __: not _writes(who, "guardianship"),
     **dict.fromkeys(
@@ -366,18 +358,11 @@ REFUSED: Mapping[str, Refusal] = {
         lambda who, target, _: target.school != who.agency or who.holder == "machine",
     ),
     **dict.fromkeys(("acknowledgeWrittenReport", "orderMeasure"), _not_written_to),
-    **dict.fromkeys(
-        ("askHiringCheck", "answerHiringCheck", "recordNotClear"),
-        lambda who, _, __: who.holder == "machine",
-    ),
     "addPost": _no_post_of_ours,
     # The posts of an operator are filled by two.
-    **dict.fromkeys(("holdPost", "handOverPost", "changePost"), _not_given_alone),
-    **dict.fromkeys(("leavePost", "closePost"), lambda who, _, gives: not _may_give(who, gives)),
-    "readOpenBusiness": lambda who, *_: "duties:read" not in ROLES[who.role]["scopes"],
-    # Another's is changed by two, and so is an operator's.
-    "changeAgency": lambda who, target, _: not _owns(who, target) or who.role == "operator",
-    **dict.fromkeys(("closeAgency", "mergeAgency"), _not_anothers_within),
+    "holdPost": lambda who, _, gives: not _may_give(who, gives) or who.role == "operator",
+    "leavePost": lambda who, _, gives: not _may_give(who, gives),
+    **OFFICES,
     "registerClient": _more_than_own,
     # By nobody alone.
     **dict.fromkeys(("registerApp", "allowBearerTokens", "replaceClientKeys"), lambda *_: True),

@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any, get_args
 
 from tests.matrix.described import Operation
+from tests.matrix.expectation import DUTIES, ROLES
 from tests.matrix.facts import Holder
 from tests.matrix.parts import Ask
-from tests.matrix.roles import DUTIES, ROLES
 
 Caller = tuple[str, Holder]
 Role = Mapping[str, Any]

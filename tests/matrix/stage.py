@@ -9,8 +9,8 @@ from app.core.settings import Settings
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_child
 from tests.matrix import rows
+from tests.matrix.expectation import PURPOSES, ROLES
 from tests.matrix.facts import Holder, Target, Who
-from tests.matrix.roles import PURPOSES, ROLES
 from tests.regions.factories import some_regions
 
 COUNTY = 120119000000

@@ -10,11 +10,10 @@ from tests.conftest import calling
 from tests.matrix.asking import ask, due
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
-from tests.matrix.expectation import Answer
+from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.facts import Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask
-from tests.matrix.roles import ROLES
 from tests.matrix.stage import Stage, a_stage
 
 NOT_YET = {

@@ -5,9 +5,9 @@ from copy import deepcopy
 import pytest
 
 from tests.matrix.asks import ASKS
+from tests.matrix.expectation import ROLES
 from tests.matrix.facts import Holder
 from tests.matrix.groups import CALLERS, LOOKS_AT, PARTS, askers, group, level
-from tests.matrix.roles import ROLES
 from tests.matrix.stage import PLANS
 
 TWINS = ("hospital", "reporting_body")

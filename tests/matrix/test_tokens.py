@@ -16,8 +16,7 @@ from tests.access.factories import keys_of
 from tests.conftest import undone
 from tests.matrix.asking import ask, kind_of
 from tests.matrix.asks import ASKS
-from tests.matrix.expectation import Answer
-from tests.matrix.roles import ROLES
+from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.stage import Stage, a_stage
 
 SCOPES = sorted({scope for role in ROLES.values() for scope in role["scopes"]})

@@ -16,9 +16,8 @@ from tests import schema
 from tests.conftest import NOW, pinned, undone
 from tests.matrix.asking import Theatre, ask, due, mismatches, shown, visible
 from tests.matrix.asks import ASKS
-from tests.matrix.expectation import Answer
+from tests.matrix.expectation import ROLES, Answer
 from tests.matrix.groups import CALLERS, asked_by
-from tests.matrix.roles import ROLES
 from tests.matrix.stage import a_stage
 
 

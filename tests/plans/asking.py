@@ -16,10 +16,10 @@ from tests.conftest import PinnedDatabase, undone
 from tests.matrix.asking import ask
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
+from tests.matrix.expectation import PURPOSES, ROLES
 from tests.matrix.facts import Holder, Target
 from tests.matrix.groups import CALLERS
 from tests.matrix.parts import Ask, always
-from tests.matrix.roles import PURPOSES, ROLES
 from tests.plans.judging import Watch
 from tests.plans.likely import name_of
 from tests.plans.telling import Asked

@@ -23,7 +23,7 @@ from tests import schema
 from tests.conftest import calling, pinned, undone
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
-from tests.matrix.roles import PURPOSES, ROLES
+from tests.matrix.expectation import PURPOSES, ROLES
 from tests.plans import world
 from tests.plans.asking import callers, somebody
 from tests.plans.judging import Watch, open_watched

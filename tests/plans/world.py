@@ -38,8 +38,8 @@ from tests.jobs import run_jobs
 from tests.matrix.asking import ask
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
+from tests.matrix.expectation import ROLES
 from tests.matrix.facts import Target, Who
-from tests.matrix.roles import ROLES
 from tests.matrix.stage import Stage, a_stage
 from tests.plans.copying import (
     EVERYTHING,

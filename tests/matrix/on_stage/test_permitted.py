@@ -12,8 +12,7 @@ from tests.conftest import undone
 from tests.matrix.asking import due, in_turn
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation, operations
-from tests.matrix.expectation import Answer
-from tests.matrix.roles import ROLES
+from tests.matrix.expectation import ROLES, Answer
 
 
 class Object(NamedTuple):

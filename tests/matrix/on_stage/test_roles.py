@@ -9,10 +9,9 @@ from tests.conftest import undone
 from tests.matrix.asking import WHOLE, ask, kind_of, mismatches, shown, visible
 from tests.matrix.asks import ASKS
 from tests.matrix.described import Operation
-from tests.matrix.expectation import VISIBLE, Answer
+from tests.matrix.expectation import PURPOSES, ROLES, VISIBLE, Answer, remit
 from tests.matrix.groups import CALLERS, asked_by, first_of_each
 from tests.matrix.parts import Ask
-from tests.matrix.roles import PURPOSES, ROLES, remit
 from tests.matrix.stage import Stage
 
 
