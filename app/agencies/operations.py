@@ -67,6 +67,13 @@ class StaffNotOfAgency(Problem, status=422):
     errors = (FieldError("#/staff_id", "staff_unknown", "Not of the post's agency, nor free."),)
 
 
+class PostGivenUp(Problem, status=409):
+    """Nobody takes a post that is no more."""
+
+    title = "This post was given up"
+    title_zh = "该岗位已撤销"
+
+
 class AlreadyHeld(Problem, status=409):
     """The person holds the post on one of these days."""
 
@@ -252,11 +259,17 @@ WHERE a.id = $2 AND staff.id = $1 AND staff.active
 """
 
 
+_STANDS: Final = "SELECT true FROM agencies WHERE id = $1 AND closed_on IS NULL FOR SHARE"
+
+
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
     """Put a person into a post from a day on. Whoever has left every post of another agency by that
     day moves on to this one, as the same person: what they saw in those posts stays theirs to tell.
-    Raises StaffNotOfAgency or AlreadyHeld.
+    Raises PostGivenUp, StaffNotOfAgency or AlreadyHeld.
     """
+    # Held, lest the agency closes before it is seen that somebody has a post there.
+    if await tx.connection.fetchval(_STANDS, post.agency_id) is None:
+        raise PostGivenUp
     # Locking the person makes two holdings of one person wait for each other.
     employer = await tx.connection.fetchval(
         "SELECT agency_id FROM staff WHERE id = $1 AND active FOR UPDATE", staff_id

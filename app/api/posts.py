@@ -53,13 +53,6 @@ class PostNotFound(Problem, status=404, denies=True):
     title_zh = "没有这个岗位"
 
 
-class PostGivenUp(Problem, status=409):
-    """Nobody takes a post that is no more."""
-
-    title = "This post was given up"
-    title_zh = "该岗位已撤销"
-
-
 class BusinessNotYours(Problem, status=403, denies=True):
     """Who is told nothing of what is owed would be told that nothing is."""
 
@@ -99,7 +92,7 @@ _OPEN: Final = Condition(
     lambda *_: True,
     lambda found, wanted: found is wanted,
     "{0} = {wanted}::boolean",
-    lambda *_: PostGivenUp(),
+    lambda *_: operations.PostGivenUp(),
 )
 _GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
 _TOLD: Final = Condition(
@@ -238,7 +231,7 @@ async def list_holders(
     responses=documented(
         RoleNotYours,
         PostNotFound,
-        PostGivenUp,
+        operations.PostGivenUp,
         operations.StaffNotOfAgency,
         operations.AlreadyHeld,
         checks.CheckNeeded,
@@ -292,7 +285,7 @@ async def _holding_of(tx: Tx, post: queries.PostRef, holding_id: UUID) -> PostHo
     responses=documented(
         RoleNotYours,
         PostNotFound,
-        PostGivenUp,
+        operations.PostGivenUp,
         HoldingNotFound,
         operations.HoldingEnded,
         operations.EndBeforeBeginning,
@@ -331,7 +324,7 @@ async def read_open_business(
         PreconditionFailed,
         RoleNotYours,
         PostNotFound,
-        PostGivenUp,
+        operations.PostGivenUp,
         OutsideRemit,
         operations.RegionUnknown,
         operations.PostOutsideAgency,
@@ -360,7 +353,8 @@ async def change_post(
 
 
 @router.post(
-    "/posts/{post_id}/closure", responses=documented(RoleNotYours, PostNotFound, PostGivenUp)
+    "/posts/{post_id}/closure",
+    responses=documented(RoleNotYours, PostNotFound, operations.PostGivenUp),
 )
 async def close_post(
     principal: EmptiesPosts, post_id: UUID, tx: Transaction

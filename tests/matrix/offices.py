@@ -1,4 +1,4 @@
-"""When an office or post is not the caller's to change or close, and a check not theirs to record."""
+"""When an office or post is not the caller's to change, and a check not theirs to record."""
 
 from collections.abc import Callable, Mapping
 
