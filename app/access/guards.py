@@ -1,5 +1,6 @@
 """Which power takes two people: conditions on what an operation is about, for its route."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -42,6 +43,7 @@ def _of_or_anothers(*kinds: str) -> Condition:
 
 _DECIDE: Final = (*POWER, AgencyKind.civil_affairs)
 """Kinds of agencies whose people are second persons: who enters one alone has made up their own."""
+_OFFICE_OF_POWER_OR_ANOTHERS: Final = replace(_of_or_anothers(*POWER), columns=("kind", "id"))
 _ANY: Final = Condition(
     ("id",),
     lambda *_: True,
@@ -55,6 +57,11 @@ AGENCY_OF_POWER: Final = Guard(
     "公安、运营、监督、教育机构,或某地已有同类机构时的第二个机构",
     "agencies of kind police, operator, supervision or education, and a second of its kind at a"
     " place",
+)
+OFFICE_CHANGED: Final = Guard(
+    _OFFICE_OF_POWER_OR_ANOTHERS,
+    "公安、运营、监督、教育机构,以及本机构以外的其他机构",
+    "agencies of kind police, operator, supervision or education, and any other than yours",
 )
 POST_OF_POWER: Final = Guard(
     _OF_POWER,

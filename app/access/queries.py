@@ -286,3 +286,14 @@ async def client_administered(tx: Tx, principal: Principal, client_id: UUID) -> 
     operates = principal.agency_kind == "operator"
     own = client is not None and client.agency_id == principal.agency_id
     return client if own or operates else None
+
+
+_SYSTEMS_OUTSIDE: Final = """
+SELECT true FROM clients c
+WHERE c.agency_id = $1 AND c.active AND NOT (c.region_code >= $2 AND c.region_code < $3) LIMIT 1
+"""
+
+
+async def systems_outside(tx: Tx, agency_id: UUID, lo: int, hi: int) -> bool:
+    """Tell whether a system of an agency answers for a place outside a half-open range of codes."""
+    return await tx.connection.fetchval(_SYSTEMS_OUTSIDE, agency_id, lo, hi) is not None

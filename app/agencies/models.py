@@ -49,7 +49,8 @@ class AgencyKind(StrEnum):
 
 class Agency(SQLModel, table=True):
     """An organisation with duties: a village committee, a school, a police bureau …
-    `region_code`: the division it serves.
+    `region_code`: the division it serves. `closed_on`: since when it is no more; one that is
+    suspended has none.
     """
 
     __tablename__ = "agencies"
@@ -69,6 +70,7 @@ class Agency(SQLModel, table=True):
     public_contact: str | None = None
     """How anybody reaches it, as it tells the public: no person's own number."""
     active: bool = True
+    closed_on: date | None = None
     version: int = 1
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
@@ -95,6 +97,7 @@ class Post(SQLModel, table=True):
     remit_lo: int = Field(sa_type=BigInteger)
     remit_hi: int = Field(sa_type=BigInteger)
     active: bool = True
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = Field(sa_type=Instant)
 
 

@@ -3,8 +3,9 @@
 Which role an agency may give is decided above, from `app/access/roles.yaml`: here a role is a word.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +14,7 @@ from stdnum.cn import uscc as credit_code
 from app.agencies.models import Agency, AgencyKind, Post, PostHolding, Staff
 from app.agencies.queries import PostRef
 from app.core.data.db import Tx
+from app.core.http.preconditions import check_version
 from app.core.problems import FieldError, Problem
 from app.regions import queries as regions
 from app.regions import rules
@@ -63,6 +65,13 @@ class StaffNotOfAgency(Problem, status=422):
     title = "The post's agency employs nobody with this id, and nobody of this id is free for it"
     title_zh = "岗位所属机构没有该人员,或该人员尚未离任原岗位"
     errors = (FieldError("#/staff_id", "staff_unknown", "Not of the post's agency, nor free."),)
+
+
+class PostGivenUp(Problem, status=409):
+    """Nobody takes a post that is no more."""
+
+    title = "This post was given up"
+    title_zh = "该岗位已撤销"
 
 
 class AlreadyHeld(Problem, status=409):
@@ -120,10 +129,72 @@ async def create_agency(
 async def set_public_contact(tx: Tx, agency: Agency, contact: str | None) -> Agency:
     """Let anybody reach an agency so from now on; None: by nothing it tells."""
     agency.public_contact = contact
-    agency.version += 1
-    agency.updated_at = tx.now
+    return await _changed(tx, agency)
+
+
+async def change_agency(
+    tx: Tx, agency: Agency, change: Mapping[str, Any], *, if_match: int
+) -> Agency:
+    """Change what is said of an agency. Whose region it is another one: its people go along; its
+    posts must answer for a place of the new one. Raises PreconditionFailed, RegionUnknown,
+    PostOutsideAgency.
+    """
+    check_version(agency.version, if_match)
+    for name, value in change.items():
+        setattr(agency, name, value)
+    if "region_code" in change:
+        agency.region_code = await _place(tx, agency.region_code)
+        span = rules.subtree(agency.region_code)
+        if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
+            raise PostOutsideAgency
+        async with tx.as_system():
+            await tx.connection.execute(
+                "UPDATE staff SET region_code = $2 WHERE agency_id = $1",
+                agency.id,
+                agency.region_code,
+            )
+    return await _changed(tx, agency)
+
+
+_POSTS_OUTSIDE: Final = """
+SELECT true FROM posts
+WHERE agency_id = $1 AND active AND NOT (region_code >= $2 AND region_code < $3) LIMIT 1
+"""
+
+
+async def close_agency(tx: Tx, agency: Agency) -> Agency:
+    """Let an agency be no more, from today: nothing of it works from this instant."""
+    await tx.connection.execute(
+        "UPDATE posts SET active = false, version = version + 1 WHERE agency_id = $1 AND active",
+        agency.id,
+    )
+    agency.active, agency.closed_on = False, tx.today
+    return await _changed(tx, agency)
+
+
+async def _changed(tx: Tx, agency: Agency) -> Agency:
+    agency.version, agency.updated_at = agency.version + 1, tx.now
     await tx.flush()
     return agency
+
+
+_TAKEN_OVER: Final = """
+WITH people AS (
+    UPDATE staff SET agency_id = $2, region_code = $3 WHERE agency_id = $1)
+UPDATE posts SET agency_id = $2, version = version + 1 WHERE agency_id = $1 AND active
+"""
+
+
+async def take_over(tx: Tx, agency: Agency, successor: Agency) -> None:
+    """Let the posts of an agency and who works for it be another's from now on. Raises
+    PostOutsideAgency.
+    """
+    span = rules.subtree(successor.region_code)
+    if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
+        raise PostOutsideAgency
+    await tx.flush()
+    async with tx.as_system():
+        await tx.connection.execute(_TAKEN_OVER, agency.id, successor.id, successor.region_code)
 
 
 async def _place(tx: Tx, region_code: int) -> int:
@@ -194,11 +265,17 @@ WHERE a.id = $2 AND staff.id = $1 AND staff.active
 """
 
 
+_STANDS: Final = "SELECT true FROM agencies WHERE id = $1 AND closed_on IS NULL FOR SHARE"
+
+
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
     """Put a person into a post from a day on. Whoever has left every post of another agency by that
     day moves on to this one, as the same person: what they saw in those posts stays theirs to tell.
-    Raises StaffNotOfAgency or AlreadyHeld.
+    Raises PostGivenUp, StaffNotOfAgency or AlreadyHeld.
     """
+    # Held, lest the agency closes before it is seen that somebody has a post there.
+    if await tx.connection.fetchval(_STANDS, post.agency_id) is None:
+        raise PostGivenUp
     # Locking the person makes two holdings of one person wait for each other.
     employer = await tx.connection.fetchval(
         "SELECT agency_id FROM staff WHERE id = $1 AND active FOR UPDATE", staff_id
@@ -233,3 +310,57 @@ async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
     holding.until = until
     await tx.flush()
     return holding
+
+
+async def hand_over(
+    tx: Tx, post: Post | PostRef, holding: PostHolding, successor_id: UUID, on: date
+) -> PostHolding:
+    """Let a person take a post from another on a day: what the post owes is never nobody's. Raises
+    HoldingEnded, EndBeforeBeginning, and what `hold_post` raises.
+    """
+    await leave_post(tx, holding, on)
+    return await hold_post(tx, post, successor_id, on)
+
+
+async def change_post(
+    tx: Tx, post: Post, agency: Agency, change: Mapping[str, Any], *, if_match: int
+) -> Post:
+    """Change what a post is called and for which place it answers. Raises PreconditionFailed,
+    RegionUnknown, PostOutsideAgency.
+    """
+    check_version(post.version, if_match)
+    post.local_title = change.get("local_title", post.local_title)
+    if "region_code" in change:
+        post.region_code, post.remit_lo, post.remit_hi = await remit(
+            tx, agency, change["region_code"]
+        )
+    post.version += 1
+    await tx.flush()
+    return post
+
+
+_ALL_LEAVE: Final = """
+UPDATE post_holdings SET until = greatest(since, $2::date)
+WHERE post_id = $1 AND (until IS NULL OR until > $2::date)
+"""
+
+
+async def close_post(tx: Tx, post: Post) -> Post:
+    """Give a post up: whoever holds it leaves it today."""
+    await tx.connection.execute(_ALL_LEAVE, post.id, tx.today)
+    post.active, post.version = False, post.version + 1
+    await tx.flush()
+    return post
+
+
+_LEAVES: Final = """
+UPDATE post_holdings h SET until = greatest(h.since, $3::date)
+FROM posts p JOIN agencies a ON a.id = p.agency_id
+WHERE h.staff_id = $1 AND p.id = h.post_id AND a.kind = ANY ($2::text[])
+  AND (h.until IS NULL OR h.until > $3::date)
+"""
+
+
+async def leave_all(tx: Tx, staff_id: UUID, kinds: Sequence[str]) -> None:
+    """Let a person leave today whatever they hold at agencies of some kinds."""
+    await tx.connection.execute(_LEAVES, staff_id, kinds, tx.today)

@@ -1,6 +1,6 @@
 """Which agencies there are, which one serves a place, and who holds which post."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -16,7 +16,9 @@ from app.regions import rules
 
 _POST = """
 SELECT p.id, p.agency_id, a.kind AS agency_kind, a.region_code AS agency_region, p.role,
-       p.local_title, p.region_code, p.active
+       p.local_title, p.region_code, p.active, p.version,
+       EXISTS (SELECT FROM post_holdings h WHERE h.post_id = p.id AND h.since <= {today}::date
+               AND (h.until IS NULL OR h.until > {today}::date)) AS held
 FROM posts p JOIN agencies a ON a.id = p.agency_id
 """
 
@@ -94,8 +96,11 @@ async def overseeing(tx: Tx, kind: str, agency_id: UUID) -> UUID | None:
     return None if place is None else await serving(tx, kind, place)
 
 
-async def find(tx: Tx, agency_id: UUID) -> Agency | None:
-    return await tx.session.get(Agency, agency_id)
+async def find(tx: Tx, agency_id: UUID, *, for_update: bool = False) -> Agency | None:
+    """Find an agency; `for_update`: as it is now, held."""
+    return await tx.session.get(
+        Agency, agency_id, with_for_update=for_update or None, populate_existing=for_update
+    )
 
 
 async def find_same(tx: Tx, kind: str, name: str, region_code: int) -> UUID | None:
@@ -124,10 +129,15 @@ class PostRef:
     local_title: str
     region_code: int
     active: bool
+    version: int
+    held: bool
+    """Whether somebody holds it today; what an empty one owes, whoever is above owes."""
 
 
 async def find_post(tx: Tx, post_id: UUID) -> PostRef | None:
-    row = await tx.connection.fetchrow(f"{_POST} WHERE p.id = $1", post_id)
+    row = await tx.connection.fetchrow(
+        f"{_POST.format(today='$2')} WHERE p.id = $1", post_id, tx.today
+    )
     return None if row is None else PostRef(*row)
 
 
@@ -136,13 +146,20 @@ _LATEST: Final = paging.Order({"h.since": date, "h.id": UUID}, descending=True)
 
 
 async def list_agencies(
-    tx: Tx, window: paging.Window, *, kind: str | None, span: tuple[int, int]
+    tx: Tx,
+    window: paging.Window,
+    *,
+    kind: str | None,
+    span: tuple[int, int],
+    narrow: Callable[[Where], object] | None = None,
 ) -> paging.Rows:
     """Return a page of the agencies that serve in a span of regions, by (region code, id)."""
     where = Where("region_code >= {} AND region_code < {}", *span).add_given({"kind = {}": kind})
+    if narrow is not None:
+        narrow(where)
     select = (
-        "SELECT id, kind, name, name_en, region_code, uscc, public_contact, active, version"
-        " FROM agencies"
+        "SELECT id, kind, name, name_en, region_code, uscc, public_contact, active,"
+        " closed_on, version FROM agencies a"
     )
     return await paging.fetch(tx, select, where, _BY_PLACE, window)
 
@@ -154,14 +171,19 @@ async def list_posts(
     agency_id: UUID | None,
     role: str | None,
     span: tuple[int, int],
+    held: bool | None,
     narrow: Callable[[Where], object] | None,
 ) -> paging.Rows:
-    """Return a page of the posts `p` that answer for a place in a span, by (region code, id)."""
+    """Return a page of the posts `p` that answer for a place in a span, by (region code, id).
+    `held`: only those that somebody holds today, or that nobody does though they are not given up.
+    """
     where = Where("p.region_code >= {} AND p.region_code < {}", *span)
     where.add_given({"p.agency_id = {}": agency_id, "p.role = {}": role})
+    where.add_given({"p.held = {} AND p.active": held})
     if narrow is not None:
         narrow(where)
-    return await paging.fetch(tx, f"SELECT p.* FROM ({_POST}) p", where, _BY_PLACE, window)
+    posts = _POST.format(today=where.bind(tx.today))
+    return await paging.fetch(tx, f"SELECT p.* FROM ({posts}) p", where, _BY_PLACE, window)
 
 
 async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.Rows:
@@ -171,3 +193,22 @@ async def list_holders(tx: Tx, post_id: UUID, window: paging.Window) -> paging.R
         " s.name AS staff_name FROM post_holdings h JOIN staff s ON s.id = h.staff_id"
     )
     return await paging.fetch(tx, select, Where("h.post_id = {}", post_id), _LATEST, window)
+
+
+_HELD: Final = """
+SELECT true FROM posts p JOIN post_holdings h ON h.post_id = p.id
+WHERE p.agency_id = $1 AND p.active AND (h.until IS NULL OR h.until > $2::date) LIMIT 1
+"""
+
+
+async def holds_posts(tx: Tx, agency_id: UUID) -> bool:
+    """Tell whether somebody holds a post of an agency, or will."""
+    return await tx.connection.fetchval(_HELD, agency_id, tx.today) is not None
+
+
+async def names(tx: Tx, staff_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what people are called, as far as the caller's reach goes."""
+    rows = await tx.connection.fetch(
+        "SELECT id, name FROM staff WHERE id = ANY ($1::uuid[])", [*staff_ids]
+    )
+    return {row["id"]: row["name"] for row in rows}

@@ -1,6 +1,6 @@
 """Agencies, posts and holdings on the wire."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -44,6 +44,20 @@ Contact = Annotated[
     str, Field(min_length=3, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["022-00000000"])
 ]
 
+RuleCode = Annotated[str, Field(max_length=40, pattern=r"^[A-Z]{2,4}-[0-9]{2}(\.[a-z_]{1,32})?$")]
+BusinessKind = Annotated[
+    Literal["duties", "referrals", "unresolved"], Field(description="What is open.")
+]
+BasedOn = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=999_999_999,
+        description="The version this is based on: part of what a second person approves.",
+        examples=[1],
+    ),
+]
+Reason = Annotated[str, Field(min_length=10, max_length=2000, pattern=r"^[^\x00]*\S[^\x00]*$")]
 Shown = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -69,6 +83,27 @@ class PublicContact(Input):
     )
 
 
+class AgencyChange(Input):
+    """What to change of an agency. What is left out or null stays as it was."""
+
+    based_on: BasedOn
+    name: Line | None = Field(default=None, description="Full Chinese name.")
+    name_en: Line | None = Field(default=None, description="English name.")
+    region_code: GivenRegion | None = Field(default=None, description="The division it serves.")
+
+
+class AgencyClosure(Input):
+    """Why an agency is no more."""
+
+    reason: Reason = Field(description="Why, for who reviews it.")
+
+
+class AgencyMerger(Input):
+    """Who goes on in the place of an agency."""
+
+    successor_id: UUID = Field(description="An agency of its kind; its places lie in that one's.")
+
+
 class Agency(BaseModel):
     """An organisation with duties towards children."""
 
@@ -82,6 +117,9 @@ class Agency(BaseModel):
         description="How anybody reaches it; null if it told none."
     )
     active: bool = Field(description="False once it acts no more.")
+    closed_on: Day | None = Field(description="The day it was closed, for good.")
+    permitted: Permitted
+    permitted_by_two: PermittedByTwo
     version: Version
 
 
@@ -98,6 +136,16 @@ class PostCreate(Input):
     )
 
 
+class PostChange(Input):
+    """What to change of a post. What is left out or null stays as it was."""
+
+    based_on: BasedOn
+    local_title: Line | None = Field(default=None, description="What people call it.")
+    region_code: GivenRegion | None = Field(
+        default=None, description="The division it answers for, inside its agency's."
+    )
+
+
 class Post(BaseModel):
     """A seat with authority."""
 
@@ -107,8 +155,13 @@ class Post(BaseModel):
     local_title: Shown = Field(description="What people call it.")
     region_code: ShownRegion
     active: bool = Field(description="False once it was given up.")
+    held: bool = Field(
+        description="Whether somebody holds it today. What an empty one owes, whoever is above it"
+        " owes."
+    )
     permitted: Permitted
     permitted_by_two: PermittedByTwo
+    version: Version
 
 
 class HoldingCreate(Input):
@@ -124,6 +177,34 @@ class HoldingEnd(Input):
     """When somebody leaves a post."""
 
     until: Day = Field(description="First day no longer in the post.")
+
+
+class Handover(Input):
+    """Who takes a post from whom."""
+
+    holding_id: UUID = Field(description="The holding that ends.")
+    successor_id: UUID = Field(
+        description="Somebody the post's agency employs, or who has left their posts elsewhere."
+    )
+    since: Day = Field(description="First day of the one, and no longer the other's.")
+
+
+class OpenBusinessItem(BaseModel):
+    """How much of one kind is open."""
+
+    kind: BusinessKind
+    code: RuleCode | None = Field(description="The rule, of what is owed.")
+    open: int = Field(ge=0, le=1_000_000, description="How many.")
+    overdue: int = Field(ge=0, le=1_000_000, description="How many of them are late by now.")
+
+
+class OpenBusiness(BaseModel):
+    """What is open at a post: the same to who leaves it and who comes."""
+
+    by_kind: list[OpenBusinessItem] = Field(max_length=200, description="What there is, by kind.")
+    counted_to: int = Field(
+        ge=1, le=1_000_000, description="Of each kind no more are counted than these."
+    )
 
 
 class Holding(BaseModel):

@@ -1,7 +1,7 @@
-"""Agencies, their posts and who holds them, over HTTP."""
+"""Agencies over HTTP: registered, changed, closed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Annotated, Any, Final
@@ -9,66 +9,50 @@ from uuid import UUID
 
 from fastapi import Query
 
-from app.access import operations as access
-from app.access.acts import Act, asked, own_or_inside, permitted, permitted_by_two, stands
+from app.access import queries as access
+from app.access.acts import (
+    Act,
+    Condition,
+    asked,
+    own_or_inside,
+    permitted,
+    permitted_by_two,
+    stands,
+    unset,
+)
 from app.access.deps import needs
 from app.access.guards import (
     AGENCY_OF_POWER,
     CONTACT_OF_POWER,
-    POST_OF_POWER,
+    OFFICE_CHANGED,
     POWER,
     POWER_TAKEN,
 )
 from app.access.principal import Principal
-from app.access.roles import levels_of, roles
+from app.access.roles import levels_of
 from app.agencies import operations, queries, schemas
 from app.agencies.area import AREA, READ, WRITE
-from app.agencies.models import AgencyKind, PostHolding
+from app.agencies.models import Agency, AgencyKind
+from app.api import business
+from app.api.arranging import AgencyNotFound, OutsideRemit, place_of, require_remit
 from app.core.data.db import NATION, Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
+from app.core.http.preconditions import PreconditionFailed
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import FieldError, Problem, documented
-from app.regions import queries as regions
+from app.duties import owners as duties
+from app.referrals.operations import passing
 from app.regions import rules
 from app.regions.deps import RegionSpan
 
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
-ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
 RegistersAgencies = Annotated[Principal, needs(WRITE, approval=AGENCY_OF_POWER)]
-FillsPosts = Annotated[Principal, needs(WRITE, approval=POST_OF_POWER)]
 SaysContact = Annotated[Principal, needs(WRITE, approval=CONTACT_OF_POWER)]
-EndsHoldings = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
-
-
-class AgencyNotFound(Problem, status=404):
-    """There is no such agency."""
-
-    title = "No such agency"
-    title_zh = "没有这个机构"
-
-
-class PostNotFound(Problem, status=404, denies=True):
-    """There is no such post, or not in the caller's remit."""
-
-    title = "No such post"
-    title_zh = "没有这个岗位"
-
-
-class HoldingNotFound(Problem, status=404):
-    """There is no such holding of this post."""
-
-    title = "No such holding"
-    title_zh = "没有这项任职"
-
-
-class OutsideRemit(Problem, status=403, denies=True):
-    """The place is not the caller's to arrange."""
-
-    title = "The place lies outside your remit"
-    title_zh = "该地区不在您的职责范围内"
+ChangesAgencies = Annotated[Principal, needs(WRITE, approval=OFFICE_CHANGED)]
+ClosesAgencies = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
 
 class KindNotYours(Problem, status=403, denies=True):
@@ -95,11 +79,33 @@ class KindNotAtLevel(Problem, status=422):
     errors = (FieldError("#/kind", "kind_not_at_level", "Not at a place of this level."),)
 
 
-class RoleNotYours(Problem, status=403, denies=True):
-    """The caller may not give this role, or not to themselves (AZ-11)."""
+class AgencyClosed(Problem, status=409):
+    """It is no more: nothing of it changes."""
 
-    title = "You may not give this role"
-    title_zh = "您无权授予该角色"
+    title = "This agency was closed"
+    title_zh = "该机构已撤销"
+
+
+class OwnAgency(Problem, status=403, denies=True):
+    """Nobody closes the office they work for, as a whole or into another (AZ-11)."""
+
+    title = "Somebody of another agency closes yours"
+    title_zh = "本机构须由其他机构的人员办理撤销"
+
+
+class SuccessorUnfit(Problem, status=409):
+    """Who goes on in the place of an agency is another of its kind."""
+
+    title = "The successor is another agency of this kind, and works"
+    title_zh = "承接机构须为另一家同类且正在运行的机构"
+
+
+class SystemsOutside(Problem, status=422):
+    """A system answers only for places its agency serves."""
+
+    title = "A system of this agency answers for a place that it would no longer serve"
+    title_zh = "该机构有系统负责的区域将不在其服务区域之内"
+    errors = (FieldError("#/region_code", "systems_outside", "Suspend or register it anew."),)
 
 
 _OPERATORS_ALONE: Final = frozenset(
@@ -113,86 +119,99 @@ _ONE_A_PLACE: Final = frozenset(
 """Of these the nearest serves a place (`queries.serving`)."""
 
 
-def _roles_filled_by(principal: Principal, _: date) -> frozenset[str]:
-    """Tell which roles the caller may give (AZ-11): civil affairs their own line, the operator
-    every one.
-    """
-    if principal.role.code == "operator":
-        return frozenset(roles())
-    return _FILLED_BY.get(principal.role.code, frozenset())
+def _kinds_arranged(principal: Principal, _: date) -> frozenset[str]:
+    everything = frozenset(map(str, AgencyKind))
+    return everything if principal.role.code == "operator" else everything - _OPERATORS_ALONE
 
 
-_FILLED_BY: Final[Mapping[str, frozenset[str]]] = {
-    "civil_affairs": frozenset({"civil_affairs", "township_supervisor", "village_director"})
+_CHANGE: Final = Act(
+    WRITE.code,
+    (
+        own_or_inside("id", "region_code", OutsideRemit),
+        stands(_kinds_arranged, lambda *_: KindNotYours(), "kind"),
+        unset("closed_on", AgencyClosed),
+    ),
+    guard=OFFICE_CHANGED,
+)
+_ANOTHERS: Final = Condition(
+    ("id",),
+    lambda principal, _: principal.agency_id,
+    lambda found, own: found != own,
+    "{0} <> {wanted}",
+    lambda *_: OwnAgency(),
+)
+_MERGE: Final = replace(_CHANGE, conditions=(*_CHANGE.conditions, _ANOTHERS))
+_CLOSE: Final = replace(_MERGE, guard=None)
+_ACTS: Final[Mapping[str, Act]] = {
+    "changeAgency": _CHANGE,
+    "closeAgency": _CLOSE,
+    "mergeAgency": _MERGE,
 }
-_REACHED: Final = own_or_inside("agency_id", "agency_region", PostNotFound)
-_GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
-_READ: Final = Act(READ.code, (_REACHED,))
-_FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN), guard=POST_OF_POWER)
-_EMPTY: Final = Act(WRITE.code, (_REACHED, _GIVEN))
-_POST_ACTS: Final[Mapping[str, Act]] = {
-    "listHolders": replace(_READ, personal=True),
-    "holdPost": _FILL,
-    "leavePost": _EMPTY,
-}
 
 
-async def _place(tx: Tx, code: str) -> int:
-    """Turn a well-formed code into that of the place today. One that is no place's is left to the
-    operation to refuse, unless it cannot be one: that raises RegionUnknown.
-    """
-    number = int(code)
-    if not rules.is_valid_code(number):
-        raise operations.RegionUnknown
-    return await regions.current(tx, number, tx.today) or number
-
-
-def _level(region_code: int) -> str:
-    return str(rules.level_of(region_code))
-
-
-def _require_remit(principal: Principal, region_code: int) -> None:
-    if not principal.region_lo <= region_code < principal.region_hi:
-        raise OutsideRemit
-
-
-def _post(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Post:
-    return schemas.Post(
+def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Agency:
+    return schemas.Agency(
         **row,
-        permitted=permitted(_POST_ACTS, principal, row, tx.today),
-        permitted_by_two=permitted_by_two(_POST_ACTS, principal, row, tx.today),
+        permitted=permitted(_ACTS, principal, row, tx.today),
+        permitted_by_two=permitted_by_two(_ACTS, principal, row, tx.today),
     )
 
 
-def _about(post: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a post decides whether it takes two people, and who decides."""
-    return {name: post[name] for name in ("id", "agency_id", "agency_kind", "agency_region")}
+def _about(agency: Agency) -> dict[str, Any]:
+    """Return what of an agency decides whether it takes two people, and who decides."""
+    of = {"id": agency.id, "kind": agency.kind, "agency_kind": agency.kind}
+    return {**of, "agency_id": agency.id, "agency_region": agency.region_code}
 
 
-def _holding(holding: PostHolding) -> schemas.Holding:
-    return schemas.Holding(**holding.model_dump(), recorded_at=holding.created_at)
+async def _to_change(tx: Tx, principal: Principal, agency_id: UUID, act: Act) -> Agency:
+    """Find an agency, held, of which this may be done."""
+    agency = await queries.find(tx, agency_id, for_update=True)
+    if agency is None:
+        raise AgencyNotFound
+    act.require(principal, agency.model_dump(), tx.today)
+    return agency
+
+
+async def _fit_place(tx: Tx, principal: Principal, kind: AgencyKind, region_code: int) -> bool:
+    """Tell whether an agency of a kind serves a place already; refuse one that must not stand
+    there. Raises OutsideRemit, KindNotAtLevel, PlaceServed.
+    """
+    require_remit(principal, region_code)
+    levels = levels_of(kind)
+    if levels and str(rules.level_of(region_code)) not in levels:
+        raise KindNotAtLevel
+    in_front = kind in _ONE_A_PLACE and await queries.serves(tx, kind, region_code)
+    if in_front and principal.role.code != "operator":
+        raise PlaceServed
+    return in_front
 
 
 @router.get("/agencies")
 async def list_agencies(
-    _: ReadsAgencies,
+    principal: ReadsAgencies,
     tx: ReadTransaction,
     window: Paged,
     region: RegionSpan,
     kind: Annotated[AgencyKind | None, Query(description="Only of this kind.")] = None,
+    act: Annotated[Act | None, asked(_ACTS)] = None,
 ) -> Shown[Page[schemas.Agency]]:
     """List agencies by the place they serve."""
-    page = await queries.list_agencies(tx, window, kind=kind, span=region or NATION)
-    return Shown(page.shown(lambda row: schemas.Agency(**row)))
+    narrow = (
+        None if act is None else partial(act.narrow, principal=principal, on=tx.today, alias="a")
+    )
+    page = await queries.list_agencies(tx, window, kind=kind, span=region or NATION, narrow=narrow)
+    return Shown(page.shown(lambda row: _shown(tx, principal, row)))
 
 
 @router.get("/agencies/{agency_id}", responses=documented(AgencyNotFound))
-async def read_agency(_: ReadsAgencies, agency_id: UUID, tx: Transaction) -> Shown[schemas.Agency]:
+async def read_agency(
+    principal: ReadsAgencies, agency_id: UUID, tx: Transaction
+) -> Shown[schemas.Agency]:
     """Read one agency."""
     agency = await queries.find(tx, agency_id)
     if agency is None:
         raise AgencyNotFound
-    return Shown(schemas.Agency(**agency.model_dump()))
+    return Shown(_shown(tx, principal, agency.model_dump()))
 
 
 @router.post(
@@ -215,17 +234,10 @@ async def create_agency(
     registered by the operator alone; so is a second civil affairs, township government or education
     authority of a place. Who has it told to them so far is told of it.
     """
-    operates = principal.role.code == "operator"
-    if new.kind in _OPERATORS_ALONE and not operates:
+    if new.kind in _OPERATORS_ALONE and principal.role.code != "operator":
         raise KindNotYours
-    region_code = await _place(tx, new.region_code)
-    _require_remit(principal, region_code)
-    levels = levels_of(new.kind)
-    if levels and _level(region_code) not in levels:
-        raise KindNotAtLevel
-    in_front = new.kind in _ONE_A_PLACE and await queries.serves(tx, new.kind, region_code)
-    if in_front and not operates:
-        raise PlaceServed
+    region_code = await place_of(tx, new.region_code)
+    in_front = await _fit_place(tx, principal, new.kind, region_code)
     two = new.kind in POWER or in_front
     before = await queries.serving(tx, new.kind, region_code) if two else None
     agency = await operations.create_agency(
@@ -239,7 +251,7 @@ async def create_agency(
     )
     about = {"agency_kind": new.kind, "agency_id": before, "agency_region": region_code}
     return Shown(
-        schemas.Agency(**agency.model_dump()),
+        _shown(tx, principal, agency.model_dump()),
         subject=agency.id,
         about={**about, "in_front": in_front},
     )
@@ -258,142 +270,107 @@ async def set_public_contact(
     there about a child.
     """
     agency = await queries.find(tx, agency_id)
-    if agency is None:
-        raise AgencyNotFound
-    if agency.id != principal.agency_id:
-        _require_remit(principal, agency.region_code)
-    agency = await operations.set_public_contact(tx, agency, said.public_contact)
-    return Shown(
-        schemas.Agency(**agency.model_dump()),
-        about={
-            "agency_kind": agency.kind,
-            "agency_id": agency.id,
-            "agency_region": agency.region_code,
-        },
-    )
-
-
-@router.get("/posts")
-async def list_posts(
-    principal: ReadsAgencies,
-    tx: ReadTransaction,
-    window: Paged,
-    region: RegionSpan,
-    agency_id: Annotated[UUID | None, Query(description="Only of this agency.")] = None,
-    role: Annotated[
-        schemas.RoleCode | None, Query(description="Only posts that give this role.")
-    ] = None,
-    act: Annotated[Act | None, asked(_POST_ACTS)] = None,
-) -> Shown[Page[schemas.Post]]:
-    """List posts by the place they answer for."""
-    narrow = (
-        None if act is None else partial(act.narrow, principal=principal, on=tx.today, alias="p")
-    )
-    page = await queries.list_posts(
-        tx, window, agency_id=agency_id, role=role, span=region or NATION, narrow=narrow
-    )
-    return Shown(page.shown(lambda row: _post(tx, principal, row)))
-
-
-@router.get("/posts/{post_id}", responses=documented(PostNotFound))
-async def read_post(
-    principal: ReadsAgencies, post_id: UUID, tx: Transaction
-) -> Shown[schemas.Post]:
-    """Read one post of your agency or remit."""
-    post = await _post_for(_READ, principal, tx, post_id)
-    return Shown(_post(tx, principal, asdict(post)))
-
-
-@router.post(
-    "/posts",
-    status_code=201,
-    responses=documented(
-        OutsideRemit,
-        RoleNotYours,
-        AgencyNotFound,
-        operations.RegionUnknown,
-        operations.PostOutsideAgency,
-        access.RoleDoesNotFit,
-    ),
-)
-async def add_post(
-    principal: FillsPosts, new: schemas.PostCreate, tx: Transaction
-) -> Shown[schemas.Post]:
-    """Set up a post in an agency of your remit."""
-    Act(WRITE.code, (_GIVEN,)).require(principal, {"role": new.role}, tx.today)
-    region_code = await _place(tx, new.region_code)
-    _require_remit(principal, region_code)
-    agency = await queries.find(tx, new.agency_id)
     if agency is None or not agency.active:
         raise AgencyNotFound
-    _require_remit(principal, agency.region_code)
-    access.fitting_role(new.role, agency.kind, region_code, holder="staff")
-    post = await operations.add_post(tx, agency, new.role, new.local_title, region_code)
-    of = {"agency_region": agency.region_code, "agency_kind": agency.kind}
-    made = {**post.model_dump(), **of}
-    return Shown(_post(tx, principal, made), subject=post.id, about=_about(made))
+    if agency.id != principal.agency_id:
+        require_remit(principal, agency.region_code)
+    about = _about(agency)
+    agency = await operations.set_public_contact(tx, agency, said.public_contact)
+    return Shown(_shown(tx, principal, agency.model_dump()), about=about)
 
 
-async def _post_for(act: Act, principal: Principal, tx: Tx, post_id: UUID) -> queries.PostRef:
-    post = await queries.find_post(tx, post_id)
-    if post is None:
-        raise PostNotFound
-    act.require(principal, asdict(post), tx.today)
-    return post
+@router.post(
+    "/agencies/{agency_id}/changes",
+    responses=documented(
+        PreconditionFailed,
+        AgencyNotFound,
+        OutsideRemit,
+        KindNotYours,
+        AgencyClosed,
+        KindNotAtLevel,
+        PlaceServed,
+        SystemsOutside,
+        operations.RegionUnknown,
+        operations.PostOutsideAgency,
+    ),
+)
+async def change_agency(
+    principal: ChangesAgencies,
+    agency_id: UUID,
+    change: schemas.AgencyChange,
+    tx: Transaction,
+) -> Shown[schemas.Agency]:
+    """Change an agency's name or the division it serves. Its posts and systems must
+    answer for places inside that one.
+    """
+    agency = await _to_change(tx, principal, agency_id, _CHANGE)
+    changed: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"based_on"})
+    if change.region_code is not None:
+        place = await place_of(tx, change.region_code)
+        if place != agency.region_code:
+            await _fit_place(tx, principal, AgencyKind(agency.kind), place)
+        if await access.systems_outside(tx, agency.id, *rules.subtree(place)):
+            raise SystemsOutside
+        changed["region_code"] = place
+    about = _about(agency)
+    agency = await operations.change_agency(tx, agency, changed, if_match=change.based_on)
+    return Shown(_shown(tx, principal, agency.model_dump()), about=about)
 
 
-@router.get("/posts/{post_id}/holdings", responses=documented(PostNotFound))
-async def list_holders(
-    principal: ReadsHolders, post_id: UUID, tx: ReadTransaction, window: Paged
-) -> Shown[Page[schemas.Holder]]:
-    """List who holds and held a post of your agency or remit, latest first."""
-    await _post_for(_READ, principal, tx, post_id)
-    page = await queries.list_holders(tx, post_id, window)
+@router.post(
+    "/agencies/{agency_id}/closure",
+    responses=documented(
+        AgencyNotFound, OutsideRemit, KindNotYours, AgencyClosed, OwnAgency, business.OpenBusiness
+    ),
+)
+async def close_agency(
+    principal: ClosesAgencies, agency_id: UUID, closure: schemas.AgencyClosure, tx: Transaction
+) -> Shown[schemas.Agency]:
+    """Close an agency for good, with its posts and systems. Refused while anything is open there.
+    Another person reviews it.
+    """
+    agency = await _to_change(tx, principal, agency_id, _CLOSE)
+    await business.refuse_if_open(tx, agency.id)
+    agency = await operations.close_agency(tx, agency)
     return Shown(
-        page.shown(lambda row: schemas.Holder(**row)),
-        since=min((row["since"] for row in page.rows), default=None),
+        _shown(tx, principal, agency.model_dump()),
+        about={**_about(agency), "reason": closure.reason},
     )
 
 
 @router.post(
-    "/posts/{post_id}/holdings",
-    status_code=201,
+    "/agencies/{agency_id}/merger",
     responses=documented(
-        RoleNotYours, PostNotFound, operations.StaffNotOfAgency, operations.AlreadyHeld
+        AgencyNotFound,
+        OutsideRemit,
+        KindNotYours,
+        AgencyClosed,
+        OwnAgency,
+        SuccessorUnfit,
+        operations.PostOutsideAgency,
+        business.OpenBusiness,
     ),
 )
-async def hold_post(
-    principal: FillsPosts, post_id: UUID, new: schemas.HoldingCreate, tx: Transaction
-) -> Shown[schemas.Holding]:
-    """Put a person into a post. Nobody appoints themselves."""
-    post = await _post_for(_FILL, principal, tx, post_id)
-    if new.staff_id in principal.selves:
-        raise RoleNotYours
-    holding = await operations.hold_post(tx, post, new.staff_id, new.since)
-    return Shown(_holding(holding), about=_about(asdict(post)))
-
-
-@router.post(
-    "/posts/{post_id}/holdings/{holding_id}/end",
-    responses=documented(
-        RoleNotYours,
-        PostNotFound,
-        HoldingNotFound,
-        operations.HoldingEnded,
-        operations.EndBeforeBeginning,
-    ),
-)
-async def leave_post(
-    principal: EndsHoldings,
-    post_id: UUID,
-    holding_id: UUID,
-    end: schemas.HoldingEnd,
-    tx: Transaction,
-) -> Shown[schemas.Holding]:
-    """End somebody's time in a post; their authority ends with it. Another person reviews it."""
-    post = await _post_for(_EMPTY, principal, tx, post_id)
-    holding = await tx.session.get(PostHolding, holding_id, with_for_update=True)
-    if holding is None or holding.post_id != post.id:
-        raise HoldingNotFound
-    left = await operations.leave_post(tx, holding, end.until)
-    return Shown(_holding(left), about=_about(asdict(post)))
+async def merge_agency(
+    principal: ChangesAgencies, agency_id: UUID, merger: schemas.AgencyMerger, tx: Transaction
+) -> Shown[schemas.Agency]:
+    """Close an agency into another of its kind, in one act: that one has its posts and people from
+    now on, and owes what it was referred; reports to the police in its hands are routed anew. What
+    nobody can do in its place is done before.
+    """
+    agency = await _to_change(tx, principal, agency_id, _MERGE)
+    successor = await queries.find(tx, merger.successor_id, for_update=True)
+    if (
+        successor is None
+        or successor.id == agency.id
+        or successor.kind != agency.kind
+        or not successor.active
+    ):
+        raise SuccessorUnfit
+    about = _about(agency)
+    await operations.take_over(tx, agency, successor)
+    referred = await passing.pass_on(tx, agency.id, successor.id)
+    await duties.pass_on(tx, agency.id, successor.id, referred)
+    await business.refuse_if_open(tx, agency.id, goes_on=True)
+    agency = await operations.close_agency(tx, agency)
+    return Shown(_shown(tx, principal, agency.model_dump()), about=about, beside=[successor.id])

@@ -1,5 +1,6 @@
 """Who saw or changed what, for supervisors (AUD-1, AUD-6). `audit` itself lies below `access`."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from app.access import queries as access
 from app.access.budgets import Kind
 from app.access.deps import needs
 from app.access.principal import Principal
+from app.agencies import queries as agencies
 from app.audit import queries
 from app.audit.area import AREA, OF_CHILD, READ
 from app.children.deps import ChildInPath
@@ -26,6 +28,7 @@ ReadsAudit = Annotated[Principal, needs(READ)]
 ReadsReaders = Annotated[Principal, needs(OF_CHILD)]
 Decision = Literal["allowed", "partly", "denied"]
 Mark = Annotated[str, Field(max_length=32, pattern=r"^[0-9a-f]{32}$")]
+PersonName = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_.:-]*$")]
 
 
@@ -35,6 +38,10 @@ class AuditEntry(BaseModel):
     id: UUID = Field(description="The entry's id.")
     at: datetime = Field(description="When the transaction began.")
     actor: Name = Field(description="Who acted: `staff:…`, `client:…` or `system`.")
+    actor_name: PersonName | None = Field(
+        description="What that person is called by now; null for a system, and of somebody who is"
+        " neither of your agency nor of one in your region. No name stands in the record."
+    )
     agency_id: UUID | None = Field(description="The agency acted for.")
     role: Name = Field(description="The role held.")
     region_code: str | None = Field(max_length=12, pattern=r"^[0-9]{12}$", description="The remit.")
@@ -123,16 +130,14 @@ async def list_audit_entries(
         child_id=child_id,
         decision=decision,
     )
+    people = [person for row in page.rows if (person := _person(row["actor"]))]
+    names = await agencies.names(tx, people)
     return Shown(
-        page.shown(_entry),
+        page.shown(lambda row: _entry(row, names)),
         children=[child_id],  # an entry shows ids, no child's data
         groups=["audit"],
         since=_reached(page),
     )
-
-
-def _entry(row: Any) -> AuditEntry:
-    return AuditEntry(**_plain(row))
 
 
 @router.get("/children/{child_id}/readers")
@@ -182,3 +187,14 @@ def _plain(row: Any) -> dict[str, Any]:
 def _reached(page: Rows) -> date | None:
     """Tell how far back a page reaches."""
     return min((local_date(row["at"]) for row in page.rows), default=None)
+
+
+def _person(actor: str) -> UUID | None:
+    kind, _, identity = actor.partition(":")
+    return UUID(identity) if kind == "staff" else None
+
+
+def _entry(row: Any, names: Mapping[UUID, str]) -> AuditEntry:
+    person = _person(row["actor"])
+    name = None if person is None else names.get(person)
+    return AuditEntry(**_plain(row), actor_name=name)

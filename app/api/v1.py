@@ -14,6 +14,7 @@ from app.access.sign_in_router import router as sign_in
 from app.api.agencies import router as agencies
 from app.api.audit import router as audit
 from app.api.health import router as health
+from app.api.posts import router as posts
 from app.api.problem_pages import router as problem_pages
 from app.api.reference import places, rulebook
 from app.police_reports.case_router import router as cases
@@ -35,7 +36,16 @@ def _of_packages() -> list[APIRouter]:
     return [*found.values()]
 
 
-ROUTERS: list[APIRouter] = [*_of_packages(), cases, places, rulebook, agencies, audit, approvals]
+ROUTERS: list[APIRouter] = [
+    *_of_packages(),
+    cases,
+    places,
+    rulebook,
+    agencies,
+    posts,
+    audit,
+    approvals,
+]
 """Under /v1, as each says: those of the packages with an `area.py`, and those that stand here."""
 
 PUBLIC_ROUTERS: list[APIRouter] = [oauth, sign_in, account, device, health, problem_pages]

@@ -266,3 +266,11 @@ def attended_on(attended: Attended, school_id: UUID, day: date) -> bool:
         and (until is None or day < until)
         for school, since, until in attended
     )
+
+
+async def has_pupils(tx: Tx, school_id: UUID) -> bool:
+    """Tell whether a child is enrolled at a school, in whose reach ever. Needs the SYSTEM reach."""
+    return await tx.connection.fetchval(_A_PUPIL, school_id) is not None
+
+
+_A_PUPIL: Final = "SELECT true FROM children WHERE school_id = $1 LIMIT 1"

@@ -79,6 +79,13 @@ class Duty(hiding.HiddenRow, table=True):
             postgresql_where=text("state IN ('open', 'overdue') AND period = ''"),
         ),
         Index("ix_duties_bearer_agency_id_due_at", "bearer_agency_id", "due_at", "id"),
+        # What an agency owes still, and nothing of all that it ever owed.
+        Index(
+            "ix_duties_owed_by_agency",
+            "bearer_agency_id",
+            "rule",
+            postgresql_where=text("state IN ('open', 'overdue')"),
+        ),
         Index(
             "ix_duties_overseer_id_due_at",
             "overseer_id",

@@ -25,6 +25,7 @@ _OWED: Final = "d.home_county = $1 AND d.state IN ('open', 'overdue')"
 _ANSWERS: Final = f"""(EXISTS (
     SELECT FROM posts p JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN post_holdings h ON h.post_id = p.id
+        AND EXISTS (SELECT FROM staff s WHERE s.id = h.staff_id AND s.active)
         AND h.since <= $4::date AND (h.until IS NULL OR h.until > $4::date)
     WHERE p.active AND p.role = c.role AND p.region_code IN ({lineage_in_sql("o.place")})
 ) OR EXISTS (
@@ -128,3 +129,19 @@ async def _enter_overseers(tx: Tx, home_county: int) -> None:
         codes = [code for code, rule in rules().items() if rule.bearer.overseen_by == overseer]
         kind = min(role(str(overseer)).agency_kinds)
         await tx.connection.execute(_OVERSEEN, home_county, codes, kind)
+
+
+_HANDED_ON: Final = """
+UPDATE duties d SET bearer_agency_id = $2, version = d.version + 1
+WHERE d.bearer_agency_id = $1 AND d.state IN ('open', 'overdue') AND d.subject_id = ANY ($3::uuid[])
+  AND (d.told_to IS NULL OR $2 = ANY (d.told_to))
+RETURNING d.id AS subject_id, d.rule, d.child_id, d.home_county, d.region_code, d.bearer_role,
+          d.bearer_agency_id AS agency_id, d.told_to, d.stands_in_for
+"""
+
+
+async def pass_on(tx: Tx, agency_id: UUID, successor_id: UUID, subjects: Sequence[UUID]) -> None:
+    """Let a successor owe what an agency owes of things that were passed on, and announce it."""
+    async with tx.as_system():
+        rows = await tx.connection.fetch(_HANDED_ON, agency_id, successor_id, subjects)
+        await events.publish(tx, *(DutyChangedHands(**row) for row in rows))

@@ -9,7 +9,7 @@ import asyncpg
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
-from app.agencies.queries import lineage_in_sql
+from app.agencies.queries import PostRef, lineage_in_sql
 from app.children.enrolments import class_key
 from app.core.clock import local_date, years_before
 from app.core.data import hiding
@@ -24,7 +24,7 @@ from app.duties.events import DutyEscalated, DutyOverdue
 from app.duties.models import DONE_BY_HIDDEN, REASON
 from app.duties.rulebook import oversees, rules, rules_seen_by
 from app.duties.rules import Rule
-from app.regions.rules import SPANS, county_of
+from app.regions.rules import SPANS, county_of, lies_in_a_county, subtree
 
 _BY_DEED: Final = [code for code, rule in rules().items() if rule.evidence.deed]
 """Rules whose deeds may be hidden from some who see the duty."""
@@ -348,3 +348,50 @@ def titled(row: Any) -> dict[str, Any]:
     """Return a row with the title of its rule."""
     title = rules()[row["rule"]].title
     return {**row, "title_zh": title.zh, "title_en": title.en}
+
+
+_OPEN: Final = "d.state IN ('open', 'overdue')"
+_OF_POST: Final = """d.bearer_agency_id IS NULL AND d.bearer_role = {}
+    AND d.county_code = {} AND d.region_code >= {} AND d.region_code < {}"""
+
+
+async def owed_by_post(
+    tx: Tx, principal: Principal, post: PostRef, *, most: int
+) -> list[asyncpg.Record]:
+    """Count by rule what a post owes: what of it the caller may know, `most` of it looked at. Above
+    a county nothing is owed by a post.
+    """
+    if not lies_in_a_county(post.region_code):
+        return []
+    place = (county_of(post.region_code), *subtree(post.region_code))
+    where = visible(principal).add(_OPEN).add(_OF_POST, post.role, *place)
+    return await _by_rule(tx, where, most)
+
+
+async def owed_by_agency(
+    tx: Tx, principal: Principal, agency_id: UUID, *, most: int
+) -> list[asyncpg.Record]:
+    """Count by rule what an agency owes itself, likewise."""
+    where = visible(principal).add(_OPEN).add("d.bearer_agency_id = {}", agency_id)
+    return await _by_rule(tx, where, most)
+
+
+async def _by_rule(tx: Tx, where: Where, most: int) -> list[asyncpg.Record]:
+    late = where.bind(tx.now)
+    rows: list[asyncpg.Record] = await tx.connection.fetch(
+        "SELECT o.rule AS code, count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
+        f"SELECT d.rule, d.due_at <= {late} AS late FROM duties d WHERE {where} LIMIT {most}) o"
+        " GROUP BY 1 ORDER BY 1",
+        *where.arguments,
+    )
+    return rows
+
+
+async def owes(tx: Tx, agency_id: UUID, *, passed_on: bool = True) -> bool:
+    """Tell whether an agency owes something itself; without what is `passed_on` with what it is
+    about. Needs the SYSTEM reach.
+    """
+    codes = [code for code, rule in rules().items() if passed_on or not rule.bearer.passed_on_by]
+    where = Where("d.bearer_agency_id = {} AND d.rule = ANY ({}::text[])", agency_id, codes)
+    sql = f"SELECT true FROM duties d WHERE {where.add(_OPEN)} LIMIT 1"
+    return await tx.connection.fetchval(sql, *where.arguments) is not None

@@ -40,6 +40,8 @@ WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 """Of a report for which the alarms go on."""
 UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
 """Of a report that no police endpoint has taken so far."""
+IN_HAND: Final = "state IN ('filed', 'delivered', 'acknowledged', 'dispatched', 'handling')"
+"""Of a report that the police have not handed to the township."""
 ANYWHERE: Final = "region_code >= 0"
 """Of any report: who sees all reads them in its order; no statistics tell how few a place has."""
 
@@ -162,6 +164,7 @@ class PoliceReport(SQLModel, table=True):
         _few("suspect", "suspect_step_id IS NOT NULL", "filed_at", "id"),
         Index("ix_police_reports_reporter", "reporter_agency_id", "filed_at", "id"),
         Index("ix_police_reports_police", "police_agency_id", "filed_at", "id"),
+        _few("in_hand", IN_HAND, "police_agency_id"),
         _few("forwarded", "forwarded_by_id IS NOT NULL", "forwarded_by_id"),
         _few("told", "cardinality(also_told) > 0", "filed_at", "id"),
         _few("former_police", "cardinality(former_police) > 0", "filed_at", "id"),

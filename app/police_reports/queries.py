@@ -17,7 +17,7 @@ from app.core.http import paging
 from app.police_reports import models, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
-from app.police_reports.models import Party, State, Step
+from app.police_reports.models import IN_HAND, Party, State, Step
 from app.police_reports.schemas.chain import DeliveryShown
 from app.police_reports.schemas.reporter import ReporterShown
 from app.police_reports.unread import names_who_reports
@@ -330,3 +330,11 @@ async def deliveries(tx: Tx, report_id: UUID) -> list[DeliveryShown]:
     async with tx.as_system():
         rows = await tx.connection.fetch(_DELIVERIES, report_id)
     return [DeliveryShown(**row) for row in rows]
+
+
+_IN_HAND: Final = f"SELECT true FROM police_reports WHERE police_agency_id = $1 AND {IN_HAND}"
+
+
+async def has_in_hand(tx: Tx, agency_id: UUID) -> bool:
+    """Tell whether police have a report that is not with the township. Needs the SYSTEM reach."""
+    return await tx.connection.fetchval(f"{_IN_HAND} LIMIT 1", agency_id) is not None

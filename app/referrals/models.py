@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CheckConstraint, Column, Index, Uuid
+from sqlalchemy import CheckConstraint, Column, Index, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -126,6 +126,11 @@ class Referral(BelowChild, hiding.HiddenRow, table=True):
         Index("ix_referrals_child_id_opened_at", "child_id", "opened_at", "id"),
         Index("ix_referrals_region_code_opened_at", "region_code", "opened_at", "id"),
         Index("ix_referrals_to_id_opened_at", "to_id", "opened_at", "id"),
+        Index(
+            "ix_referrals_unanswered",
+            "to_id",
+            postgresql_where=text("state IN ('open', 'accepted')"),
+        ),
         Index("ix_referrals_from_id_opened_at", "from_id", "opened_at", "id"),
         Index("ix_referrals_source_id", "source_id"),
         # For who sees many of them.

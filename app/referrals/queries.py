@@ -142,3 +142,24 @@ _PLAIN: Final = (
     *("id", "child_id", "to_kind", "waits", "needs", "source", "opened_at", "due_at"),
     *("state", "version"),
 )
+
+
+_UNANSWERED: Final = "r.to_id = {} AND r.state IN ('open', 'accepted')"
+
+
+async def unanswered(tx: Tx, principal: Principal, agency_id: UUID, *, most: int) -> asyncpg.Record:
+    """Count what an agency was referred and has not answered: what of it the caller may know."""
+    where = visible(principal).add(_UNANSWERED, agency_id)
+    late = where.bind(tx.now)
+    return await tx.connection.fetchrow(
+        "SELECT count(*) AS open, count(*) FILTER (WHERE o.late) AS overdue FROM ("
+        f"SELECT r.due_at <= {late} AS late FROM referrals r WHERE {where} LIMIT {most}) o",
+        *where.arguments,
+    )
+
+
+async def answers(tx: Tx, agency_id: UUID) -> bool:
+    """Tell whether an agency has not answered something. Needs the SYSTEM reach."""
+    where = Where(_UNANSWERED, agency_id)
+    sql = f"SELECT true FROM referrals r WHERE {where} LIMIT 1"
+    return await tx.connection.fetchval(sql, *where.arguments) is not None

@@ -58,6 +58,7 @@ WITH RECURSIVE waiting (id) AS (
                WHERE f.endpoint_id = e.id AND f.state = 'leased' AND f.next_at > $1) AS free
     FROM waiting JOIN webhook_endpoints e USING (id)
     LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS gate (id, room) USING (id)
+    JOIN agencies a ON a.id = e.agency_id AND a.active
     WHERE e.active
 ), due AS MATERIALIZED (
     SELECT d.id, room.id AS endpoint_id, room.free, class.name AS class, class.urgent, d.next_at,

@@ -64,7 +64,7 @@ async def test_reading_the_audit_is_audited_and_pages(client, database, settings
         await client.get(f"/v1/audit-entries?child_id={child}", headers=auditor.headers)
     queries.clear()
     first = await client.get("/v1/audit-entries?limit=2", headers=auditor.headers)
-    assert len(queries) == 3, queries.statements
+    assert len(queries) == 4, queries.statements
     cursor = first.json()["next_cursor"]
     rest = await client.get(f"/v1/audit-entries?limit=2&cursor={cursor}", headers=auditor.headers)
     seen = [entry["id"] for page in (first, rest) for entry in page.json()["items"]]
@@ -118,6 +118,41 @@ async def test_who_seeks_nobody_leaves_no_mark(client, database, settings):
     await client.get("/v1/children", headers=county.headers)
     told = await client.get("/v1/audit-entries", headers=county.headers)
     assert [each["sought"] for each in told.json()["items"]] == [[]]
+
+
+async def test_who_did_what_is_told_by_name_to_those_who_may_know(client, database, settings):
+    """Supervision of the region, and their own agency; no name stands in the record."""
+    near, far = [
+        await a_caller(database, settings, "civil_affairs", region, machine=False)
+        for region in (JIZHOU, WUQING)
+    ]
+    for caller in (near, far):
+        await client.get("/v1/audit-entries", headers=caller.headers)
+    async with database.begin(SYSTEM) as tx:
+        for caller, name in ((near, "甄近"), (far, "甄远")):
+            await tx.connection.execute(
+                "UPDATE staff SET name = $2 WHERE id = $1", caller.subject_id, name
+            )
+        written = await tx.connection.fetchval(
+            "SELECT string_agg(e::text, '') FROM audit_entries e"
+        )
+    assert "甄" not in written
+    for region, own in ((JIZHOU, "甄近"), (WUQING, "甄远")):
+        auditor = await a_caller(database, settings, "auditor", region)
+        answer = await client.get("/v1/audit-entries", headers=auditor.headers)
+        assert {each["actor_name"] for each in answer.json()["items"]} == {own}
+    answer = await client.get("/v1/audit-entries", headers=near.headers)
+    assert [each["actor_name"] for each in answer.json()["items"]] == ["甄近"]
+    async with database.begin(SYSTEM) as tx:  # they work elsewhere by now
+        await tx.connection.execute(
+            "UPDATE staff SET agency_id = $2, region_code = $3 WHERE id = $1",
+            near.subject_id,
+            far.agency_id,
+            WUQING,
+        )
+    auditor = await a_caller(database, settings, "auditor", JIZHOU)
+    answer = await client.get("/v1/audit-entries", headers=auditor.headers)
+    assert None in {each["actor_name"] for each in answer.json()["items"]}
 
 
 class TestWhoSawAChild:

@@ -87,6 +87,7 @@ CHANGED_EVERYWHERE = Counter(
         "dropout_alerts/jobs.py": 4,
         "dropout_alerts/operations.py": 2,
         "referrals/operations/answering.py": 1,
+        "referrals/operations/passing.py": 1,
         "visits/jobs.py": 1,
         # Put together of several, which say the county:
         "children/operations.py": 2,
@@ -96,7 +97,8 @@ CHANGED_EVERYWHERE = Counter(
     }
 )
 """Texts that change or delete rows without the county: Citus asks all machines. Done seldom: what
-is doubted, taken back or called otherwise. A text that is put together counts with its parts.
+is doubted, taken back or called otherwise, an office that goes on for another. A text that is put
+together counts with its parts.
 """
 CHANGES = re.compile(r"\b(?:UPDATE|DELETE FROM) (\w+)")
 

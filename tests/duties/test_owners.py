@@ -97,6 +97,7 @@ async def test_who_is_not_there_holds_no_post(database, settings, child) -> None
     for by_machine, gone, back in (
         (False, "post_holdings SET since = '2026-11-21'", "post_holdings SET since = '2026-11-20'"),
         (False, *(f"posts SET active = {is_so}" for is_so in ("false", "true"))),
+        (False, *(f"staff SET active = {is_so}" for is_so in ("false", "true"))),
         (False, "agencies SET active = kind <> 'village_committee'", "agencies SET active = true"),
         (
             True,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from tests.matrix.data import DUTIES, PURPOSES, ROLES, done_for, inside, remit  # noqa: F401
 from tests.matrix.described import Operation
 from tests.matrix.facts import Target, Who
+from tests.matrix.offices import OFFICES
 from tests.matrix.people import PEOPLE
 from tests.matrix.visible import (
     ANSWERS_FOR_ITS_PLACE,
@@ -118,6 +119,7 @@ def _could(role: str, who: Who, target: Target) -> bool:
 
 
 REFUSED: Mapping[str, Refusal] = {
+    **OFFICES,
     **PEOPLE,
     **dict.fromkeys(
         ("tryPolicyValue", "startPolicyTrial"), lambda who, _, __: not reads_categories(who)

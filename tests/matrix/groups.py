@@ -90,6 +90,8 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     **dict.fromkeys(
         (
             *("createAgency", "listPosts", "addPost", "listHolders", "holdPost", "leavePost"),
+            *("handOverPost", "changePost", "closePost", "readOpenBusiness"),
+            *("changeAgency", "closeAgency", "mergeAgency", "listAgencies", "readAgency"),
             *("listClients", "registerApp", "replaceClientKeys", "suspendClient", "resumeClient"),
             *("allowBearerTokens", "endBearerTokens"),
             *("listApprovals", "readApproval", "withdrawApproval", "listReviews", "readReview"),
@@ -107,6 +109,13 @@ LOOKS_AT: Mapping[str, tuple[Respect, ...]] = {
     ),
     **dict.fromkeys(("listMySignIns", "endMySignIns"), (_holder,)),
     "registerClient": (_by_name, _all_scopes),
+    **dict.fromkeys(
+        (
+            *("listHiringChecks", "readHiringCheck", "askHiringCheck", "answerHiringCheck"),
+            *("recordNotClear", "listStaffNearChildren"),
+        ),
+        (_by_name, _holder),
+    ),
     "readReporterAlone": (_holder,),
     **dict.fromkeys(
         ("proposeApproval", "decideApproval", "finishReview"), (_by_name, _holder, _all_scopes)

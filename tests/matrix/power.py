@@ -1,10 +1,13 @@
-"""What waits for a second person around a target, and what one did alone."""
+"""What waits for a second person around a target, what one did alone, and who was checked."""
+
+from datetime import date
 
 import orjson
 
 from app.access.approvals.models import BODY, REASON, Approval, Review
 from app.core.clock import LATEST
 from app.core.data.db import Tx
+from app.hiring_checks.models import HiringCheck
 from tests.matrix.facts import Target
 
 
@@ -44,5 +47,16 @@ def store(tx: Tx, target: Target) -> None:
             done_by=target.ids["staff_id"],
             done_at=tx.now,
             due_at=LATEST,
+        )
+    )
+    tx.session.add(
+        HiringCheck(
+            id=target.ids["check_id"],
+            staff_id=target.ids["staff_id"],
+            agency_id=target.owner,
+            region_code=target.owner_region,
+            office_id=target.police,
+            asked_on=date(2026, 11, 2),
+            created_at=tx.now,
         )
     )

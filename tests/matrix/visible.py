@@ -197,6 +197,7 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "approval_id": _shares_power,
     "review_id": _shares_power,
     "entry_id": _audits,
+    "check_id": owns,
     "breach_id": lambda who, target: owns(who, target) or inside(who, target.region),
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter

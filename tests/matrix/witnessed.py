@@ -64,6 +64,7 @@ _KINDS = {
     "agencies": set(),
     "approvals": set(),
     "child_readers": {"audit"},
+    "hiring_checks": set(),
 }
 """What kinds of data an operation shows of a child, where that is not called like its chapter."""
 

@@ -43,6 +43,7 @@ OF_AGENCIES = {
     "staff": 0.3,
     "staff_accounts": 0.3,
     "post_holdings": 0.3,
+    "hiring_checks": 0.3,
     "clients": 0.05,
     "sign_ins": 0.05,
     "devices": 0.1,
