@@ -21,7 +21,6 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.add_column("agencies", sa.Column("phone", sa.String(), nullable=True), if_not_exists=True)
     op.add_column("agencies", sa.Column("closed_on", sa.Date(), nullable=True), if_not_exists=True)
     op.add_column(
         "posts",
@@ -64,7 +63,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("posts", "version", if_exists=True)
     op.drop_column("agencies", "closed_on", if_exists=True)
-    op.drop_column("agencies", "phone", if_exists=True)
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():
         op.drop_index(

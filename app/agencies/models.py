@@ -49,8 +49,8 @@ class AgencyKind(StrEnum):
 
 class Agency(SQLModel, table=True):
     """An organisation with duties: a village committee, a school, a police bureau …
-    `region_code`: the division it serves. `phone`: its office's, no person's. `closed_on`: since
-    when it is no more; one that is suspended has none.
+    `region_code`: the division it serves. `closed_on`: since when it is no more; one
+    that is suspended has none.
     """
 
     __tablename__ = "agencies"
@@ -67,7 +67,6 @@ class Agency(SQLModel, table=True):
     region_code: int = Field(sa_type=BigInteger)
     uscc: str | None = Field(default=None, unique=True)
     """统一社会信用代码, unified social credit code, if it has one."""
-    phone: str | None = None
     active: bool = True
     closed_on: date | None = None
     version: int = 1

@@ -104,7 +104,6 @@ async def create_agency(
     *,
     name_en: str | None = None,
     uscc: str | None = None,
-    phone: str | None = None,
 ) -> Agency:
     """Register an agency. Raises RegionUnknown, CreditCodeInvalid or AgencyAlreadyRegistered."""
     region_code = await _place(tx, region_code)
@@ -116,7 +115,6 @@ async def create_agency(
         name_en=name_en,
         region_code=region_code,
         uscc=uscc,
-        phone=phone,
         created_at=tx.now,
         updated_at=tx.now,
     )

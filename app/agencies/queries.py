@@ -158,7 +158,7 @@ async def list_agencies(
     if narrow is not None:
         narrow(where)
     select = (
-        "SELECT id, kind, name, name_en, region_code, uscc, phone, active, closed_on, version"
+        "SELECT id, kind, name, name_en, region_code, uscc, active, closed_on, version"
         " FROM agencies a"
     )
     return await paging.fetch(tx, select, where, _BY_PLACE, window)

@@ -14,7 +14,6 @@ from app.core.http.wire import (
     Moment,
     Permitted,
     PermittedByTwo,
-    Phone,
     ShownRegion,
     Version,
 )
@@ -66,7 +65,6 @@ class AgencyCreate(Input):
     name_en: Line | None = Field(default=None, description="English name.")
     region_code: GivenRegion = Field(description="The division it serves.")
     uscc: Uscc | None = Field(default=None, description="统一社会信用代码, if it has one.")
-    phone: Phone | None = Field(default=None, description="Telephone of its office, no person's.")
 
 
 class AgencyChange(Input):
@@ -76,7 +74,6 @@ class AgencyChange(Input):
     name: Line | None = Field(default=None, description="Full Chinese name.")
     name_en: Line | None = Field(default=None, description="English name.")
     region_code: GivenRegion | None = Field(default=None, description="The division it serves.")
-    phone: Phone | None = Field(default=None, description="Telephone of its office, no person's.")
 
 
 class AgencyClosure(Input):
@@ -100,7 +97,6 @@ class Agency(BaseModel):
     name_en: Shown | None = Field(description="English name, if it has one.")
     region_code: ShownRegion
     uscc: Uscc | None = Field(description="统一社会信用代码, if known.")
-    phone: Shown | None = Field(description="Telephone of its office, if known.")
     active: bool = Field(description="False once it acts no more.")
     closed_on: Day | None = Field(description="The day it was closed, for good.")
     permitted: Permitted

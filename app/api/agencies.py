@@ -240,7 +240,6 @@ async def create_agency(
         region_code,
         name_en=new.name_en,
         uscc=new.uscc,
-        phone=new.phone,
     )
     about = {"agency_kind": new.kind, "agency_id": before, "agency_region": region_code}
     return Shown(
@@ -271,7 +270,7 @@ async def change_agency(
     change: schemas.AgencyChange,
     tx: Transaction,
 ) -> Shown[schemas.Agency]:
-    """Change an agency's name, telephone or the division it serves. Its posts and systems must
+    """Change an agency's name or the division it serves. Its posts and systems must
     answer for places inside that one.
     """
     agency = await _to_change(tx, principal, agency_id, _CHANGE)

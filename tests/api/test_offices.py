@@ -69,7 +69,7 @@ def codes(answer):
 
 class TestChanged:
     async def test_ones_own_by_one(self, client, county) -> None:
-        body = {"name": "蓟州区民政局", "phone": "022 5550 0101"}
+        body = {"name": "蓟州区民政局", "name_en": "Civil affairs of Jizhou"}
         answer = await change(client, county, county.agency_id, body)
         assert answer.status_code == 200, answer.text
         shown = answer.json()

@@ -130,7 +130,7 @@ _REFERENCE = (
     Ask("changePost", always({"based_on": 1, "local_title": "儿童主任"}), gives="village_director"),
     Ask("closePost", gives="village_director"),
     Ask("readOpenBusiness"),
-    Ask("changeAgency", always({"based_on": 1, "phone": "022 0000 0000"})),
+    Ask("changeAgency", always({"based_on": 1, "name_en": "An office"})),
     Ask("closeAgency", always({"reason": "合成记录,仅用于测试。"})),
     Ask("mergeAgency", always({"successor_id": str(new_id())})),
     Ask("listHiringChecks", shows=("check_id",)),
