@@ -45,6 +45,7 @@ def test_what_takes_two_is_this(app) -> None:
     """One more or less is a decision."""
     assert set(guarded(app)) == {
         *("createAgency", "addPost", "holdPost"),
+        *("changeAgency", "mergeAgency", "changePost", "handOverPost"),
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
         *("allowBearerTokens", "readReporter", "setPublicContact"),
         *("answerRightsRequest", "closeBreach"),

@@ -64,6 +64,11 @@ class Order(NamedTuple):
     keys: Mapping[str, type]
     descending: bool = False
 
+    @property
+    def of_several_tables(self) -> bool:
+        """Whether no index holds all of it; then one of the first column finds where to go on."""
+        return len({name.partition(".")[0] for name in self.keys if "." in name}) > 1
+
 
 class Rows(NamedTuple):
     """One page of rows, and the cursor of the next; or no rows, and the cursor of each part."""
@@ -111,6 +116,8 @@ async def fetch(
     for sign, keys in ((behind, span.after), (up_to, span.until)):
         if keys is not None:
             where.add(f"({names}) {sign} ({', '.join(map(where.bind, keys))})")
+    if span.after is not None and order.of_several_tables:
+        where.add(f"{next(iter(order.keys))} {behind}= {{}}", span.after[0])
     statement = _statement(select, where, order, window.limit + 1, arms)
     try:
         rows = await tx.connection.fetch(statement, *where.arguments)
