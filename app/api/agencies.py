@@ -23,7 +23,6 @@ from app.access.acts import (
 from app.access.deps import needs
 from app.access.guards import (
     AGENCY_OF_POWER,
-    CONTACT_OF_POWER,
     OFFICE_CHANGED,
     POWER,
     POWER_TAKEN,
@@ -50,7 +49,6 @@ from app.regions.deps import RegionSpan
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 RegistersAgencies = Annotated[Principal, needs(WRITE, approval=AGENCY_OF_POWER)]
-SaysContact = Annotated[Principal, needs(WRITE, approval=CONTACT_OF_POWER)]
 ChangesAgencies = Annotated[Principal, needs(WRITE, approval=OFFICE_CHANGED)]
 ClosesAgencies = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
@@ -144,6 +142,13 @@ _MERGE: Final = replace(_CHANGE, conditions=(*_CHANGE.conditions, _ANOTHERS))
 _CLOSE: Final = replace(_MERGE, guard=None)
 _ACTS: Final[Mapping[str, Act]] = {
     "changeAgency": _CHANGE,
+    "setPublicContact": replace(
+        _CHANGE,
+        conditions=(
+            own_or_inside("id", "region_code", OutsideRemit),
+            unset("closed_on", AgencyClosed),
+        ),
+    ),
     "closeAgency": _CLOSE,
     "mergeAgency": _MERGE,
 }
@@ -159,7 +164,7 @@ def _shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Agen
 
 def _about(agency: Agency) -> dict[str, Any]:
     """Return what of an agency decides whether it takes two people, and who decides."""
-    of = {"id": agency.id, "kind": agency.kind, "agency_kind": agency.kind}
+    of = {"id": agency.id, "kind": agency.kind}
     return {**of, "agency_id": agency.id, "agency_region": agency.region_code}
 
 
@@ -258,10 +263,11 @@ async def create_agency(
 
 
 @router.put(
-    "/agencies/{agency_id}/public-contact", responses=documented(AgencyNotFound, OutsideRemit)
+    "/agencies/{agency_id}/public-contact",
+    responses=documented(AgencyNotFound, OutsideRemit, AgencyClosed),
 )
 async def set_public_contact(
-    principal: SaysContact,
+    principal: ChangesAgencies,
     agency_id: UUID,
     said: schemas.PublicContact,
     tx: Transaction,
@@ -269,11 +275,7 @@ async def set_public_contact(
     """Say how anybody reaches an agency, yours or one inside your remit: a desk elsewhere calls
     there about a child.
     """
-    agency = await queries.find(tx, agency_id)
-    if agency is None or not agency.active:
-        raise AgencyNotFound
-    if agency.id != principal.agency_id:
-        require_remit(principal, agency.region_code)
+    agency = await _to_change(tx, principal, agency_id, _ACTS["setPublicContact"])
     about = _about(agency)
     agency = await operations.set_public_contact(tx, agency, said.public_contact)
     return Shown(_shown(tx, principal, agency.model_dump()), about=about)

@@ -52,7 +52,10 @@ BY_TWO: Mapping[str, frozenset[str]] = {
     ),
     "resetPassword": frozenset({"administrator", "civil_affairs", "operator"}),
     **dict.fromkeys(
-        ("resumeClient", "allowBearerTokens", "registerApp", "holdPost", "setPublicContact"),
+        (
+            *("resumeClient", "allowBearerTokens", "registerApp", "holdPost"),
+            *("setPublicContact", "changeAgency", "changePost", "handOverPost"),
+        ),
         frozenset({"operator"}),
     ),
     "registerClient": frozenset({"civil_affairs"}),
