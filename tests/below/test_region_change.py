@@ -281,6 +281,7 @@ def test_every_package_that_files_under_places_follows() -> None:
         "children",
         "dropout_alerts",
         "duties",
+        "hiring_checks",
         "police_reports",
         "unresolved",
         "webhooks",

@@ -118,7 +118,10 @@ def test_a_command_says_in_a_line_what_is_open(tmp_path) -> None:
     for changes, said in (
         ({}, "TONGHU_KEYS_FILE may be read or replaced by others (mode 0644)"),
         ({"TONGHU_CORS_ORIGINS": '["*"]'}, "production lets only named https origins"),
-        ({"TONGHU_TRUSTED_PROXIES": "10.0.0.0/8"}, 'error parsing value for field "trusted_pro'),
+        (
+            {"TONGHU_TRUSTED_PROXIES": "10.0.0.0/8"},
+            'No JSON: error parsing value for field "trusted_pro',
+        ),
         ({"TONGHU_DATABASE__POOL_SIZE": "x"}, "TONGHU_DATABASE__POOL_SIZE: Input should be"),
     ):
         done = subprocess.run(

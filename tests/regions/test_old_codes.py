@@ -14,6 +14,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.regions import divisions, operations
 from app.regions import queries as regions
+from tests.access.approving import send_by_two
 from tests.access.factories import a_caller
 from tests.children.factories import a_child, a_file
 from tests.conftest import NOW, PinnedDatabase, pinned, undone
@@ -239,11 +240,12 @@ class TestAnOffice:
         assert answer.status_code == 201, answer.text
         assert answer.json()["region_code"] == str(VILLAGE)
 
-    async def test_gets_a_system_with_an_old_code(self, client, county) -> None:
+    async def test_gets_a_system_with_an_old_code(self, client, database, settings, county) -> None:
         new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
-        answer = await client.post("/v1/clients", json=new, headers=county.headers)
-        assert answer.status_code == 201, answer.text
-        assert answer.json()["region_code"] == str(COUNTY)
+        asked, of = ("registerClient", "POST", "/v1/clients", new), {"agency_id": county.agency_id}
+        other = await a_caller(database, settings, "civil_affairs", COUNTY, **of)
+        answer = await send_by_two(client, county, other, *asked)
+        assert (answer.status_code, answer.json()["region_code"]) == (201, str(COUNTY))
 
     async def test_is_told_of_a_place_by_its_old_code(self, client, county) -> None:
         new = {
