@@ -42,7 +42,6 @@ from app.regions.deps import RegionSpan
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 ReadsHolders = Annotated[Principal, needs(READ, personal=True)]
-ReadsBusiness = Annotated[Principal, needs(duties.READ, personal=False)]
 FillsPosts = Annotated[Principal, needs(WRITE, approval=POST_OF_POWER)]
 EmptiesPosts = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
@@ -52,6 +51,13 @@ class PostNotFound(Problem, status=404, denies=True):
 
     title = "No such post"
     title_zh = "没有这个岗位"
+
+
+class BusinessNotYours(Problem, status=403, denies=True):
+    """Who is told nothing of what is owed would be told that nothing is."""
+
+    title = "Your role is not told what is owed"
+    title_zh = "您的角色无权了解待办职责"
 
 
 class HoldingNotFound(Problem, status=404):
@@ -89,6 +95,13 @@ _OPEN: Final = Condition(
     lambda *_: operations.PostGivenUp(),
 )
 _GIVEN: Final = stands(_roles_filled_by, lambda *_: RoleNotYours(), "role")
+_TOLD: Final = Condition(
+    ("id",),
+    lambda principal, _: duties.READ.code in principal.scopes,
+    lambda _, wanted: bool(wanted),
+    "({0} IS NOT NULL AND {wanted}::boolean)",
+    lambda *_: BusinessNotYours(),
+)
 _READ: Final = Act(READ.code, (_REACHED,))
 _FILL: Final = Act(WRITE.code, (_REACHED, _GIVEN, _OPEN), guard=POST_OF_POWER)
 _EMPTY: Final = Act(WRITE.code, (_REACHED, _GIVEN))
@@ -99,7 +112,7 @@ _POST_ACTS: Final[Mapping[str, Act]] = {
     "handOverPost": _FILL,
     "changePost": _FILL,
     "closePost": replace(_FILL, guard=None),
-    "readOpenBusiness": Act(duties.READ.code, (_REACHED,)),
+    "readOpenBusiness": Act(READ.code, (_REACHED, _TOLD)),
 }
 
 
@@ -296,9 +309,9 @@ async def hand_over_post(
     return Shown(_holding(taken), about=_about(asdict(post)))
 
 
-@router.get("/posts/{post_id}/open-business", responses=documented(PostNotFound))
+@router.get("/posts/{post_id}/open-business", responses=documented(PostNotFound, BusinessNotYours))
 async def read_open_business(
-    principal: ReadsBusiness, post_id: UUID, tx: ReadTransaction
+    principal: ReadsAgencies, post_id: UUID, tx: ReadTransaction
 ) -> Shown[schemas.OpenBusiness]:
     """Count what is open at a post: the same to who leaves it and to who comes."""
     post = await _post_for(_POST_ACTS["readOpenBusiness"], principal, tx, post_id)

@@ -100,9 +100,9 @@ class TestChanged:
             found = await client.get(f"/v1/agencies/{agency}", headers=county_person.headers)
             told[agency] = found.json()["permitted"], found.json()["permitted_by_two"]
         assert told == {
-            county.agency_id: (["changeAgency"], []),
-            office: (["closeAgency"], ["changeAgency", "mergeAgency"]),
-            police: ([], []),
+            county.agency_id: (["changeAgency", "setPublicContact"], []),
+            office: (["closeAgency"], ["changeAgency", "setPublicContact", "mergeAgency"]),
+            police: ([], ["setPublicContact"]),
         }
 
     @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class TestHandedOver:
         ]
         operator = await a_caller(database, settings, "operator", 0)
         refused = await client.get(url, headers=operator.headers)
-        assert problem(refused) == (403, "scope-missing")
+        assert problem(refused) == (403, "business-not-yours")
 
     async def test_what_an_office_was_asked_is_counted(
         self, client, database, settings, county

@@ -283,6 +283,7 @@ def test_every_package_that_files_under_places_follows() -> None:
         "dropout_alerts",
         "duties",
         "elsewhere",
+        "hiring_checks",
         "police_reports",
         "unresolved",
         "webhooks",

@@ -8,7 +8,9 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
+from app.hiring_checks.jobs import follow_region_change
 from app.hiring_checks.rules import due_on
+from app.regions.events import RegionReplaced
 from tests.access.approving import problem
 from tests.access.factories import Caller, a_caller, an_agency, renewed
 from tests.agencies.factories import a_person, a_post
@@ -280,3 +282,20 @@ class TestEveryYear:
     def test_from_the_question_on(self) -> None:
         assert due_on(date(2026, 1, 1), date(2025, 1, 1), 365) == date(2027, 1, 1)
         assert due_on(None, date(2025, 1, 1), 365) == date(2025, 1, 1)
+
+
+async def test_checks_go_along_when_a_place_gets_another_code(database, scene, client) -> None:
+    await ask(client, scene)
+    change = RegionReplaced(
+        subject_id=new_id(),
+        region_code=120119201000,
+        home_county=COUNTY,
+        old_lo=TOWNSHIP,
+        old_hi=TOWNSHIP + 1000,
+        shift=100_000,
+        on=date(2026, 11, 20),
+    )
+    async with database.begin(SYSTEM) as tx:
+        await follow_region_change(tx, change)
+        place = await tx.connection.fetchval("SELECT region_code FROM hiring_checks")
+    assert place == TOWNSHIP + 100_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.matrix.data import inside
+from tests.matrix.data import ROLES, inside
 from tests.matrix.facts import Target, Who
 
 _LINE = {"civil_affairs", "township_supervisor", "village_director"}
@@ -22,6 +22,7 @@ OFFICES: Mapping[str, Callable[[Who, Target, str | None], bool]] = {
         ("handOverPost", "changePost"), lambda who, _, gives: not _gives_alone(who, gives)
     ),
     "closePost": lambda who, _, gives: who.role != "operator" and not _gives_alone(who, gives),
+    "readOpenBusiness": lambda who, *_: "duties:read" not in ROLES[who.role]["scopes"],
     # Another's is changed by two, and so is an operator's.
     "changeAgency": lambda who, target, _: target.owner != who.agency or who.role == "operator",
     **dict.fromkeys(("closeAgency", "mergeAgency"), _not_anothers_within),

@@ -37,6 +37,8 @@ ELSEWHERE: Mapping[str, frozenset[str]] = {
     "recordPresenceFinding": frozenset(
         {"civil_affairs", "education_authority", "township_supervisor"}
     ),
+    # Who reads no duties counts none, and is refused: tests/api/test_posts.py.
+    "readOpenBusiness": frozenset({"administrator", "operator"}),
     # What they opened themselves; on the stage somebody else did: tests/break_glass.
     "readBreakGlassFile": frozenset({"auditor", "village_director"}),
     # It is done for protection, which is not the purpose asked for: tests/elsewhere.

@@ -237,15 +237,15 @@ class TestAnOffice:
             "region_code": OLD_VILLAGE,
         }
         answer = await client.post("/v1/posts", json=new, headers=county.headers)
-        assert (answer.status_code, answer.json()["region_code"]) == (201, str(VILLAGE))
-
-    async def test_gets_a_system_with_an_old_code(self, client, county, database, settings) -> None:
-        new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
-        two = await a_caller(database, settings, "civil_affairs", COUNTY)
-        how = ("registerClient", "POST", "/v1/clients", new)
-        answer = await send_by_two(client, county, two, *how)
         assert answer.status_code == 201, answer.text
-        assert answer.json()["region_code"] == str(COUNTY)
+        assert answer.json()["region_code"] == str(VILLAGE)
+
+    async def test_gets_a_system_with_an_old_code(self, client, database, settings, county) -> None:
+        new = {"name": "测试系统", "role": "civil_affairs", "region_code": OLD_COUNTY}
+        asked, of = ("registerClient", "POST", "/v1/clients", new), {"agency_id": county.agency_id}
+        other = await a_caller(database, settings, "civil_affairs", COUNTY, **of)
+        answer = await send_by_two(client, county, other, *asked)
+        assert (answer.status_code, answer.json()["region_code"]) == (201, str(COUNTY))
 
     async def test_is_told_of_a_place_by_its_old_code(self, client, county) -> None:
         new = {
