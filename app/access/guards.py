@@ -120,3 +120,17 @@ IN_DANGER: Final = Afterwards(
     "办案民警单独查阅报告人联系方式",
     "an officer reads a reporter's contact alone while a child may be in danger",
 )
+NOTICES_TURNED: Final = Afterwards(
+    timedelta(hours=72),
+    "登记推送地址,改动其网址、种类、开关或密钥,或放弃一次强制推送",
+    "an address for an agency's notices is registered, turned, switched or keyed anew, or a"
+    " mandatory notice given up",
+    Condition(
+        ("turns",),
+        lambda *_: True,
+        lambda turns, wanted: wanted and turns,
+        "({0} = {wanted}::boolean)",
+        lambda *_: ApprovalRequired(),
+    ),
+)
+"""Notices could be sent elsewhere with it, or nowhere: who stands above is told at once."""
