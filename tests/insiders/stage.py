@@ -51,16 +51,16 @@ class Town:
             method, f"/v1/{path}", headers={**who.headers, **told}, **sent
         )
 
-    async def get(self, who: Caller, path: str, **headers: str) -> httpx.Response:
+    async def reads(self, who: Caller, path: str, **headers: str) -> httpx.Response:
         return await self.ask(who, "GET", path, **headers)
 
-    async def post(
+    async def sends(
         self, who: Caller, path: str, body: Any = None, **headers: str
     ) -> httpx.Response:
         return await self.ask(who, "POST", path, body, **headers)
 
     async def items(self, who: Caller, path: str, **headers: str) -> list[dict[str, Any]]:
-        answer = await self.get(who, path, **headers)
+        answer = await self.reads(who, path, **headers)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
         return found
@@ -136,7 +136,7 @@ async def a_town(client: httpx.AsyncClient, database: Database, settings: Settin
         database, settings, "administrator", TOWNSHIP, agency_id=school
     )
     file = a_file(VILLAGE)
-    made = await town.post(town.director, "children", file)
+    made = await town.sends(town.director, "children", file)
     assert made.status_code == 201, made.text
     town.child = made.json()["id"]
     async with database.begin(SYSTEM) as tx:
@@ -147,7 +147,7 @@ async def a_town(client: httpx.AsyncClient, database: Database, settings: Settin
     town.far = str((await a_child(database, ELSEWHERE + 101200, name="样小三")).id)
     report = a_report(child_id=town.child)
     del report["subject"]
-    filed = await town.post(town.teacher, "police-reports", report, purpose="protection")
+    filed = await town.sends(town.teacher, "police-reports", report, purpose="protection")
     assert filed.status_code == 201, filed.text
     town.report = filed.json()["id"]
     return town

@@ -40,19 +40,19 @@ class TestBribedClerk:
     async def test_sets_nobody_before_the_police_or_the_township(self, town) -> None:
         """Nor does anybody whom the clerk enters alone work anywhere."""
         new = {"kind": "police", "name": "假派出所", "region_code": str(TOWNSHIP)}
-        assert said(await town.post(town.clerk, "agencies", new)) == (403, "kind-not-yours")
+        assert said(await town.sends(town.clerk, "agencies", new)) == (403, "kind-not-yours")
         second = {**new, "kind": "township_government"}
-        assert said(await town.post(town.clerk, "agencies", second)) == (409, "place-served")
-        made = await town.post(town.clerk, "agencies", {**new, "kind": "hospital"})
+        assert said(await town.sends(town.clerk, "agencies", second)) == (409, "place-served")
+        made = await town.sends(town.clerk, "agencies", {**new, "kind": "hospital"})
         assert made.status_code == 201, "a name on a list"
         hospital = made.json()["id"]
         post = {"role": "hospital", "local_title": "医生", "region_code": str(TOWNSHIP)}
-        answer = await town.post(town.clerk, "posts", {**post, "agency_id": hospital})
+        answer = await town.sends(town.clerk, "posts", {**post, "agency_id": hospital})
         assert said(answer) == (403, "role-not-yours")
         body = {"name": "影子", "username": "ying.zi", "agency_id": hospital}
-        assert said(await town.post(town.clerk, "staff", body)) == (403, "agency-not-yours")
+        assert said(await town.sends(town.clerk, "staff", body)) == (403, "agency-not-yours")
         of_mine = {"name": "影子", "username": "ying.zi"}
-        assert said(await town.post(town.clerk, "staff", of_mine)) == (403, "approval-required")
+        assert said(await town.sends(town.clerk, "staff", of_mine)) == (403, "approval-required")
         seen = await town.recorded(town.clerk)
         assert {("createAgency", "denied"), ("createAgency", "allowed")} <= seen
         assert {("addPost", "denied"), ("createStaff", "denied")} <= seen
@@ -60,16 +60,16 @@ class TestBribedClerk:
     async def test_takes_no_second_post_for_an_accomplice_of_another_office(self, town) -> None:
         post = {"local_title": "x", "region_code": str(VILLAGE)}
         village = {"agency_id": str(town.director.agency_id), "role": "village_director"}
-        added = (await town.post(town.clerk, "posts", {**post, **village})).json()["id"]
+        added = (await town.sends(town.clerk, "posts", {**post, **village})).json()["id"]
         since = {"since": "2026-11-20"}
         own = {**since, "staff_id": str(town.clerk.subject_id)}
-        answer = await town.post(town.clerk, f"posts/{added}/holdings", own)
+        answer = await town.sends(town.clerk, f"posts/{added}/holdings", own)
         assert said(answer) == (403, "role-not-yours")
         mine = {"agency_id": str(town.clerk.agency_id), "role": "civil_affairs"}
         mine |= {"region_code": str(COUNTY)}
-        added = (await town.post(town.clerk, "posts", {**post, **mine})).json()["id"]
+        added = (await town.sends(town.clerk, "posts", {**post, **mine})).json()["id"]
         friend = {**since, "staff_id": str(town.director.subject_id)}
-        answer = await town.post(town.clerk, f"posts/{added}/holdings", friend)
+        answer = await town.sends(town.clerk, f"posts/{added}/holdings", friend)
         assert said(answer) == (422, "staff-not-of-agency")
 
     async def test_ends_the_director_and_is_looked_at(self, town) -> None:
@@ -77,23 +77,23 @@ class TestBribedClerk:
         holding = town.director.claims["grant_id"]
         post = await town.kept("SELECT post_id FROM post_holdings WHERE id = $1", holding)
         end = f"posts/{post}/holdings/{holding}/end"
-        answer = await town.post(town.clerk, end, {"until": "2026-11-20"})
+        answer = await town.sends(town.clerk, end, {"until": "2026-11-20"})
         assert answer.status_code == 200
-        assert (await town.get(town.director, "me")).status_code == 401
+        assert (await town.reads(town.director, "me")).status_code == 401
         assert "approvals.acted_alone" in await town.told(town.clerk2)
         assert await town.owed(town.clerk2) == ["leavePost"]
         [review] = await town.items(town.clerk2, "reviews")
         place = f"reviews/{review['id']}/finding"
         finding = {"finding": "proper", "note": REASON}
-        own = await town.post(town.clerk, place, finding)
+        own = await town.sends(town.clerk, place, finding)
         assert said(own) == (403, "another-person-needed")
-        found = await town.post(town.clerk2, place, {**finding, "finding": "improper"})
+        found = await town.sends(town.clerk2, place, {**finding, "finding": "improper"})
         assert found.status_code == 200
         assert ("leavePost", "allowed") in await town.recorded(town.clerk)
 
     async def test_keeps_no_report_from_the_police_and_learns_no_reporter(self, town) -> None:
         at = f"police-reports/{town.report}"
-        read = await town.get(town.clerk, at)
+        read = await town.reads(town.clerk, at)
         assert read.status_code == 200, "civil affairs of the place follows what is done"
         assert "金丝雀" not in read.text
         for method, path in (
@@ -103,7 +103,7 @@ class TestBribedClerk:
             body = None if method == "GET" else {"reason": REASON}
             answer = await town.ask(town.clerk, method, f"{at}{path}", body)
             assert said(answer) == (403, "scope-missing"), path
-        assert (await town.get(town.officer, at)).json()["state"] == "filed"
+        assert (await town.reads(town.officer, at)).json()["state"] == "filed"
         assert ("readReporter", "denied") in await town.recorded(town.clerk)
 
     async def test_reads_as_many_as_is_usual_and_is_heard_of_beyond(
@@ -117,9 +117,9 @@ class TestBribedClerk:
         for purpose in ("care", "education"):
             for _ in range(4):
                 child = await a_child(town.database, VILLAGE)
-                shown = await town.get(town.clerk, f"children/{child.id}", purpose=purpose)
+                shown = await town.reads(town.clerk, f"children/{child.id}", purpose=purpose)
                 assert shown.status_code == 200
-            list_ = await town.get(town.clerk, "children?limit=200", purpose=purpose)
+            list_ = await town.reads(town.clerk, "children?limit=200", purpose=purpose)
             assert said(list_) == (429, "budget-spent")
         budgets.marks_of.cache_clear()
         alarms = await town.items(town.auditor, "reading-alarms")
@@ -129,13 +129,16 @@ class TestBribedClerk:
 
     async def test_seeks_a_neighbours_child_and_it_stands_by_the_child(self, town) -> None:
         """By number, by name; under another purpose than the true one it is read all the same."""
-        by_number = await town.post(town.clerk, "children/search", {"resident_id": RESIDENT_ID})
+        by_number = await town.sends(town.clerk, "children/search", {"resident_id": RESIDENT_ID})
         assert [row["id"] for row in by_number.json()["items"]] == [town.child]
         nobody = {"name": "样小三"}
-        beyond = await town.post(town.clerk, "children/search", nobody)
+        beyond = await town.sends(town.clerk, "children/search", nobody)
         assert beyond.json()["items"] == [], "of another county"
-        assert said(await town.get(town.clerk, f"children/{town.far}")) == (404, "child-not-found")
-        lying = await town.get(town.clerk, f"children/{town.neighbour}", purpose="education")
+        assert said(await town.reads(town.clerk, f"children/{town.far}")) == (
+            404,
+            "child-not-found",
+        )
+        lying = await town.reads(town.clerk, f"children/{town.neighbour}", purpose="education")
         assert lying.status_code == 200
         readers = await town.items(town.township, f"children/{town.neighbour}/readers")
         mine = [row for row in readers if row["actor"] == f"staff:{town.clerk.subject_id}"]
@@ -145,12 +148,12 @@ class TestBribedClerk:
 
     async def test_takes_a_list_home_page_by_page_and_no_further(self, town) -> None:
         """A cursor is for who was given it; what each page showed stands in the record."""
-        first = await town.get(town.clerk, "children?limit=1")
+        first = await town.reads(town.clerk, "children?limit=1")
         cursor = first.json()["next_cursor"]
         path = f"children?limit=1&cursor={cursor}"
-        assert (await town.get(town.clerk, path)).status_code == 200
+        assert (await town.reads(town.clerk, path)).status_code == 200
         for thief in (town.clerk2, town.township):
-            assert (await town.get(thief, path)).status_code in {400, 422}
+            assert (await town.reads(thief, path)).status_code in {400, 422}
         rows = await town.items(town.auditor, "audit-entries?limit=200")
         shown = [row["child_ids"] for row in rows if row["operation"] == "listChildren"]
         assert {town.child, town.neighbour} <= {each for row in shown for each in row}
@@ -158,14 +161,14 @@ class TestBribedClerk:
     async def test_registers_no_key_and_turns_no_notices_unseen(self, town) -> None:
         key = {"name": "x", "agency_id": str(town.clerk.agency_id), "role": "civil_affairs"}
         key |= {"region_code": str(COUNTY), "jwks": {"keys": [a_key()[1]]}}
-        answer = await town.post(town.clerk, "clients", key)
+        answer = await town.sends(town.clerk, "clients", key)
         assert said(answer) == (403, "approval-required")
         city = await a_caller(
             town.database, town.settings, "civil_affairs", 120000000000, machine=False
         )
         where = {"url": "https://thief.example.org/in", "description": "x"}
         where |= {"event_types": ["children.*"]}
-        made = await town.post(town.clerk, "webhook-endpoints", where)
+        made = await town.sends(town.clerk, "webhook-endpoints", where)
         assert made.status_code == 201
         assert await town.owed(town.clerk2) == ["registerWebhookEndpoint"]
         at = f"webhook-endpoints/{made.json()['id']}"
@@ -176,21 +179,21 @@ class TestBribedClerk:
 
     async def test_drops_no_finding_alone_nor_by_a_second_account(self, town) -> None:
         lost = a_visit(uuid4(), findings=[something_wrong()])
-        held = (await town.post(town.director, "visits", lost)).json()["unresolved_id"]
+        held = (await town.sends(town.director, "visits", lost)).json()["unresolved_id"]
         other = town.clerk2
         async with town.database.begin(SYSTEM) as tx:
             await note_same_person(tx, town.clerk.subject_id, other.subject_id)
         at = f"unresolved/{held}"
 
         async def drops(who):
-            etag = (await town.get(who, at)).headers["etag"]
-            return await town.post(who, f"{at}/dismissal", {"words": "查无此人"}, match=etag)
+            etag = (await town.reads(who, at)).headers["etag"]
+            return await town.sends(who, f"{at}/dismissal", {"words": "查无此人"}, match=etag)
 
         first = await drops(town.township)
         assert first.json()["state"] == "open"
         again = await drops(town.township)
         assert said(again) == (409, "second-person-dismisses")
-        assert (await town.get(town.director, at)).json()["state"] == "open"
+        assert (await town.reads(town.director, at)).json()["state"] == "open"
 
     async def test_waives_nothing_with_an_account_of_their_own(self, town) -> None:
         """Who is said to be one person is; who is not counts as two, and both names stand there."""
@@ -199,8 +202,8 @@ class TestBribedClerk:
         duty = f"duties/{mine[0]['id']}"
 
         async def does(who, path, body=None):
-            etag = (await town.get(who, duty)).headers["etag"]
-            return await town.post(who, f"{duty}/{path}", body, match=etag)
+            etag = (await town.reads(who, duty)).headers["etag"]
+            return await town.sends(who, f"{duty}/{path}", body, match=etag)
 
         assert (await does(town.clerk, "waiver", {"reason": WHY})).status_code == 201
         assert said(await does(town.clerk, "waiver/approval")) == (403, "proposed-by-you")
@@ -218,7 +221,7 @@ class TestBribedClerk:
             town.database, town.settings, "civil_affairs", ELSEWHERE, machine=False
         )
         body = {"child_id": town.far, "reason": EMERGENCY, "minutes": 30}
-        opened = await town.post(town.clerk, "break-glass", body, purpose="protection")
+        opened = await town.sends(town.clerk, "break-glass", body, purpose="protection")
         assert opened.status_code == 201
         assert "break_glass.opened" in await town.told(theirs)
         [seen] = await town.items(theirs, "break-glass")
@@ -262,7 +265,7 @@ class TestStolenPhone:
             assert said(answer) in {(403, "scope-missing"), (422, "validation-failed")}, path
         found = await town.items(town.township, f"staff/{person.staff_id}/devices")
         lost = f"staff/{person.staff_id}/devices/{found[0]['id']}/revocation"
-        assert (await town.post(town.township, lost)).status_code == 200
+        assert (await town.sends(town.township, lost)).status_code == 200
         assert (await key.ask(client, "GET", "/v1/me", token)).status_code == 401
 
     async def test_what_was_copied_off_it_ends_with_it(
@@ -271,7 +274,7 @@ class TestStolenPhone:
         person, key, app, issued = phone
         found = await town.items(town.township, f"staff/{person.staff_id}/devices")
         lost = f"staff/{person.staff_id}/devices/{found[0]['id']}/revocation"
-        await town.post(town.township, lost)
+        await town.sends(town.township, lost)
         again = await refresh(client, app, issued["refresh_token"], key)
         assert again.status_code == 400
         _, anew = await tokens(client, database, unique, key)
@@ -287,7 +290,7 @@ class TestStolenPhone:
         elsewhere = await a_caller(
             database, town.settings, "township_supervisor", ELSEWHERE + 101000
         )
-        answer = await town.post(elsewhere, f"staff/{phone[0].staff_id}/device-code")
+        answer = await town.sends(elsewhere, f"staff/{phone[0].staff_id}/device-code")
         assert said(answer) == (404, "staff-not-found")
 
     async def test_the_password_read_over_a_shoulder_opens_a_sign_in_that_shows(
@@ -326,8 +329,8 @@ async def test_a_proposal_of_the_clerk_is_read_before_it_is_approved(town, clien
     """A colleague who signs everything is the way in; what was signed stands there, whole."""
     body = {"name": "影子", "username": "ying.zi"}
     made = await propose(client, town.clerk, "createStaff", "/v1/staff", body)
-    read = await town.get(town.clerk2, f"approvals/{made.json()['id']}")
+    read = await town.reads(town.clerk2, f"approvals/{made.json()['id']}")
     assert (read.json()["body"], read.json()["proposed_by"]) == (body, str(town.clerk.subject_id))
     assert (await decide(client, town.clerk2, made.json()["id"], "refused")).status_code == 200
-    answer = await town.post(town.clerk, "staff", body, approval=made.json()["id"])
+    answer = await town.sends(town.clerk, "staff", body, approval=made.json()["id"])
     assert said(answer) == (403, "approval-unusable")
