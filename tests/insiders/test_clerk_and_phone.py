@@ -31,8 +31,10 @@ from tests.break_glass.factories import REASON as EMERGENCY
 from tests.children.factories import RESIDENT_ID, a_child
 from tests.insiders.stage import COUNTY, ELSEWHERE, REASON, TOWNSHIP, VILLAGE, said
 from tests.jobs import run_jobs
+from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit, something_wrong
 
+AT, LATER = "2026-11-20T09:40:00+08:00", "2026-11-20T09:50:00+08:00"
 WHY = "合成记录:全家年前已随父母外出,本季度不在村。"
 
 
@@ -105,6 +107,46 @@ class TestBribedClerk:
             assert said(answer) == (403, "scope-missing"), path
         assert (await town.reads(town.officer, at)).json()["state"] == "filed"
         assert ("readReporter", "denied") in await town.recorded(town.clerk)
+
+    async def test_moves_no_child_out_of_their_own_county(self, town) -> None:
+        await some_regions(town.database, ELSEWHERE + 101200)
+        at = f"children/{town.child}"
+        away = {"residence": {"region_code": str(ELSEWHERE + 101200)}}
+        etag = (await town.reads(town.clerk, at)).headers["etag"]
+        moved = await town.ask(town.clerk, "PATCH", at, away, match=etag)
+        assert said(moved) == (403, "outside-remit")
+        assert ("changeChild", "denied") in await town.recorded(town.clerk)
+
+    async def test_hangs_a_report_on_another_child_and_all_hear_it(self, town) -> None:
+        """It counts; the police have the report as before, and whose it is is asked again."""
+        at = f"police-reports/{town.report}"
+        lie = {"withdrawn_at": AT, "basis": "合成记录:姓名与住址不一致。"}
+        assert (await town.sends(town.clerk, f"{at}/child/withdrawal", lie)).status_code == 201
+        other = {
+            "identified_at": LATER,
+            "child_id": town.neighbour,
+            "basis": lie["basis"],
+        }
+        assert (await town.sends(town.clerk, f"{at}/child", other)).status_code == 201
+        for who in (town.officer, town.township, town.clerk2):
+            told = await town.told(who)
+            assert "police_reports.identification_withdrawn" in told
+            assert "police_reports.child_identified" in told
+        chain = (await town.reads(town.officer, f"{at}/chain")).json()["steps"]
+        assert {row["agency_id"] for row in chain} == {str(town.clerk.agency_id)}
+        read = (await town.reads(town.officer, at)).json()
+        assert read["state"] == "filed"
+        assert read["child_id"] != town.child, "it worked"
+        assert read["unanswered"] == ["living_alone"], "what was reported is owed all the same"
+
+    async def test_names_nobody_as_suspect_whom_no_reporter_meant(self, town) -> None:
+        """The station would learn nothing more of the report."""
+        at = f"police-reports/{town.report}"
+        lie = {"named_at": AT, "basis": "合成记录:来访人指称。"}
+        lie["suspect_agency_id"] = str(town.officer.agency_id)
+        named = await town.sends(town.clerk, f"{at}/suspect", lie)
+        assert said(named) == (409, "suspect-known-already")
+        assert (await town.reads(town.officer, at)).status_code == 200
 
     async def test_reads_as_many_as_is_usual_and_is_heard_of_beyond(
         self, town, monkeypatch

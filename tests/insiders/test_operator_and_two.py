@@ -46,6 +46,9 @@ class TestOperatorUnderPressure:
         elsewhere = await a_caller(town.database, town.settings, "operator", ELSEWHERE)
         await town.reads(elsewhere, f"children/{town.child}", purpose="care")
         assert await town.recorded(elsewhere) == set(), "who has no power over the place"
+        city = await a_caller(town.database, town.settings, "civil_affairs", 120000000000)
+        await town.reads(city, f"children/{town.child}")
+        assert await town.recorded(city) == set(), "nor of others above"
 
     async def test_becomes_nobody_alone(self, town, unique) -> None:
         """The police, a system, an account, a post, the chief: each asks for a second operator."""
