@@ -67,13 +67,6 @@ CLIENT_OF_POWER: Final = Guard(
     "clients of agencies of kind police, operator, supervision or education, or of another agency"
     " than yours, and apps",
 )
-CONTACT_OF_POWER: Final = Guard(
-    _of_or_anothers(*POWER),
-    "公安、运营、监督、教育机构或其他机构的对外联系方式",
-    "the public contact of agencies of kind police, operator, supervision or education, or of"
-    " another agency than yours",
-)
-"""Whoever asks about a child is sent where it says."""
 PEOPLE_OF_POWER: Final = Guard(
     _of_or_anothers(*_DECIDE),
     "公安、运营、监督、教育、民政机构的人员,以及其他机构的人员",

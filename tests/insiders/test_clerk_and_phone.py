@@ -208,6 +208,11 @@ class TestBribedClerk:
         city = await a_caller(
             town.database, town.settings, "civil_affairs", 120000000000, machine=False
         )
+        call_me = {"public_contact": "022-99999999"}
+        own = f"agencies/{town.clerk.agency_id}/public-contact"
+        for who in (town.clerk, await town.colleague(town.clerk, machine=True)):
+            answer = await town.ask(who, "PUT", own, call_me)
+            assert said(answer) == (403, "approval-required")
         where = {"url": "https://thief.example.org/in", "description": "x"}
         where |= {"event_types": ["children.*"]}
         made = await town.sends(town.clerk, "webhook-endpoints", where)
