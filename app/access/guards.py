@@ -63,7 +63,6 @@ OFFICE_CHANGED: Final = Guard(
     "公安、运营、监督、教育机构,以及本机构以外的其他机构",
     "agencies of kind police, operator, supervision or education, and any other than yours",
 )
-"""Its public contact, too: whoever asks about a child is sent where it says."""
 POST_OF_POWER: Final = Guard(
     _OF_POWER,
     "公安、运营、监督、教育机构的岗位",
@@ -121,3 +120,17 @@ IN_DANGER: Final = Afterwards(
     "办案民警单独查阅报告人联系方式",
     "an officer reads a reporter's contact alone while a child may be in danger",
 )
+NOTICES_TURNED: Final = Afterwards(
+    timedelta(hours=72),
+    "登记推送地址,改动其网址、种类、开关或密钥,或放弃一次强制推送",
+    "an address for an agency's notices is registered, turned, switched or keyed anew, or a"
+    " mandatory notice given up",
+    Condition(
+        ("turns",),
+        lambda *_: True,
+        lambda turns, wanted: wanted and turns,
+        "({0} = {wanted}::boolean)",
+        lambda *_: ApprovalRequired(),
+    ),
+)
+"""Notices could be sent elsewhere with it, or nowhere: who stands above is told at once."""

@@ -38,6 +38,14 @@ async def serving(tx: Tx, kind: str, region_code: int) -> UUID | None:
     return found
 
 
+async def above(tx: Tx, kind: str, region_code: int) -> UUID | None:
+    """Return the nearest active agency of a kind that stands above those of a place."""
+    found: UUID | None = await tx.connection.fetchval(
+        _SERVING, kind, rules.lineage(region_code)[1:]
+    )
+    return found
+
+
 def serving_in_sql(kind: str, column: str) -> str:
     """Write, in SQL, the active agencies of a kind that stand nearest to the place in a column, the
     one that `serving` returns first: a place may have several.

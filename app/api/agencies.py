@@ -23,6 +23,7 @@ from app.access.acts import (
 from app.access.deps import needs
 from app.access.guards import (
     AGENCY_OF_POWER,
+    ALWAYS,
     OFFICE_CHANGED,
     POWER,
     POWER_TAKEN,
@@ -49,6 +50,7 @@ from app.regions.deps import RegionSpan
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
 RegistersAgencies = Annotated[Principal, needs(WRITE, approval=AGENCY_OF_POWER)]
+SaysContact = Annotated[Principal, needs(WRITE, approval=ALWAYS)]
 ChangesAgencies = Annotated[Principal, needs(WRITE, approval=OFFICE_CHANGED)]
 ClosesAgencies = Annotated[Principal, needs(WRITE, review=POWER_TAKEN)]
 
@@ -148,6 +150,7 @@ _ACTS: Final[Mapping[str, Act]] = {
             own_or_inside("id", "region_code", OutsideRemit),
             unset("closed_on", AgencyClosed),
         ),
+        guard=ALWAYS,
     ),
     "closeAgency": _CLOSE,
     "mergeAgency": _MERGE,
@@ -267,13 +270,13 @@ async def create_agency(
     responses=documented(AgencyNotFound, OutsideRemit, AgencyClosed),
 )
 async def set_public_contact(
-    principal: ChangesAgencies,
+    principal: SaysContact,
     agency_id: UUID,
     said: schemas.PublicContact,
     tx: Transaction,
 ) -> Shown[schemas.Agency]:
     """Say how anybody reaches an agency, yours or one inside your remit: a desk elsewhere calls
-    there about a child.
+    there about a child, so two people say it.
     """
     agency = await _to_change(tx, principal, agency_id, _ACTS["setPublicContact"])
     about = _about(agency)

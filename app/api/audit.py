@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from app.core.http.paging import Page, Paged, Rows
 from app.core.http.routing import ReadTransaction
 from app.core.http.shown import Shown
 from app.core.http.wire import region_text
+from app.regions import rules as regions
 
 router = routing.v1(AREA.tag)
 ReadsAudit = Annotated[Principal, needs(READ)]
@@ -117,19 +119,24 @@ async def list_audit_entries(
     """List who saw or changed what, newest first.
 
     Every caller with the scope sees its own agency's entries; supervision also those of every
-    agency in its region.
+    agency in its region, and of the operators over it.
     """
-    supervises = principal.agency_kind == "supervision"
-    page = await queries.entries(
+    asked = partial(
+        queries.entries,
         tx,
         window,
         agency_id=principal.agency_id,
         served=principal.agencies,
         codes=principal.region_hi - principal.region_lo,
-        region=(principal.region_lo, principal.region_hi) if supervises else None,
         child_id=child_id,
         decision=decision,
     )
+    if principal.agency_kind == "supervision":
+        region = (principal.region_lo, principal.region_hi)
+        async with tx.as_system():  # operators stand above any supervisor's reach
+            page = await asked(region=region, above=regions.lineage(principal.region_code)[1:])
+    else:
+        page = await asked(region=None)
     people = [person for row in page.rows if (person := _person(row["actor"]))]
     names = await agencies.names(tx, people)
     return Shown(

@@ -29,19 +29,24 @@ async def entries(
     served: Sequence[UUID],
     codes: int,
     region: tuple[int, int] | None,
+    above: Sequence[int] = (),
     child_id: UUID | None,
     decision: str | None,
 ) -> paging.Rows:
     """List entries, newest first: those of one agency and, with `region` (half-open range of
-    region codes), those of every caller whose remit lies there. Never about what is hidden from
-    that agency, whose remit holds `codes`, or from one that the reader `served` (AZ-8); but what it
-    was itself refused stands, as it does of what there is not.
+    region codes), those of every caller whose remit lies there, and of operators whose remit is a
+    place `above` it: they have power over it, and nobody else looks at them. Never about what is
+    hidden from that agency, whose remit holds `codes`, or from one that the reader `served` (AZ-8);
+    but what it was itself refused stands, as it does of what there is not.
     """
     if region is None:
         where = Where("a.agency_id = {}", agency_id)
     else:
-        supervised = "a.agency_id = {} OR (a.region_code >= {} AND a.region_code < {})"
-        where = Where(supervised, agency_id, *region)
+        supervised = (
+            "a.agency_id = {} OR (a.region_code >= {} AND a.region_code < {})"
+            " OR (a.region_code = ANY ({}::bigint[]) AND a.role = 'operator')"
+        )
+        where = Where(supervised, agency_id, *region, list(above))
     where.add(_SHOWN, agency_id, codes, served)
     if child_id is not None:
         where.checked().add(_ABOUT, child_id)

@@ -10,6 +10,8 @@ from sqlmodel import select
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
+from app.agencies import queries as agencies
+from app.agencies.models import AgencyKind
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -48,6 +50,19 @@ def as_endpoint(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas
     """Show an endpoint without its secrets."""
     may = permitted(ENDPOINT_ACTS, principal, row, tx.today)
     return schemas.Endpoint.model_validate({**row, "permitted": may})
+
+
+async def turned(
+    tx: Tx, principal: Principal, region: str, *, turns: bool = True
+) -> dict[str, Any]:
+    """Say of what turns an agency's notices what its review asks: over which place, and who stands
+    above and is told; of the police the police, of all others civil affairs.
+    """
+    place, own = int(region), principal.agency_kind
+    kind = own if own == AgencyKind.police else AgencyKind.civil_affairs
+    find = agencies.above if kind == own else agencies.serving
+    above = await find(tx, kind, place) if turns else None
+    return {"turns": turns, "agency_id": above, "agency_region": place}
 
 
 async def has_open_mandatory(tx: Tx, endpoint_id: UUID) -> bool:

@@ -9,6 +9,7 @@ from fastapi import Query, Request
 from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
+from app.access.guards import NOTICES_TURNED
 from app.access.principal import Principal
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -42,6 +43,7 @@ class DeliveryNotFound(Problem, status=404, denies=True):
 ReadsWebhooks = Annotated[Principal, needs(READ)]
 ReadsFeed = Annotated[Principal, needs(READ, personal=True)]
 WritesWebhooks = Annotated[Principal, needs(WRITE)]
+TurnsNotices = Annotated[Principal, needs(WRITE, review=NOTICES_TURNED)]
 _ENDPOINT = ("endpoint_id", "The endpoint's id.", queries.endpoint, EndpointNotFound)
 EndpointInPath = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT)]
 EndpointToChange = Annotated[WebhookEndpoint, named_in_path(*_ENDPOINT, lock=True)]
@@ -52,7 +54,7 @@ DeliveryInPath = Annotated[asyncpg.Record, named_in_path(*_DELIVERY)]
 
 @router.post("/webhook-endpoints", status_code=201, responses=documented(endpoints.EndpointInvalid))
 async def register_webhook_endpoint(
-    principal: WritesWebhooks, new: schemas.EndpointCreate, request: Request, tx: Transaction
+    principal: TurnsNotices, new: schemas.EndpointCreate, request: Request, tx: Transaction
 ) -> Shown[schemas.EndpointWithSecret]:
     """Register a webhook endpoint.
 
@@ -62,7 +64,8 @@ async def register_webhook_endpoint(
     """
     settings = request.state.settings.webhooks
     made = await endpoints.register_endpoint(tx, principal, new, settings=settings)
-    return Shown(made, subject=made.id)
+    about = await queries.turned(tx, principal, made.region_code)
+    return Shown(made, subject=made.id, about=about)
 
 
 @router.get("/webhook-endpoints")
@@ -90,7 +93,7 @@ async def read_webhook_endpoint(
     responses=documented(endpoints.EndpointInvalid, endpoints.DeliveriesOpen),
 )
 async def change_webhook_endpoint(
-    principal: WritesWebhooks,
+    principal: TurnsNotices,
     endpoint: EndpointToChange,
     change: schemas.EndpointChange,
     if_match: IfMatch,
@@ -105,12 +108,13 @@ async def change_webhook_endpoint(
     changed = await endpoints.change_endpoint(
         tx, principal, endpoint, change, if_match=if_match, settings=settings
     )
-    return Shown(changed)
+    about = await queries.turned(tx, principal, changed.region_code, turns=change.turns)
+    return Shown(changed, about=about)
 
 
 @router.post("/webhook-endpoints/{endpoint_id}/secret-rotations", status_code=201)
 async def rotate_webhook_secret(
-    principal: WritesWebhooks,
+    principal: TurnsNotices,
     endpoint: EndpointToChange,
     rotation: schemas.SecretRotation,
     if_match: IfMatch,
@@ -118,7 +122,7 @@ async def rotate_webhook_secret(
 ) -> Shown[schemas.EndpointWithSecret]:
     """Replace the signing secret; for a while both sign, the new one first."""
     made = await endpoints.rotate_secret(tx, principal, endpoint, rotation, if_match=if_match)
-    return Shown(made)
+    return Shown(made, about=await queries.turned(tx, principal, made.region_code))
 
 
 @router.get("/webhook-deliveries")
@@ -164,11 +168,14 @@ async def replay_webhook_delivery(
     responses=documented(PersonRequired, DeliveryNotOpen),
 )
 async def close_webhook_delivery(
-    principal: WritesWebhooks, delivery: DeliveryInPath, closure: schemas.Closure, tx: Transaction
+    principal: TurnsNotices, delivery: DeliveryInPath, closure: schemas.Closure, tx: Transaction
 ) -> Shown[schemas.Delivery]:
     """Stop trying a mandatory delivery, in the name of the person signed in."""
     row = await deliveries.close_delivery(tx, principal, delivery, closure)
-    return Shown(queries.as_delivery(tx, principal, row), children=queries.named(row))
+    about = await queries.turned(tx, principal, str(row["region_code"]))
+    about = {**about, "reason": closure.reason}
+    shown = queries.as_delivery(tx, principal, row)
+    return Shown(shown, children=queries.named(row), about=about)
 
 
 @router.get("/events")

@@ -68,6 +68,11 @@ class EndpointChange(Input):
         default=None, description="False: none sent; what is for it is held for thirty days."
     )
 
+    @property
+    def turns(self) -> bool:
+        """Whether the agency is told elsewhere, of something else, or when it was not."""
+        return any(each is not None for each in (self.url, self.event_types, self.active))
+
 
 class SecretRotation(Input):
     """How long the old secret goes on signing beside the new one."""

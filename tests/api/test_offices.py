@@ -100,7 +100,7 @@ class TestChanged:
             found = await client.get(f"/v1/agencies/{agency}", headers=county_person.headers)
             told[agency] = found.json()["permitted"], found.json()["permitted_by_two"]
         assert told == {
-            county.agency_id: (["changeAgency", "setPublicContact"], []),
+            county.agency_id: (["changeAgency"], ["setPublicContact"]),
             office: (["closeAgency"], ["changeAgency", "setPublicContact", "mergeAgency"]),
             police: ([], ["setPublicContact"]),
         }

@@ -50,13 +50,12 @@ def few(monkeypatch):
 
 @pytest.mark.parametrize("sought", [BY_NUMBER, BY_NAME, {**BY_NAME, "name": "样 小一"}], ids=str)
 async def test_is_told_that_a_child_is_known_and_whom_to_call_and_nothing_else(
-    client, offices, child, hospital, sought
+    client, database, settings, offices, child, hospital, sought
 ) -> None:
-    put = await client.put(
-        f"/v1/agencies/{offices.county.agency_id}/public-contact",
-        json={"public_contact": "022-00000000"},
-        headers=offices.county.headers,
-    )
+    county, agency_id = offices.county, offices.county.agency_id
+    other = await a_caller(database, settings, "civil_affairs", COUNTY, agency_id=agency_id)
+    path, body = f"/v1/agencies/{agency_id}/public-contact", {"public_contact": "022-00000000"}
+    put = await send_by_two(client, county, other, "setPublicContact", "PUT", path, body)
     assert put.status_code == 200, put.text
     answer = await looked(client, hospital, **sought)
     assert answer.status_code == 200, answer.text
@@ -267,7 +266,7 @@ class TestWhomAReportSpeaksAgainst:
         assert own["known"] is True
 
 
-async def test_the_public_contact_is_said_by_the_agency_or_who_has_its_place(
+async def test_the_public_contact_is_said_by_two_of_the_agency_or_who_has_its_place(
     client, database, settings, offices
 ) -> None:
     url = f"/v1/agencies/{offices.township.agency_id}/public-contact"
@@ -285,12 +284,9 @@ async def test_the_public_contact_is_said_by_the_agency_or_who_has_its_place(
     other = await a_caller(database, settings, "civil_affairs", FAR)
     foreign = await client.put(url, json=body, headers=other.headers)
     assert problem(foreign) == (403, "outside-remit")
-    own = await client.put(
-        f"/v1/agencies/{other.agency_id}/public-contact",
-        json={"public_contact": None},
-        headers=other.headers,
-    )
-    assert own.json()["public_contact"] is None
+    own = f"/v1/agencies/{other.agency_id}/public-contact"
+    alone = await client.put(own, json={"public_contact": None}, headers=other.headers)
+    assert problem(alone) == (403, "approval-required"), "nor one's own alone"
     nobody = await client.put(
         "/v1/agencies/0198f5a0-7c1e-7b6a-9c3e-0d5a4b6c7d8e/public-contact",
         json=body,

@@ -200,8 +200,7 @@ REFUSED: Mapping[str, Refusal] = {
         who.holder == "machine" or not inside(who, target.region) or owns(who, target)
     ),
     "lookElsewhere": lambda who, _, gives: who.kind != gives,
-    # Another's, and of an office of power, two people say it.
-    "setPublicContact": lambda who, target, _: not owns(who, target) or who.role == "operator",
+    "setPublicContact": lambda *_: True,  # two people say it
     **dict.fromkeys(
         ("copyChildData", "answerRightsRequest", "liftRestriction"),
         lambda who, _, __: who.holder == "machine",

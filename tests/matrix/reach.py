@@ -52,6 +52,7 @@ BY_TWO: Mapping[str, frozenset[str]] = {
         ("createStaff", "inviteStaff", "inviteDevice", "replaceClientKeys"),
         frozenset({"civil_affairs", "operator"}),
     ),
+    "setPublicContact": frozenset({"civil_affairs", "operator"}),
     "resetPassword": frozenset({"administrator", "civil_affairs", "operator"}),
     **dict.fromkeys(
         (

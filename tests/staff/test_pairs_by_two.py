@@ -125,6 +125,11 @@ async def _hold(database, two: Two) -> Asked:
     return "POST", f"/v1/posts/{post}/holdings", said
 
 
+async def _contact(database, two: Two) -> Asked:
+    said = {"public_contact": "022-00000000"}
+    return "PUT", f"/v1/agencies/{two.agency}/public-contact", said
+
+
 DONE: dict[str, Callable[..., Awaitable[Asked]]] = {
     "createStaff": _create_staff,
     "inviteStaff": _invite,
@@ -135,12 +140,13 @@ DONE: dict[str, Callable[..., Awaitable[Asked]]] = {
     "allowBearerTokens": _bearers,
     "registerApp": _app,
     "holdPost": _hold,
+    "setPublicContact": _contact,
 }
 PAIRS = [
     *((role, operation) for operation in DONE for role in sorted(BY_TWO[operation])),
     # Which the stage of the matrix does not show, for nobody there was reset or suspended before.
     *((role, "resetSecondFactor") for role in ("administrator", "civil_affairs", "operator")),
-    *((role, "resumeStaff") for role in ("civil_affairs", "operator")),
+    *((role, "resumeStaff") for role in ("administrator", "civil_affairs", "operator")),
 ]
 DONE |= {"resetSecondFactor": _reset_factor, "resumeStaff": _resume}
 

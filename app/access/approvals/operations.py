@@ -24,6 +24,7 @@ from app.access.approvals.acts import (
 )
 from app.access.approvals.models import ALONE_REASON, BODY, DECISION_REASON, NOTE, REASON
 from app.access.approvals.trying import Said, scope_of, tried
+from app.access.area import WRITE_APPROVALS
 from app.access.events import Verdict
 from app.access.principal import Principal
 from app.core.data.db import Tx
@@ -233,6 +234,8 @@ SELECT EXISTS (
 """
 _LOOKED_AFTER_BY: Final = {"administrator": "operator"}
 """Above an administrator there is no other of the same line, but who looks after all accounts."""
+_OF_WHO_SHARES_NO_POWER: Final = "civil_affairs"
+"""Who reviews what a school's system or an education authority did over a place."""
 
 
 async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[str, int | None]:
@@ -240,6 +243,8 @@ async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[s
     and nobody else is in the post, those above it.
     """
     role, agency = principal.role.code, principal.agency_id
+    if WRITE_APPROVALS.code not in principal.role.scopes:
+        role = _OF_WHO_SHARES_NO_POWER
     if region is not None or await tx.connection.fetchval(
         _COLLEAGUE, agency, role, list(principal.selves), tx.today
     ):
