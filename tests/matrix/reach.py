@@ -57,11 +57,12 @@ BY_TWO: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             *("resumeClient", "allowBearerTokens", "registerApp", "holdPost"),
-            *("setPublicContact", "changeAgency", "changePost", "handOverPost"),
+            *("changeAgency", "changePost", "handOverPost"),
         ),
         frozenset({"operator"}),
     ),
     "registerClient": frozenset({"civil_affairs"}),
+    "setPublicContact": frozenset({"civil_affairs", "operator"}),
 }
 """What nobody of a role does alone on any target: two do, in tests/staff/test_pairs_by_two.py."""
 
