@@ -261,7 +261,7 @@ UPDATE staff SET agency_id = a.id, region_code = a.region_code FROM agencies a
 WHERE a.id = $2 AND staff.id = $1 AND staff.active
   AND EXISTS (SELECT FROM post_holdings h WHERE h.staff_id = $1)
   AND NOT EXISTS (SELECT FROM post_holdings h
-                  WHERE h.staff_id = $1 AND (h.until IS NULL OR h.until > $3::date))
+                  WHERE h.staff_id = $1 AND (h.until IS NULL OR h.until > least($3::date, $4)))
 """
 
 
@@ -269,8 +269,9 @@ _STANDS: Final = "SELECT true FROM agencies WHERE id = $1 AND closed_on IS NULL 
 
 
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
-    """Put a person into a post from a day on. Whoever has left every post of another agency by that
-    day moves on to this one, as the same person: what they saw in those posts stays theirs to tell.
+    """Put a person into a post from a day on. Whoever has left every post of another agency, by
+    that day and today, moves on to this one, as the same person: what they saw in those posts stays
+    theirs to tell.
     Raises PostGivenUp, StaffNotOfAgency or AlreadyHeld.
     """
     # Held, lest the agency closes before it is seen that somebody has a post there.
@@ -282,7 +283,8 @@ async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -
     )
     if employer != post.agency_id and (
         employer is None
-        or await tx.connection.execute(_MOVES_ON, staff_id, post.agency_id, since) == "UPDATE 0"
+        or await tx.connection.execute(_MOVES_ON, staff_id, post.agency_id, since, tx.today)
+        == "UPDATE 0"
     ):
         raise StaffNotOfAgency
     held = await tx.connection.fetchval(
@@ -301,9 +303,10 @@ async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -
 
 async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
     """End a holding: `until` is the first day the person no longer holds the post. Their authority
-    ends with that day (TOK-4). Raises HoldingEnded or EndBeforeBeginning.
+    ends with that day (TOK-4). An end that lies ahead may be brought forward. Raises HoldingEnded
+    or EndBeforeBeginning.
     """
-    if holding.until is not None:
+    if holding.until is not None and holding.until <= max(until, tx.today):
         raise HoldingEnded
     if until < holding.since:
         raise EndBeforeBeginning

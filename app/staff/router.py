@@ -122,7 +122,7 @@ ACTS: Final[Mapping[str, Act]] = {
         "active", more=[_lacks("nothing", otherwise=NothingToReset)], guard=ALWAYS
     ),
     "suspendStaff": _act("invited", "active"),
-    "resumeStaff": _act("suspended", guard=PEOPLE_OF_POWER),
+    "resumeStaff": _act("suspended", guard=ALWAYS),
     "endStaff": _act("invited", "active", "suspended", "without_account"),
     "listSignIns": Act(READ.code),
     "endSignIns": Act(WRITE.code),
@@ -290,9 +290,11 @@ async def suspend_staff(
     "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
 )
 async def resume_staff(
-    principal: GivesAccess, member: StaffInPath, tx: Transaction
+    principal: Resets, member: StaffInPath, tx: Transaction
 ) -> Shown[schemas.StaffMember]:
-    """Let a suspended person sign in again. What was open before stays ended."""
+    """Let a suspended person sign in again, as two: it may be for misuse, said by somebody else
+    than their agency. What was open before stays ended.
+    """
     ACTS["resumeStaff"].require(principal, member, tx.today)
     await operations.set_active(tx, member["id"], active=True)
     return await _changed(tx, principal, member)

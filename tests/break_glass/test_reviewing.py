@@ -56,6 +56,29 @@ class TestReview:
             await tx.connection.execute("UPDATE break_glass SET region_code = 120118101201")
         assert problem(await review(client, offices.county, glass)) == (403, "not-in-your-remit")
 
+    async def test_nor_by_a_colleague_of_then_who_works_elsewhere_now(
+        self, client, database, settings, child, doctor, now
+    ) -> None:
+        colleague = await a_caller(
+            database, settings, "hospital", COUNTY, agency_id=doctor.agency_id, machine=False
+        )
+        glass = await opened(client, doctor, child)
+        moved = await a_new_post(database, settings, colleague, "civil_affairs", COUNTY, now.date())
+        assert problem(await review(client, moved, glass)) == (403, "opened-by-your-agency")
+        assert (await seen(client, moved))[0]["permitted"] == []
+
+    async def test_no_one_person_of_the_own_agency_takes_back_that_it_was_misuse(
+        self, client, database, settings, offices, child, doctor
+    ) -> None:
+        clerk = await a_caller(
+            database, settings, "administrator", COUNTY, agency_id=doctor.agency_id
+        )
+        glass = await opened(client, doctor, child)
+        assert (await review(client, offices.county, glass, "misuse")).status_code == 200
+        at = f"/v1/staff/{doctor.subject_id}/suspension"
+        resumed = await client.delete(at, headers=clerk.headers)
+        assert problem(resumed) == (403, "approval-required")
+
     async def test_misuse_suspends_the_account_at_once_and_shuts_all_that_is_open(
         self, client, database, offices, child, doctor
     ) -> None:

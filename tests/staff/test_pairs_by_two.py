@@ -140,7 +140,7 @@ PAIRS = [
     *((role, operation) for operation in DONE for role in sorted(BY_TWO[operation])),
     # Which the stage of the matrix does not show, for nobody there was reset or suspended before.
     *((role, "resetSecondFactor") for role in ("administrator", "civil_affairs", "operator")),
-    *((role, "resumeStaff") for role in ("civil_affairs", "operator")),
+    *((role, "resumeStaff") for role in ("administrator", "civil_affairs", "operator")),
 ]
 DONE |= {"resetSecondFactor": _reset_factor, "resumeStaff": _resume}
 

@@ -178,7 +178,9 @@ async def test_what_can_be_done_follows_from_what_is_there(
     assert await does("/suspension", "DELETE") == (409, "/problems/staff-state-differs")
     assert (await does("/suspension"))[0] == 200
     assert await does("/password-reset") == (409, "/problems/staff-state-differs")
-    assert (await does("/suspension", "DELETE"))[0] == 200
+    assert await does("/suspension", "DELETE") == (403, "/problems/approval-required")
+    by_two = ("resumeStaff", "DELETE", _at(at, "/suspension"))
+    assert (await send_by_two(client, administrator, second, *by_two)).status_code == 200
     assert (await does("/end"))[0] == 200
     assert await does("/suspension", "DELETE") == (409, "/problems/staff-state-differs")
     async with database.begin(SYSTEM) as tx:
