@@ -334,6 +334,7 @@ async def close_agency(
     """
     agency = await _to_change(tx, principal, agency_id, _CLOSE)
     await business.refuse_if_open(tx, agency.id)
+    await approvals.pass_up(tx, agency.id, agency.region_code)
     agency = await operations.close_agency(tx, agency)
     return Shown(
         _shown(tx, principal, agency.model_dump()),

@@ -63,6 +63,37 @@ async def test_who_suspends_the_only_colleague_is_reviewed_above(
     assert await _reviews(client, operators[0]) == OWED
 
 
+async def test_what_one_did_before_goes_above_with_the_last_colleague(
+    client, database, settings, operators
+) -> None:
+    """One suspends two, one after the other: of the first the second would have been the judge."""
+    await some_regions(database, VILLAGE)
+    school = await an_agency(database, "school", VILLAGE)
+    one, *others = await _administrators(database, settings, school, 3)
+    for each in others:
+        at = f"/v1/staff/{each.subject_id}/suspension"
+        assert (await client.post(at, headers=one.headers)).status_code == 200
+    assert await _reviews(client, operators[0]) == OWED * 2
+
+
+async def test_what_is_to_be_reviewed_goes_above_when_an_office_closes(
+    client, database, settings, operators
+) -> None:
+    await some_regions(database, VILLAGE)
+    school = await an_agency(database, "school", VILLAGE)
+    people = await _administrators(database, settings, school, 3)
+    at = f"/v1/staff/{people[1].subject_id}/suspension"
+    assert (await client.post(at, headers=people[0].headers)).status_code == 200
+    for each in people:
+        at = f"/v1/staff/{each.subject_id}/end"
+        assert (await client.post(at, headers=operators[0].headers)).status_code == 200
+    body = {"reason": REASON}
+    at = f"/v1/agencies/{school}/closure"
+    closed = await client.post(at, json=body, headers=operators[0].headers)
+    assert closed.status_code == 200, closed.text
+    assert OWED[0] in await _reviews(client, operators[1])
+
+
 async def test_what_is_to_be_reviewed_goes_along_when_offices_merge(
     client, database, settings, operators
 ) -> None:

@@ -251,7 +251,24 @@ async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[s
         )
     if colleague:
         return role, None
+    await pass_up(tx, agency, principal.region_code, role=role)
     return _LOOKED_AFTER_BY.get(role, role), principal.region_code
+
+
+async def pass_up(tx: Tx, agency_id: UUID, region: int, *, role: str | None = None) -> None:
+    """Let those above review what an agency's own people cannot any more: nobody else is in that
+    `role`, or the agency closes.
+    """
+    async with tx.as_system():
+        await tx.connection.execute(
+            "UPDATE reviews SET region_code = $2,"
+            " role = CASE role WHEN 'administrator' THEN 'operator' ELSE role END"
+            " WHERE agency_id = $1 AND region_code IS NULL AND finding IS NULL"
+            " AND ($3::text IS NULL OR role = $3)",
+            agency_id,
+            region,
+            role,
+        )
 
 
 async def pass_on(tx: Tx, agency_id: UUID, successor_id: UUID) -> None:
