@@ -185,15 +185,32 @@ UPDATE posts SET agency_id = $2, version = version + 1 WHERE agency_id = $1 AND 
 """
 
 
+# A post that is no more for each that moves, with who held it: it tells where somebody served.
+_SERVED: Final = """
+WITH twins AS MATERIALIZED (
+    SELECT p.*, gen_random_uuid() AS twin FROM posts p WHERE p.agency_id = $1 AND p.active),
+posts_then AS (
+    INSERT INTO posts (id, agency_id, role, local_title, region_code, remit_lo, remit_hi, active,
+                       version, created_at)
+    SELECT twin, agency_id, role, local_title, region_code, remit_lo, remit_hi, false, version,
+           created_at
+    FROM twins)
+INSERT INTO post_holdings (id, post_id, staff_id, since, until, created_at)
+SELECT gen_random_uuid(), t.twin, h.staff_id, h.since, least(h.until, $2::date), h.created_at
+FROM twins t JOIN post_holdings h ON h.post_id = t.id WHERE h.since <= $2::date
+"""
+
+
 async def take_over(tx: Tx, agency: Agency, successor: Agency) -> None:
-    """Let the posts of an agency and who works for it be another's from now on. Raises
-    PostOutsideAgency.
+    """Let the posts of an agency and who works for it be another's from now on. That they served
+    the one before stays: what is kept from it is kept from them (AZ-8). Raises PostOutsideAgency.
     """
     span = rules.subtree(successor.region_code)
     if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
         raise PostOutsideAgency
     await tx.flush()
     async with tx.as_system():
+        await tx.connection.execute(_SERVED, agency.id, tx.today)
         await tx.connection.execute(_TAKEN_OVER, agency.id, successor.id, successor.region_code)
 
 

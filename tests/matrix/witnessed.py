@@ -63,6 +63,8 @@ _KINDS = {
     "readWebhookDelivery": {"webhook_delivery"},
     "agencies": set(),
     "approvals": set(),
+    "readApproval": {"approval"},
+    "readReview": {"approval"},
     "child_readers": {"audit"},
     "hiring_checks": set(),
 }
