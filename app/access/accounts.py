@@ -31,10 +31,13 @@ ON CONFLICT (staff_id) DO UPDATE SET code_hash = $2, opens = $3, expires_at = $4
 
 async def invite(tx: Tx, staff_id: UUID, opens: Opens) -> Issued:
     """Give out a code for what is to be set up. What was half done ends: an invitation of before, a
-    sign-in between password and second factor, what browsers remember.
+    sign-in between password and second factor, what browsers remember; a code to enrol a phone,
+    unless nothing was set up yet.
     """
     code, expires_at = second_factor.invitation_code(), tx.now + rules.INVITATION_LIVES
     await tx.connection.execute(_NEW_GENERATION, staff_id)
+    if opens != "account":
+        await tx.connection.execute("DELETE FROM device_codes WHERE staff_id = $1", staff_id)
     await tx.connection.execute(_INVITE, staff_id, _hashed(code), opens, expires_at)
     return Issued(code, expires_at)
 

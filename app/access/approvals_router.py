@@ -98,8 +98,8 @@ async def list_approvals(
 async def read_approval(
     principal: ReadsApprovals, found: ApprovalInPath, tx: Transaction
 ) -> Shown[schemas.Approval]:
-    """Read an approval, with the whole request it is for, and why."""
-    return Shown(_approval(tx, principal, found))
+    """Read an approval, with the whole request it is for, and why. That you did is recorded."""
+    return Shown(_approval(tx, principal, found), groups=["approval"])
 
 
 @router.post(
@@ -166,8 +166,8 @@ async def list_reviews(
 async def read_review(
     principal: ReadsApprovals, found: ReviewInPath, tx: Transaction
 ) -> Shown[schemas.Review]:
-    """Read what one person did alone, and what another found."""
-    return Shown(_review(tx, principal, found))
+    """Read what one person did alone, and what another found. That you did is recorded."""
+    return Shown(_review(tx, principal, found), groups=["approval"])
 
 
 @router.post(

@@ -185,15 +185,32 @@ UPDATE posts SET agency_id = $2, version = version + 1 WHERE agency_id = $1 AND 
 """
 
 
+# A post that is no more for each that moves, with who held it: it tells where somebody served.
+_SERVED: Final = """
+WITH twins AS MATERIALIZED (
+    SELECT p.*, gen_random_uuid() AS twin FROM posts p WHERE p.agency_id = $1 AND p.active),
+posts_then AS (
+    INSERT INTO posts (id, agency_id, role, local_title, region_code, remit_lo, remit_hi, active,
+                       version, created_at)
+    SELECT twin, agency_id, role, local_title, region_code, remit_lo, remit_hi, false, version,
+           created_at
+    FROM twins)
+INSERT INTO post_holdings (id, post_id, staff_id, since, until, created_at)
+SELECT gen_random_uuid(), t.twin, h.staff_id, h.since, least(h.until, $2::date), h.created_at
+FROM twins t JOIN post_holdings h ON h.post_id = t.id WHERE h.since <= $2::date
+"""
+
+
 async def take_over(tx: Tx, agency: Agency, successor: Agency) -> None:
-    """Let the posts of an agency and who works for it be another's from now on. Raises
-    PostOutsideAgency.
+    """Let the posts of an agency and who works for it be another's from now on. That they served
+    the one before stays: what is kept from it is kept from them (AZ-8). Raises PostOutsideAgency.
     """
     span = rules.subtree(successor.region_code)
     if await tx.connection.fetchval(_POSTS_OUTSIDE, agency.id, *span):
         raise PostOutsideAgency
     await tx.flush()
     async with tx.as_system():
+        await tx.connection.execute(_SERVED, agency.id, tx.today)
         await tx.connection.execute(_TAKEN_OVER, agency.id, successor.id, successor.region_code)
 
 
@@ -261,7 +278,7 @@ UPDATE staff SET agency_id = a.id, region_code = a.region_code FROM agencies a
 WHERE a.id = $2 AND staff.id = $1 AND staff.active
   AND EXISTS (SELECT FROM post_holdings h WHERE h.staff_id = $1)
   AND NOT EXISTS (SELECT FROM post_holdings h
-                  WHERE h.staff_id = $1 AND (h.until IS NULL OR h.until > $3::date))
+                  WHERE h.staff_id = $1 AND (h.until IS NULL OR h.until > least($3::date, $4)))
 """
 
 
@@ -269,8 +286,9 @@ _STANDS: Final = "SELECT true FROM agencies WHERE id = $1 AND closed_on IS NULL 
 
 
 async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -> PostHolding:
-    """Put a person into a post from a day on. Whoever has left every post of another agency by that
-    day moves on to this one, as the same person: what they saw in those posts stays theirs to tell.
+    """Put a person into a post from a day on. Whoever has left every post of another agency, by
+    that day and today, moves on to this one, as the same person: what they saw in those posts stays
+    theirs to tell.
     Raises PostGivenUp, StaffNotOfAgency or AlreadyHeld.
     """
     # Held, lest the agency closes before it is seen that somebody has a post there.
@@ -282,7 +300,8 @@ async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -
     )
     if employer != post.agency_id and (
         employer is None
-        or await tx.connection.execute(_MOVES_ON, staff_id, post.agency_id, since) == "UPDATE 0"
+        or await tx.connection.execute(_MOVES_ON, staff_id, post.agency_id, since, tx.today)
+        == "UPDATE 0"
     ):
         raise StaffNotOfAgency
     held = await tx.connection.fetchval(
@@ -301,9 +320,10 @@ async def hold_post(tx: Tx, post: Post | PostRef, staff_id: UUID, since: date) -
 
 async def leave_post(tx: Tx, holding: PostHolding, until: date) -> PostHolding:
     """End a holding: `until` is the first day the person no longer holds the post. Their authority
-    ends with that day (TOK-4). Raises HoldingEnded or EndBeforeBeginning.
+    ends with that day (TOK-4). An end that lies ahead may be brought forward. Raises HoldingEnded
+    or EndBeforeBeginning.
     """
-    if holding.until is not None:
+    if holding.until is not None and holding.until <= max(until, tx.today):
         raise HoldingEnded
     if until < holding.since:
         raise EndBeforeBeginning

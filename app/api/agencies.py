@@ -20,6 +20,7 @@ from app.access.acts import (
     stands,
     unset,
 )
+from app.access.approvals import operations as approvals
 from app.access.deps import needs
 from app.access.guards import (
     AGENCY_OF_POWER,
@@ -336,6 +337,7 @@ async def close_agency(
     """
     agency = await _to_change(tx, principal, agency_id, _CLOSE)
     await business.refuse_if_open(tx, agency.id)
+    await approvals.pass_up(tx, agency.id, agency.region_code)
     agency = await operations.close_agency(tx, agency)
     return Shown(
         _shown(tx, principal, agency.model_dump()),
@@ -376,6 +378,7 @@ async def merge_agency(
     await operations.take_over(tx, agency, successor)
     referred = await passing.pass_on(tx, agency.id, successor.id)
     await duties.pass_on(tx, agency.id, successor.id, referred)
+    await approvals.pass_on(tx, agency.id, successor.id)
     await business.refuse_if_open(tx, agency.id, goes_on=True)
     agency = await operations.close_agency(tx, agency)
     return Shown(_shown(tx, principal, agency.model_dump()), about=about, beside=[successor.id])

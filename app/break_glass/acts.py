@@ -75,9 +75,9 @@ _LIVE: Final = Condition(
 )
 _NOT_OURS: Final = Condition(
     ("agency_id",),
-    lambda principal, _: principal.agency_id,
-    operator.ne,
-    "{0} <> {wanted}",
+    lambda principal, _: [*principal.agencies],
+    lambda agency, wanted: agency not in wanted,
+    "{0} <> ALL ({wanted}::uuid[])",
     lambda *_: OpenedByYourAgency(),
 )
 

@@ -61,9 +61,9 @@ class GlassesSpent(Problem, status=429, denies=True):
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 57))"
 _TODAY: Final = """
 SELECT statement_timestamp() AS now, count(*) FILTER (WHERE opened_at >= $2) AS today,
-    (array_agg(id) FILTER (WHERE child_id = $3 AND agency_id = $4
+    (array_agg(id) FILTER (WHERE child_id = $3 AND agency_id = $4 AND staff_id = $5
         AND coalesce(ended_at, ends_at) > statement_timestamp()))[1] AS again
-FROM break_glass WHERE staff_id = $1 AND opened_at >= $2 - interval '1 day'
+FROM break_glass WHERE staff_id = ANY ($1::uuid[]) AND opened_at >= $2 - interval '1 day'
 """
 _BREAK: Final = """
 INSERT INTO break_glass (id, home_county, child_id, region_code, pupil_of, staff_id, agency_id,
@@ -141,11 +141,16 @@ async def _allowed(tx: Tx, principal: Principal, child_id: UUID) -> tuple[dateti
     requests at one moment the second finds the first. Raises GlassesSpent.
     """
     async with tx.as_system():
-        await tx.connection.execute(_ONE_AT_A_TIME, f"break_glass/{principal.staff_id}")
+        await tx.connection.execute(_ONE_AT_A_TIME, f"break_glass/{min(principal.selves)}")
         clock = await tx.connection.fetchval("SELECT statement_timestamp()")
         midnight = beginning(local_date(clock))
         row = await tx.connection.fetchrow(
-            _TODAY, principal.staff_id, midnight, child_id, principal.agency_id
+            _TODAY,
+            list(principal.selves),
+            midnight,
+            child_id,
+            principal.agency_id,
+            principal.staff_id,
         )
     most = _per_day(principal.region_code, tx.today)
     if row["again"] is None and row["today"] >= most:

@@ -123,6 +123,25 @@ class TestOpens:
             )
         await opened(client, doctor, others[2].id)
 
+    async def test_a_person_with_two_accounts_has_one_day(
+        self, client, database, settings, doctor
+    ) -> None:
+        again = await a_caller(
+            database, settings, "hospital", COUNTY, agency_id=doctor.agency_id, machine=False
+        )
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.executemany(
+                "INSERT INTO same_persons (person_id, staff_id) VALUES ($1, $2)",
+                [(person, one.subject_id) for person in [new_id()] for one in (doctor, again)],
+            )
+        child = (await a_child(database, VILLAGE)).id
+        glasses = [await opened(client, who, child) for who in (doctor, again)]
+        assert glasses[0]["id"] != glasses[1]["id"], "each is of one post and account"
+        await opened(client, again, (await a_child(database, VILLAGE)).id)
+        for who in (doctor, again):
+            spent = await broken(client, who, (await a_child(database, VILLAGE)).id)
+            assert problem(spent) == (429, "glasses-spent")
+
 
 def database_reach(caller):
     from app.core.data.db import Reach  # noqa: PLC0415

@@ -2,11 +2,13 @@
 speaks against (AZ-8).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from app.core.data.db import SYSTEM
 from app.duties import jobs as duties
-from tests.access.factories import a_caller, a_new_post
+from tests.access.approving import send_by_two
+from tests.access.factories import a_caller, a_new_post, an_agency, renewed
 from tests.break_glass.conftest import ELSEWHERE
 from tests.break_glass.factories import accused, broken, file, opened, over, problem, review, seen
 from tests.children.factories import a_child
@@ -55,6 +57,29 @@ class TestReview:
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE break_glass SET region_code = 120118101201")
         assert problem(await review(client, offices.county, glass)) == (403, "not-in-your-remit")
+
+    async def test_nor_by_a_colleague_of_then_who_works_elsewhere_now(
+        self, client, database, settings, child, doctor, now
+    ) -> None:
+        colleague = await a_caller(
+            database, settings, "hospital", COUNTY, agency_id=doctor.agency_id, machine=False
+        )
+        glass = await opened(client, doctor, child)
+        moved = await a_new_post(database, settings, colleague, "civil_affairs", COUNTY, now.date())
+        assert problem(await review(client, moved, glass)) == (403, "opened-by-your-agency")
+        assert (await seen(client, moved))[0]["permitted"] == []
+
+    async def test_no_one_person_of_the_own_agency_takes_back_that_it_was_misuse(
+        self, client, database, settings, offices, child, doctor
+    ) -> None:
+        clerk = await a_caller(
+            database, settings, "administrator", COUNTY, agency_id=doctor.agency_id
+        )
+        glass = await opened(client, doctor, child)
+        assert (await review(client, offices.county, glass, "misuse")).status_code == 200
+        at = f"/v1/staff/{doctor.subject_id}/suspension"
+        resumed = await client.delete(at, headers=clerk.headers)
+        assert problem(resumed) == (403, "approval-required")
 
     async def test_misuse_suspends_the_account_at_once_and_shuts_all_that_is_open(
         self, client, database, offices, child, doctor
@@ -134,6 +159,24 @@ class TestWhomAReportSpeaksAgainst:
         assert problem(await file(client, doctor, glass)) == (404, "child-not-found")
         await over(database, glass)
         assert problem(await broken(client, doctor, child)) == (404, "child-not-found")
+
+    async def test_nor_when_the_agency_goes_on_as_another(
+        self, client, database, settings, offices, child, doctor
+    ) -> None:
+        """What is kept from an agency is kept from whoever served it, wherever they are now."""
+        await accused(client, offices.township, child, doctor.agency_id)
+        other = await an_agency(database, "hospital", ELSEWHERE)
+        one = await a_caller(database, settings, "operator", 0, machine=False)
+        two = await a_caller(
+            database, settings, "operator", 0, agency_id=one.agency_id, machine=False
+        )
+        merger = (f"/v1/agencies/{doctor.agency_id}/merger", {"successor_id": str(other)})
+        merged = await send_by_two(client, one, two, "mergeAgency", "POST", *merger)
+        assert merged.status_code == 200, merged.text
+        moved = replace(doctor, claims={**doctor.claims, "agency_id": other})
+        moved = renewed(database, settings, moved)
+        assert (await client.get("/v1/me", headers=moved.headers)).status_code == 200
+        assert problem(await broken(client, moved, child)) == (404, "child-not-found")
 
     async def test_hears_nothing_of_what_others_open(
         self, client, database, offices, child, doctor

@@ -120,13 +120,13 @@ async def withdraw(tx: Tx, principal: Principal, row: asyncpg.Record) -> None:
 
 
 # All of it once more, held: of two at one moment the second finds it used. The second person counts
-# as long as they hold the post in which they decided.
+# as long as they hold the post in which they decided, and are still known as another person.
 _USE: Final = """
 UPDATE approvals a SET used_at = $8
 WHERE a.id = $1 AND a.proposed_by = $2 AND a.agency_id = $3 AND a.role = $4
   AND a.operation = $5 AND a.fingerprint = $6
   AND a.verdict = 'approved' AND a.used_at IS NULL AND a.withdrawn_at IS NULL
-  AND a.expires_at > clock_timestamp()
+  AND a.expires_at > clock_timestamp() AND a.decided_by <> ALL ($9::uuid[])
   AND EXISTS (
     SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies g ON g.id = p.agency_id AND g.active
@@ -170,6 +170,7 @@ async def use(
         fingerprint,
         tx.today,
         tx.now,
+        list(principal.selves),
     )
     if row is None:
         known = await queries.proposed_by(tx, principal.staff_id, approval_id)
@@ -229,6 +230,8 @@ async def done_alone(
 _COLLEAGUE: Final = """
 SELECT EXISTS (
     SELECT FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
+    JOIN staff s ON s.id = h.staff_id AND s.active
+    JOIN staff_accounts a ON a.staff_id = s.id AND a.active
     WHERE p.agency_id = $1 AND p.role = $2 AND h.staff_id <> ALL ($3::uuid[])
       AND h.since <= $4::date AND (h.until IS NULL OR h.until > $4::date))
 """
@@ -240,16 +243,48 @@ _OF_WHO_SHARES_NO_POWER: Final = "civil_affairs"
 
 async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[str, int | None]:
     """Say in which role, and over which place, somebody reviews: where it is the agency's own to do
-    and nobody else is in the post, those above it.
+    and nobody else is in the post, or they are suspended, those above it.
     """
     role, agency = principal.role.code, principal.agency_id
     if WRITE_APPROVALS.code not in principal.role.scopes:
         role = _OF_WHO_SHARES_NO_POWER
-    if region is not None or await tx.connection.fetchval(
-        _COLLEAGUE, agency, role, list(principal.selves), tx.today
-    ):
+    if region is not None:
         return role, region
+    async with tx.as_system():  # accounts are seen by nobody else
+        colleague = await tx.connection.fetchval(
+            _COLLEAGUE, agency, role, list(principal.selves), tx.today
+        )
+    if colleague:
+        return role, None
+    await pass_up(tx, agency, principal.region_code, role=role)
     return _LOOKED_AFTER_BY.get(role, role), principal.region_code
+
+
+async def pass_up(tx: Tx, agency_id: UUID, region: int, *, role: str | None = None) -> None:
+    """Let those above review what an agency's own people cannot any more: nobody else is in that
+    `role`, or the agency closes.
+    """
+    async with tx.as_system():
+        await tx.connection.execute(
+            "UPDATE reviews SET region_code = $2,"
+            " role = CASE role WHEN 'administrator' THEN 'operator' ELSE role END"
+            " WHERE agency_id = $1 AND region_code IS NULL AND finding IS NULL"
+            " AND ($3::text IS NULL OR role = $3)",
+            agency_id,
+            region,
+            role,
+        )
+
+
+async def pass_on(tx: Tx, agency_id: UUID, successor_id: UUID) -> None:
+    """Let an agency's people review in another what they owe: theirs are its people from now on."""
+    async with tx.as_system():
+        await tx.connection.execute(
+            "UPDATE reviews SET agency_id = $2"
+            " WHERE agency_id = $1 AND region_code IS NULL AND finding IS NULL",
+            agency_id,
+            successor_id,
+        )
 
 
 async def finish_review(

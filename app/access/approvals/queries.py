@@ -15,6 +15,7 @@ from app.access.approvals.models import (
     state_in_sql,
 )
 from app.access.principal import Principal
+from app.core import areas
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -36,13 +37,17 @@ def _shown(principal: Principal) -> Where:
 
 def _arms(where: Where, principal: Principal) -> list[str]:
     """Say of whom an approval or a review is: of the agency that asked for it, of the one it
-    concerns, of those who could do the same over the same object.
+    concerns, of those who could do the same over the same object. What opens personal data is of
+    nobody in an agency who may not use that scope: the request says of people what it opens.
     """
     agency = where.bind(principal.agency_id)
+    scopes = where.bind([code for code, scope in areas.scopes().items() if not scope.personal])
+    held = where.bind(sorted(principal.scopes))
+    may = f"(a.scope = ANY ({scopes}::text[]) OR a.scope = ANY ({held}::text[]))"
     role, lo, hi = map(where.bind, (principal.role.code, principal.region_lo, principal.region_hi))
     return [
-        f"a.agency_id = {agency}",
-        f"a.concerns_id = {agency}",
+        f"a.agency_id = {agency} AND {may}",
+        f"a.concerns_id = {agency} AND {may}",
         f"a.role = {role} AND a.region_code >= {lo} AND a.region_code < {hi}",
     ]
 
