@@ -62,7 +62,6 @@ BY_TWO: Mapping[str, frozenset[str]] = {
         frozenset({"operator"}),
     ),
     "registerClient": frozenset({"civil_affairs"}),
-    "setPublicContact": frozenset({"civil_affairs", "operator"}),
 }
 """What nobody of a role does alone on any target: two do, in tests/staff/test_pairs_by_two.py."""
 
