@@ -216,6 +216,9 @@ def _actor(post: Any, client_id: UUID | None) -> Actor:
 def _taken(answer: Answer) -> dict[str, Any]:
     said = answer.said
     if answer.status >= 400:  # noqa: PLR2004  the classes of statuses
-        errors = [each["detail"] for each in said.get("errors", ())]
+        errors = [
+            f"{each['pointer'].removeprefix('#/')}: {each['detail']}"
+            for each in said.get("errors", ())
+        ]
         fail(": ".join([said["title"], *filter(None, [said.get("detail")]), *errors]))
     return said

@@ -237,7 +237,7 @@ async def test_a_person_ends_a_lost_phone_on_their_page(client, database, unique
     browser = await Browser(client).open("/oauth/account")
     page = await browser.send(username=unique, password=PASSWORD)
     assert "红米 Note" in page.text
-    assert "立即结束全部登录和手机" in page.text
+    assert "立即结束全部登录并注销手机" in page.text
     _, there = await _tokens(client, database, unique, lost)
     await _enrol(client, kept, await _code(database, person), name="华为")
     _, here = await _tokens(client, database, unique, kept)

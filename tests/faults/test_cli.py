@@ -328,6 +328,7 @@ def test_power_from_the_command_line_is_used_by_two(tonghu: Tonghu, tmp_path) ->
     police = ("agencies", "create", "--kind", "police", "--name", f"测试派出所 {uuid4()}")
     police = (*police, "--region", TOWNSHIP)
     assert "There is none." in tonghu("approvals", "list", "--state", "expired", *two)[1]
+    assert ": reason: " in tonghu(*police, "--reason", "short", *one)[2]
     code, said, told = tonghu(*police, "--uscc", "91110000600037341L", "--reason", REASON, *one)
     approval = json.loads(said)["approval_id"]
     assert (code, f"tonghu approvals decide {approval}" in told) == (0, True)
