@@ -12,7 +12,8 @@ SELECT count(*) FILTER (WHERE birth_date > $1::date) AS under_14,
 FROM children
 """
 _LOOKED: Final = """
-SELECT count(*) FILTER (WHERE decision = 'denied') AS denied,
+SELECT count(*) FILTER (
+        WHERE decision = 'denied' AND (purpose IS NOT NULL OR child_ids <> '{}')) AS denied,
     count(*) FILTER (WHERE decision = 'partly' AND child_ids <> '{}') AS partly,
     count(*) FILTER (WHERE decision = 'allowed' AND child_ids <> '{}') AS allowed
 FROM audit_entries WHERE at >= $1 AND at < $2

@@ -71,9 +71,10 @@ def act(
         said = {**proposal, "reason": reason}
         proposed = _taken(await ask(Asked("proposeApproval", "POST", "/v1/approvals", said)))
         say(
-            "This takes two people; it is proposed. The other operator: tonghu approvals decide"
-            f" {proposed['id']} --by USERNAME. Then give this command again with"
-            f" --approval {proposed['id']}."
+            "This takes two people; it is proposed. The other operator reads it: tonghu approvals"
+            f" show {proposed['id']} --by USERNAME; and decides: tonghu approvals decide"
+            f" {proposed['id']} --verdict approved --reason WHY --by USERNAME. Then give this"
+            f" command again with --approval {proposed['id']}."
         )
         return {"approval_id": proposed["id"], "expires_at": proposed["expires_at"]}
 

@@ -35,7 +35,7 @@ def breach(
     No name is in it: the office reads its own files.
     """
     if until <= since:
-        fail("--until is after --since.")
+        fail("--until must be after --since.")
     asked = Asked(
         since.replace(tzinfo=CHINA), until.replace(tzinfo=CHINA), actor, client, operation
     )

@@ -70,6 +70,7 @@ class TestPropose:
         ("changed", "wanted"),
         [
             ({"operation": "readAgency"}, (422, "not-guarded")),
+            ({"operation": "createAgencies"}, (422, "not-guarded")),
             ({"path": "/v1/clients"}, (422, "not-guarded")),
             ({"path": "/v1/agencies/"}, (422, "not-guarded")),
             ({"body": {**STATION, "active": True}}, (422, "validation-failed")),

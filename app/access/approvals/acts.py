@@ -152,6 +152,21 @@ REVIEW_ACTS: Final[Mapping[str, Act]] = {
 """What may be done with a review, by operationId."""
 
 
+WHY_UNUSABLE: Final = {
+    "approval_unknown": "You proposed none of this id.",
+    "approval_for_another_request": "It is for another operation, path or body: send that very one,"
+    " or propose this one.",
+    "approval_proposed": "Nobody has decided on it yet.",
+    "approval_refused": "It was refused.",
+    "approval_withdrawn": "It was withdrawn: propose it anew.",
+    "approval_used": "It was used: each counts once. Propose it anew.",
+    "approval_expired": "Its time is over: propose it anew.",
+    "approver_left": "Who approved it no longer counts as a second person, or you hold another post"
+    " than you proposed it in: propose it anew.",
+}
+"""What a code of `why_unusable` says to a person."""
+
+
 def why_unusable(row: Mapping[str, Any] | None, operation: str, fingerprint: bytes) -> str:
     """Say in a code why an approval of the caller's lets a request not through."""
     if row is None:

@@ -15,6 +15,7 @@ from app.access.approvals import queries, schemas
 from app.access.approvals.acts import (
     ACTS,
     REVIEW_ACTS,
+    WHY_UNUSABLE,
     ApprovalUnusable,
     NotGuarded,
     NotYoursToDecide,
@@ -175,7 +176,7 @@ async def use(
     if row is None:
         known = await queries.proposed_by(tx, principal.staff_id, approval_id)
         code = why_unusable(known, operation, fingerprint)
-        raise ApprovalUnusable.at("Approval", code, "See its state; propose it anew if need be.")
+        raise ApprovalUnusable.at("Approval", code, WHY_UNUSABLE[code])
     async with tx.as_system():  # accounts are seen by nobody else
         works = await tx.connection.fetchval(_WORKS, row["decided_by"])
     if not works:

@@ -64,6 +64,11 @@ def guarded(app: FastAPI) -> Mapping[str, tuple[Route, Guard]]:
 
 
 @cache
+def _operations(app: FastAPI) -> frozenset[str]:
+    return frozenset(each.unique_id for each in app.routes if isinstance(each, Route))
+
+
+@cache
 def scope_of(app: FastAPI, operation: str) -> str:
     """Return the scope that an operation needs."""
     routes = (each for each in app.routes if isinstance(each, Route))
@@ -79,6 +84,8 @@ async def tried(tx: Tx, request: Request, principal: Principal, said: Said) -> S
     it takes two people. Raises NotGuarded, NotYoursToPropose, ProposalUnsound, and
     RequestValidationError of the `body`.
     """
+    if said.operation not in _operations(request.app):
+        raise NotGuarded.at("#/operation", "operation_unknown", "No operation is called so.")
     if said.operation not in guarded(request.app):
         raise NotGuarded.at("#/operation", "not_guarded", "docs/roles.md says what takes two.")
     route, guard = guarded(request.app)[said.operation]

@@ -28,7 +28,14 @@ _DETAILS: Final = {
     "greater_than_equal": "The number is too small.",
     "less_than_equal": "The number is too large.",
 }
-_BOUNDS: Final = ("expected", "pattern", "le", "ge", "max_length", "min_length")
+_BOUNDS: Final = {
+    "expected": "",
+    "pattern": "",
+    "le": "at most ",
+    "ge": "at least ",
+    "max_length": "at most ",
+    "min_length": "at least ",
+}
 _SHORT: Final = 400
 _OTHERS: Final = frozenset(get_args(ErrorType))
 """Rules that are not ours: what pydantic says of them may repeat what was sent."""
@@ -41,5 +48,7 @@ def words_of(error: Mapping[str, Any]) -> str:
         return str(error["msg"])
     said = _DETAILS.get(kind, "The value does not meet the rule.")
     rule = error.get("ctx", {})
-    bound = next((str(rule[name]) for name in _BOUNDS if rule.get(name) is not None), "")
+    bound = next(
+        (f"{most}{rule[name]}" for name, most in _BOUNDS.items() if rule.get(name) is not None), ""
+    )
     return f"{said[:-1]}: {bound}" if 0 < len(bound) <= _SHORT else said
