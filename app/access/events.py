@@ -13,7 +13,7 @@ from pydantic import Field
 
 from app.access.roles import Purpose
 from app.core.jobs.bodies import Code, OperationId
-from app.core.jobs.events import CODE, Event
+from app.core.jobs.events import CODE, CODE_OR_NONE, Event
 
 
 class Verdict(StrEnum):
@@ -96,7 +96,7 @@ class AlarmRaised(Event):
     counted: int = Field(ge=1, le=1_000_000, description="How often, so far.")
     by_agency_id: UUID = Field(description="The agency they act for.")
     by_role: Code | None = Field(default=None, description="In what role: a code.")
-    purpose: Annotated[Purpose | None, CODE] = Field(
+    purpose: Annotated[Purpose | None, CODE_OR_NONE] = Field(
         default=None, description="For what purpose: a code."
     )
     mark: Annotated[Literal["alarm", "refuse"], CODE] = Field(

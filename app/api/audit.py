@@ -101,7 +101,9 @@ class ReadingAlarm(BaseModel):
     purpose: Name = Field(description="For what purpose.")
     day: date = Field(description="On what day, in China.")
     kind: Kind = Field(description="What was counted.")
-    counted: int = Field(ge=1, description="How many, as far as that is written down.")
+    counted: int = Field(
+        ge=1, le=10_000_000, description="How many, as far as that is written down."
+    )
     alarmed_at: datetime = Field(description="When the first mark was crossed.")
     refused_at: datetime | None = Field(
         description="When the second was, after which no more was shown; null: it was not."

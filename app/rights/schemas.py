@@ -129,7 +129,7 @@ class CopiedSection(BaseModel):
     code: _Code = Field(description="The section, or the chapter.")
     title: _Text = Field(description="What it is called, in Chinese.")
     fields: list[CopiedField] = Field(max_length=40, description="What it says; of a section.")
-    rows: list[list[CopiedField]] = Field(
+    rows: list[Annotated[list[CopiedField], Field(max_length=40)]] = Field(
         max_length=20_000, description="What happened, latest first; of a chapter."
     )
 

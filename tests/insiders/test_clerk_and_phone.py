@@ -153,17 +153,18 @@ class TestBribedClerk:
     ) -> None:
         """By any purpose: each has its own mark, and each its own alarm."""
         marks = {level: {"alarm": 2, "refuse": 4} for level in LEVELS}
-        monkeypatch.setattr(budgets, "_children", lambda *_: marks)
-        monkeypatch.setattr(Marks, "chunk", 1)
-        budgets.marks_of.cache_clear()
-        for purpose in ("care", "education"):
-            for _ in range(4):
-                child = await a_child(town.database, VILLAGE)
-                shown = await town.reads(town.clerk, f"children/{child.id}", purpose=purpose)
-                assert shown.status_code == 200
-            list_ = await town.reads(town.clerk, "children?limit=200", purpose=purpose)
-            assert said(list_) == (429, "budget-spent")
-        budgets.marks_of.cache_clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(budgets, "_children", lambda *_: marks)
+            patched.setattr(Marks, "chunk", 1)
+            budgets.marks_of.cache_clear()
+            for purpose in ("care", "education"):
+                for _ in range(4):
+                    child = await a_child(town.database, VILLAGE)
+                    shown = await town.reads(town.clerk, f"children/{child.id}", purpose=purpose)
+                    assert shown.status_code == 200
+                list_ = await town.reads(town.clerk, "children?limit=200", purpose=purpose)
+                assert said(list_) == (429, "budget-spent")
+        budgets.marks_of.cache_clear()  # once the marks are those of the policy again
         alarms = await town.items(town.auditor, "reading-alarms")
         assert {row["purpose"] for row in alarms} == {"care", "education"}
         assert {row["subject"] for row in alarms} == {f"staff:{town.clerk.subject_id}"}

@@ -30,6 +30,11 @@ CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40, "pattern": bodi
 yet, and a closed list to the rules that count by it.
 """
 
+CODE_OR_NONE: Final = WithJsonSchema(
+    {"anyOf": [{"type": "string", "maxLength": 40, "pattern": bodies.WORD}, {"type": "null"}]}
+)
+"""Likewise, where there may be none."""
+
 ROLE: Final = WithJsonSchema(
     {"anyOf": [{"type": "string", "maxLength": 40, "pattern": "^[a-z_]+$"}, {"type": "null"}]}
 )
