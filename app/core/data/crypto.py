@@ -216,7 +216,7 @@ def _signing_key() -> dict[str, str]:
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    return {base64.urlsafe_b64encode(os.urandom(6)).decode(): pem.decode()}
+    return {os.urandom(6).hex(): pem.decode()}  # no "-" before it: commands take it as a word
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:
