@@ -291,34 +291,15 @@ async def create_staff(
     RoleDoesNotFit, and what agencies.add_post raises.
     """
     fitting = fitting_role(role, agency.kind, region_code, holder="staff")
-    staff_id = await create_account(tx, agency, name=name, username=username, password=password)
-    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
-    return await agencies.hold_post(tx, post, staff_id, tx.today)
-
-
-async def create_account(
-    tx: Tx,
-    agency: Agency,
-    *,
-    name: str,
-    username: str,
-    password: str,
-    same_as: UUID | None = None,
-) -> UUID:
-    """Hire a person and let them sign in, to nothing as yet: what they may do comes with a post.
-    `same_as`: under which id the same person is entered already. Needs the SYSTEM reach. Raises
-    UsernameInvalid, UsernameTaken, PasswordTooWeak, StaffUnknown.
-    """
     account_name = usable_username(username)
     if await passwords.unfit(password, account_name):
         raise PasswordTooWeak
     person = await agencies.hire(tx, agency.id, name)
-    if same_as is not None:
-        await note_same_person(tx, same_as, person.id)
     made = await passwords.hash_of(password)
     if not await accounts.open_account(tx, person.id, account_name, made):
         raise UsernameTaken
-    return person.id
+    post = await agencies.add_post(tx, agency, role, fitting.name.zh, region_code)
+    return await agencies.hold_post(tx, post, person.id, tx.today)
 
 
 _SAME: Final = """

@@ -226,6 +226,17 @@ async def open_sign_in(tx: Tx, principal: Principal, sign_in_id: UUID) -> Any:
     )
 
 
+_ONE_PERSON: Final = """
+SELECT $1::uuid AS staff_id UNION
+SELECT o.staff_id FROM same_persons me JOIN same_persons o USING (person_id) WHERE me.staff_id = $1
+"""
+
+
+async def one_person(tx: Tx, staff_id: UUID) -> list[UUID]:
+    """Return the entries of `staff` that are known as one human being with this one, and it."""
+    return [row["staff_id"] for row in await tx.connection.fetch(_ONE_PERSON, staff_id)]
+
+
 _SUPERVISE: Final = (AgencyKind.supervision, AgencyKind.civil_affairs)
 _LATEST_ALARM: Final = paging.Order({"t.alarmed_at": datetime, "t.id": UUID}, descending=True)
 

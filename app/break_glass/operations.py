@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from app.access import accounts
+from app.access import queries as access
 from app.access.acts import PersonRequired
 from app.access.principal import Principal
 from app.agencies.models import AgencyKind
@@ -270,7 +271,7 @@ WHERE home_county = $1 AND id = $2
 """
 _OPEN_TO: Final = """
 SELECT home_county, id FROM break_glass
-WHERE staff_id = $1 AND ended_at IS NULL AND ends_at > statement_timestamp()
+WHERE staff_id = ANY ($1::uuid[]) AND ended_at IS NULL AND ends_at > statement_timestamp()
 ORDER BY home_county, id
 """
 
@@ -296,9 +297,11 @@ async def review_break_glass(
             _REVIEW, row["home_county"], row["id"], said.verdict, sealed, principal.staff_id
         )
         if said.verdict is Propriety.misuse:
-            for other in await tx.connection.fetch(_OPEN_TO, row["staff_id"]):
+            person = await access.one_person(tx, row["staff_id"])
+            for other in await tx.connection.fetch(_OPEN_TO, person):
                 await tx.connection.execute(_END, *other)
-            await accounts.set_active(tx, row["staff_id"], active=False)
+            for account in person:
+                await accounts.set_active(tx, account, active=False)
     if row["live"]:
         await _announce(tx, BreakGlassEnded, row)
     await _announce(tx, BreakGlassReviewed, row, verdict=said.verdict)

@@ -5,6 +5,7 @@ speaks against (AZ-8).
 from dataclasses import replace
 from datetime import timedelta
 
+from app.access.operations import note_same_person
 from app.core.data.db import SYSTEM
 from app.duties import jobs as duties
 from tests.access.approving import send_by_two
@@ -99,6 +100,21 @@ class TestReview:
         feed = await client.get("/v1/events", headers=offices.county.headers)
         said = [e["data"] for e in feed.json()["items"] if e["type"] == "break_glass.reviewed"]
         assert [each["verdict"] for each in said] == ["misuse"]
+
+    async def test_misuse_suspends_every_account_of_the_person(
+        self, client, database, settings, offices, child, doctor
+    ) -> None:
+        """Else they would go on by the other."""
+        second = await a_caller(database, settings, "hospital", COUNTY, machine=False)
+        async with database.begin(SYSTEM) as tx:
+            await note_same_person(tx, doctor.subject_id, second.subject_id)
+        other = await opened(client, second, (await a_child(database, VILLAGE)).id)
+        glass = await opened(client, doctor, child)
+        assert (await review(client, offices.county, glass, "misuse")).status_code == 200
+        assert (await client.get("/v1/me", headers=second.headers)).status_code == 401
+        async with database.begin(SYSTEM) as tx:
+            ended = "SELECT ended_at IS NOT NULL FROM break_glass WHERE id = $1::uuid"
+            assert await tx.connection.fetchval(ended, other["id"])
 
     async def test_who_suspended_somebody_is_looked_at_by_a_third(
         self, client, database, settings, offices, child, doctor
