@@ -26,11 +26,14 @@ ROWS = 6_000
 _DUTIES = """
 INSERT INTO duties (id, rule, subject_id, home_county, region_code, bearer_role, period,
     counts_from, opened_at, due_at, overdue_at, state, version)
-SELECT gen_random_uuid(), 'VIS-01', gen_random_uuid(), county, county, 'village_director', '',
+SELECT gen_random_uuid(),
+       CASE WHEN n % 10 = 0 THEN 'VIS-01' ELSE (ARRAY['VIS-08', 'REG-10', 'REG-11'])[1 + n % 3] END,
+       gen_random_uuid(), county, county, 'village_director', '',
        '2026-10-01', now(), now() + n * interval '1 minute', now(),
        CASE WHEN n % 10 = 0 THEN 'overdue' ELSE 'cancelled' END, 1
 FROM (SELECT n, 130101000000 + n % 300 * 1000000 AS county FROM generate_series(1, $1) AS n) AS u
 """
+"""Of several rules: were all of one, a plan made for any rule would as soon read the county."""
 _OWED = """
 SELECT id FROM duties WHERE state = 'overdue' LIMIT $1
 """
