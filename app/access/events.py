@@ -51,18 +51,27 @@ class ApprovalUsed(AboutApproval):
     wire_name: ClassVar[str] = "approvals.used"
 
 
-class ActedAlone(Event):
-    """One person took power away, or read a reporter's contact in an emergency: it counts at once,
-    and another person reviews it.
-    """
-
-    wire_name: ClassVar[str] = "approvals.acted_alone"
+class _AboutReview(Event):
     subject: ClassVar[str] = "review"
     review_id: UUID = Field(description="The review that is owed.")
     operation: OperationId = Field(description="The operationId of what was done.")
     done_by_agency_id: UUID = Field(description="The agency of who did it.")
     concerns_agency_id: UUID | None = Field(description="The agency it is about.")
     due_at: datetime = Field(description="Until when another person must have looked at it.")
+
+
+class ActedAlone(_AboutReview):
+    """One person took power away, or read a reporter's contact in an emergency: it counts at once,
+    and another person reviews it.
+    """
+
+    wire_name: ClassVar[str] = "approvals.acted_alone"
+
+
+class ReviewLate(_AboutReview):
+    """Nobody looked in time at what one person did alone: those above review it, and are told."""
+
+    wire_name: ClassVar[str] = "approvals.review_late"
 
 
 class KeysEnding(Event):

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from app.access.approvals import late, operations
 from app.access.events import KeysEnding
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
@@ -68,6 +70,12 @@ async def tell_of_ending_keys(tx: Tx, payload: dict[str, Any]) -> None:
             await tx.connection.execute(
                 "UPDATE clients SET keys_noticed = $2 WHERE id = $1", row["id"], tx.now
             )
+
+
+@queue.job(operations.REVIEW_DUE)
+async def review_due(tx: Tx, payload: dict[str, Any]) -> None:
+    """Pass up a review that nobody has made by now."""
+    await late.pass_up(tx, UUID(payload["id"]))
 
 
 @following.follows

@@ -1,6 +1,6 @@
 """Propose what takes two people, decide, withdraw, use once; and review what one did alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -32,11 +32,13 @@ from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.http.shown import Shown
 from app.core.ids import new_id
+from app.core.jobs import queue
 from app.core.jobs.events import publish
 from app.regions import rules as regions
 
 LASTS: Final = timedelta(hours=72)
 """How long a proposal can be decided and used: a weekend, and no habit."""
+REVIEW_DUE: Final = "access.review_due"
 _EXPIRES: Final = "SELECT statement_timestamp() + $1::interval"
 
 
@@ -225,6 +227,7 @@ async def done_alone(
         due_at=due_at,
     )
     await publish(tx, alone)
+    await queue.enqueue(tx.connection, REVIEW_DUE, [{"id": str(identity)}], delay=afterwards.within)
     return (identity,)
 
 
@@ -360,13 +363,23 @@ def _told(principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
-    place = principal.region_code if row["region_code"] is None else row["region_code"]
+    return place_of(
+        row, principal.region_code if row["region_code"] is None else row["region_code"]
+    )
+
+
+def place_of(
+    row: Mapping[str, Any], place: int, *, also: Collection[UUID | None] = ()
+) -> dict[str, Any]:
+    """Return what every event says of where it belongs and what it is about; and whom it is told:
+    who acted, whom it concerns, and others besides.
+    """
     county = regions.county_of(place) if regions.lies_in_a_county(place) else place
     return {
         "subject_id": row["id"],
         "region_code": place,
         "home_county": county,
-        "told_to": tuple({row["agency_id"], row["concerns_id"]} - {None}),
+        "told_to": tuple({row["agency_id"], row["concerns_id"], *also} - {None}),
         "operation": row["operation"],
         "concerns_agency_id": row["concerns_id"],
     }
