@@ -21,6 +21,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import structlog
 import uvloop
 from fastapi import FastAPI
 
@@ -68,6 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is collected stays: thousands of tests need not look for garbage among it."""
     main.spare_the_collector()
+
+
+def pytest_runtest_teardown() -> None:
+    """Log after a test as before it: a command in it may have said that less is logged."""
+    structlog.reset_defaults()
 
 
 def pytest_configure(config: pytest.Config) -> None:
