@@ -14,9 +14,9 @@ from app.access.approvals.acts import (
     ApprovalClosed,
     ApprovalNotFound,
     NotGuarded,
-    NotProposedByYou,
     NotYoursToDecide,
     NotYoursToPropose,
+    NotYoursToWithdraw,
     ProposalUnsound,
     ReviewDone,
     ReviewNotFound,
@@ -130,12 +130,12 @@ async def decide_approval(
 
 
 @router.post(
-    "/approvals/{approval_id}/withdrawal", responses=documented(NotProposedByYou, ApprovalClosed)
+    "/approvals/{approval_id}/withdrawal", responses=documented(NotYoursToWithdraw, ApprovalClosed)
 )
 async def withdraw_approval(
     principal: WritesApprovals, found: ApprovalToChange, tx: Transaction
 ) -> Shown[schemas.Approval]:
-    """Take back what you proposed, before it is used."""
+    """Take back what you proposed, or approved, before it is used."""
     await operations.withdraw(tx, principal, found)
     row = await queries.approval(tx, principal, found["id"])
     return Shown(_approval(tx, principal, row))

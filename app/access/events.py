@@ -45,6 +45,12 @@ class ApprovalDecided(AboutApproval):
     verdict: Verdict = Field(description="What they said.")
 
 
+class ApprovalWithdrawn(AboutApproval):
+    """Who proposed it, or approved it, took that back before it was used."""
+
+    wire_name: ClassVar[str] = "approvals.withdrawn"
+
+
 class ApprovalUsed(AboutApproval):
     """What was approved was done."""
 

@@ -221,14 +221,38 @@ class TestDecide:
 
 
 class TestWithdraw:
-    async def test_its_proposer_takes_it_back(self, client, operators) -> None:
+    @pytest.mark.parametrize("who", [0, 1])
+    async def test_either_of_the_two_takes_it_back_before_it_is_used(
+        self, client, database, operators, who
+    ) -> None:
+        """Who approved it may learn better, too. Both are told."""
         one, two = operators
         approval = await approved(client, one, two, "createAgency", PATH, STATION)
         place = f"/v1/approvals/{approval}/withdrawal"
-        answer = await client.post(place, headers=two.headers)
-        assert problem(answer) == (403, "not-proposed-by-you")
-        answer = await client.post(place, headers=one.headers)
+        page = await client.get(
+            "/v1/approvals?permitted=withdrawApproval", headers=operators[who].headers
+        )
+        assert [each["id"] for each in page.json()["items"]] == [approval]
+        answer = await client.post(place, headers=operators[who].headers)
         assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn")
         assert code(await create(client, one, approval=approval)) == "approval_withdrawn"
-        again = await client.post(place, headers=one.headers)
+        again = await client.post(place, headers=operators[who].headers)
         assert problem(again) == (409, "approval-closed")
+        async with database.begin(SYSTEM) as tx:
+            told = await tx.connection.fetchval(
+                "SELECT told_to FROM events WHERE wire_name = 'approvals.withdrawn'"
+            )
+        assert str(one.agency_id) in told
+
+    async def test_nobody_else_does(self, client, database, settings, operators) -> None:
+        """Not before they approved it, either; nor a third of the same office."""
+        one, two = operators
+        third = await a_caller(database, settings, "operator", 0, agency_id=two.agency_id)
+        made = (await propose(client, one, "createAgency", PATH, STATION)).json()["id"]
+        place = f"/v1/approvals/{made}/withdrawal"
+        listed = "/v1/approvals?permitted=withdrawApproval"
+        for who in (two, third):
+            answer = await client.post(place, headers=who.headers)
+            assert problem(answer) == (403, "not-yours-to-withdraw")
+            assert (await client.get(listed, headers=who.headers)).json()["items"] == []
+            await decide(client, two, made)

@@ -195,5 +195,5 @@ class TestTonight:
         made = (await propose(client, case.one, "readReporter", case.reporter)).json()
         place = f"/v1/approvals/{made['id']}/withdrawal"
         other = await client.post(place, headers=case.two.headers)
-        assert other.json()["type"] == "/problems/not-proposed-by-you"
+        assert other.json()["type"] == "/problems/not-yours-to-withdraw"
         assert (await client.post(place, headers=case.one.headers)).json()["state"] == "withdrawn"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.access.acts import Act, Condition, another_person, own, personally, unset
+from app.access.acts import Act, Condition, another_person, personally, unset
 from app.access.approvals.models import ApprovalState
 from app.access.area import WRITE_APPROVALS
 from app.core.problems import Problem
@@ -37,11 +37,11 @@ class AnotherPersonNeeded(Problem, status=403, denies=True):
     title_zh = "须由提出人(办理人)以外的另一人办理"
 
 
-class NotProposedByYou(Problem, status=403, denies=True):
-    """Who proposed it withdraws it."""
+class NotYoursToWithdraw(Problem, status=403, denies=True):
+    """Who proposed or approved it withdraws it."""
 
-    title = "Another person proposed this"
-    title_zh = "该审批由他人提出"
+    title = "Others proposed and approved this"
+    title_zh = "该审批由他人提出、他人批准"
 
 
 class ApprovalClosed(Problem, status=409):
@@ -105,12 +105,16 @@ _OVER_IT: Final = Condition(
     " ELSE {1} >= ({wanted}::text[])[2]::bigint AND {1} < ({wanted}::text[])[3]::bigint END)",
     lambda *_: NotYoursToDecide(),
 )
-_PROPOSER: Final = Condition(
-    ("proposed_by",),
-    lambda principal, _: principal.selves,
-    lambda found, selves: found in selves,
-    "{0} = ANY ({wanted}::uuid[])",
-    lambda *_: NotProposedByYou(),
+_OF_THE_TWO: Final = Condition(
+    ("agency_id", "proposed_by", "decided_in", "decided_by"),
+    lambda principal, _: [*map(str, (principal.agency_id, *principal.selves))],
+    lambda agency, proposer, office, decider, wanted: any(
+        str(at) == wanted[0] and str(who) in wanted[1:]
+        for at, who in ((agency, proposer), (office, decider))
+    ),
+    "(({0}::text = ({wanted}::text[])[1] AND {1}::text = ANY (({wanted}::text[])[2:]))"
+    " OR ({2}::text = ({wanted}::text[])[1] AND {3}::text = ANY (({wanted}::text[])[2:])))",
+    lambda *_: NotYoursToWithdraw(),
 )
 # In a list by the columns themselves, of which the planner knows how many rows they let through.
 _OPEN: Final = Condition(
@@ -137,9 +141,7 @@ ACTS: Final[Mapping[str, Act]] = {
         WRITE_APPROVALS.code,
         (*_COULD_DO_IT, another_person("proposed_by", AnotherPersonNeeded), _OPEN),
     ),
-    "withdrawApproval": Act(
-        WRITE_APPROVALS.code, (own("agency_id", NotProposedByYou), _PROPOSER, _UNUSED)
-    ),
+    "withdrawApproval": Act(WRITE_APPROVALS.code, (_OF_THE_TWO, _UNUSED)),
 }
 """What may be done with an approval, by operationId."""
 

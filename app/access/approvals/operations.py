@@ -115,11 +115,14 @@ async def decide(
 
 
 async def withdraw(tx: Tx, principal: Principal, row: asyncpg.Record) -> None:
-    """Take a proposal back before it is used. Raises NotProposedByYou, ApprovalClosed."""
+    """Take a proposal, or one's approval of it, back before it is used. Raises NotYoursToWithdraw,
+    ApprovalClosed.
+    """
     ACTS["withdrawApproval"].require(principal, row, tx.today)
     await tx.connection.execute(
         "UPDATE approvals SET withdrawn_at = $2 WHERE id = $1", row["id"], tx.now
     )
+    await publish(tx, events.ApprovalWithdrawn(**_told(principal, row)))
 
 
 # All of it once more, held: of two at one moment the second finds it used. The second person counts
