@@ -69,7 +69,7 @@ conformance/node_modules/.ready: conformance/package-lock.json
 	cd conformance && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-conformance: $(READY) conformance/node_modules/.ready ## Have others' OAuth libraries sign in over HTTP, rightly and wrongly (needs npm)
+conformance: $(READY) conformance/node_modules/.ready ## Have others' OAuth libraries, and a browser, sign in over HTTP (needs npm, chromium)
 	$(BIN)/pytest -q tests/conformance
 
 fuzz: $(READY) ## Run schemathesis against the running app, two districts as peers

@@ -2,41 +2,22 @@
 is told that goes about it wrongly. `make conformance` fetches them.
 """
 
-import asyncio
-import json
-import random
-import shutil
 import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from jose import jwk as jose_jwk
 
-from app import main
 from app.access import operations
 from app.agencies import queries as agencies
-from app.core import settings as config
-from app.core.clock import utc_now
-from app.core.data import db
 from app.core.data.db import SYSTEM
-from app.core.settings import Settings
-from tests import schema
 from tests.access.apps import PASSWORD, a_key, a_person
 from tests.access.factories import an_agency
+from tests.conformance.conftest import CALLBACK, NODE, by_node, ran
 from tests.regions.factories import some_regions
-from tests.waiting import until
 
-HERE = Path(__file__).parents[2] / "conformance"
-NODE = shutil.which("node")
-CALLBACK = "http://127.0.0.1/callback"
 COUNTY = 120119000000
-FETCHED = (HERE / "node_modules").exists() and NODE is not None
-by_node = pytest.mark.skipif(not FETCHED, reason="make conformance fetches what this runs")
 
 
 def private_jwk(pem: str, public: dict[str, Any]) -> dict[str, Any]:
@@ -44,15 +25,9 @@ def private_jwk(pem: str, public: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def story(app, settings, pg, database_urls, keyring, unique) -> AsyncIterator[dict[str, Any]]:
-    """The app on a port, a machine, a person, an app on a phone and one on a server."""
-    engine = db.open_engine(database_urls.app, config.Database(pool_size=25))
-    database = db.Database(engine, keyring, utc_now)
-    port = random.randrange(20_000, 32_000)
-    issuer = f"http://127.0.0.1:{port}"
-    told: Settings = settings.model_copy(
-        update={"tokens": settings.tokens.model_copy(update={"issuer": issuer})}
-    )
+async def story(served, unique) -> dict[str, Any]:
+    """A machine, a person, an app on a phone and one on a server."""
+    database = served.database
     await some_regions(database, COUNTY)
     person = await a_person(database, unique)
     agency_id = await an_agency(database, "civil_affairs", COUNTY)
@@ -71,47 +46,16 @@ async def story(app, settings, pg, database_urls, keyring, unique) -> AsyncItera
         server = await operations.create_app(
             tx, name="server", redirect_uris=[CALLBACK], jwks={"keys": [keys[1][1]]}
         )
-    async with main.state(told, database) as shared:
-
-        async def with_state(scope, receive, send):
-            scope["state"] = dict(shared)
-            await app(scope, receive, send)
-
-        told_uvicorn = uvicorn.Config(with_state, port=port, lifespan="off", log_config=None)
-        serving = uvicorn.Server(told_uvicorn)
-        task = asyncio.create_task(serving.serve())
-        await until(lambda: serving.started)
-        yield {
-            "issuer": issuer,
-            "audience": told.tokens.audience,
-            "callback": CALLBACK,
-            "username": person.username,
-            "password": PASSWORD,
-            "machine": {
-                "client_id": str(machine.client.id),
-                "jwk": private_jwk(*keys[0]),
-            },
-            "app": str(phone.id),
-            "server": {"client_id": str(server.id), "jwk": private_jwk(*keys[1])},
-        }
-        serving.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await task
-    await database.close()
-    await schema.empty(pg, database_urls)
-
-
-async def ran(story: dict[str, Any], *command: str) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=HERE,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, errors = await process.communicate(json.dumps(story).encode())
-    assert process.returncode == 0, errors.decode()
-    return dict(json.loads(said))
+    return {
+        "issuer": served.issuer,
+        "audience": served.settings.tokens.audience,
+        "callback": CALLBACK,
+        "username": person.username,
+        "password": PASSWORD,
+        "machine": {"client_id": str(machine.client.id), "jwk": private_jwk(*keys[0])},
+        "app": str(phone.id),
+        "server": {"client_id": str(server.id), "jwk": private_jwk(*keys[1])},
+    }
 
 
 def holds(said: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -132,7 +76,7 @@ OTHER_ISSUER = "invalid_client: Client authentication failed. aud must be our is
 
 @by_node
 async def test_oauth4webapi(story) -> None:
-    said = await ran(story, NODE or "", "oauth4webapi.mjs")
+    said = await ran(story, NODE, "oauth4webapi.mjs")
     holds(
         said,
         {
@@ -172,7 +116,7 @@ async def test_oauth4webapi(story) -> None:
 
 @by_node
 async def test_openid_client(story) -> None:
-    said = await ran(story, NODE or "", "openid-client.mjs")
+    said = await ran(story, NODE, "openid-client.mjs")
     holds(
         said,
         {
