@@ -289,8 +289,10 @@ async def pinned(
     async with pool.lane() as lane:
         outer = lane.raw.transaction()
         await outer.start()
-        yield PinnedDatabase(lane, keyring, lambda: now)
-        await outer.rollback()
+        database = PinnedDatabase(lane, keyring, lambda: now)
+        yield database
+        async with database.lane():  # whatever looks at it from beside ends first
+            await outer.rollback()
 
 
 @asynccontextmanager

@@ -99,6 +99,7 @@ async def test_a_fault_is_a_problem_and_its_message_stays_unsaid(http, capsysbin
 
 
 async def test_what_breaks_within_an_answer_is_logged_and_not_answered_again(capsysbinary) -> None:
+    logs.configure()
     sent = []
 
     async def breaks(_: Scope, __: Receive, send: Send) -> None:
