@@ -106,18 +106,14 @@ _OVER_IT: Final = Condition(
     lambda *_: NotYoursToDecide(),
 )
 _OF_THE_TWO: Final = Condition(
-    ("role", "agency_id", "proposed_by", "decided_in", "decided_by"),
-    lambda principal, _: [*map(str, (principal.role.code, principal.agency_id, *principal.selves))],
-    lambda role, agency, proposer, office, decider, wanted: (
-        role == wanted[0]
-        and any(
-            str(at) == wanted[1] and str(who) in wanted[2:]
-            for at, who in ((agency, proposer), (office, decider))
-        )
+    ("agency_id", "proposed_by", "decided_in", "decided_by"),
+    lambda principal, _: [*map(str, (principal.agency_id, *principal.selves))],
+    lambda agency, proposer, office, decider, wanted: any(
+        str(at) == wanted[0] and str(who) in wanted[1:]
+        for at, who in ((agency, proposer), (office, decider))
     ),
-    "({0} = ({wanted}::text[])[1]"
-    " AND (({1}::text = ({wanted}::text[])[2] AND {2}::text = ANY (({wanted}::text[])[3:]))"
-    " OR ({3}::text = ({wanted}::text[])[2] AND {4}::text = ANY (({wanted}::text[])[3:]))))",
+    "(({0}::text = ({wanted}::text[])[1] AND {1}::text = ANY (({wanted}::text[])[2:]))"
+    " OR ({2}::text = ({wanted}::text[])[1] AND {3}::text = ANY (({wanted}::text[])[2:])))",
     lambda *_: NotYoursToWithdraw(),
 )
 # In a list by the columns themselves, of which the planner knows how many rows they let through.

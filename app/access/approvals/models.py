@@ -100,6 +100,7 @@ class Approval(SQLModel, table=True):
         Index("ix_approvals_concerns_id_proposed_at", "concerns_id", "proposed_at", "id"),
         Index("ix_approvals_role_proposed_at", "role", "proposed_at", "id"),
         Index("ix_approvals_proposed_by", "proposed_by", "proposed_at", "id"),
+        Index("ix_approvals_decided_by", "decided_by", "proposed_at", "id"),
         Index("ix_approvals_region_code", "region_code"),
         Index(
             "ix_approvals_unused",

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from app.access.acts import Act
+from app.access.approvals.acts import ACTS
 from app.access.approvals.models import (
     IN_REVIEW_STATE,
     IN_STATE,
@@ -90,6 +91,10 @@ async def _page(
 ) -> paging.Rows:
     where = _shown(principal)
     arms = _arms(where, principal)
+    if act is ACTS["withdrawApproval"]:  # of a person's own: found by who they are
+        selves = where.bind(list(principal.selves))
+        where.add(f"({' OR '.join(f'({arm})' for arm in arms)})")
+        arms = [f"a.{by} = ANY ({selves}::uuid[])" for by in ("proposed_by", "decided_by")]
     if stands is not None:
         where.add(stands.format("a"))
     if act is not None:
