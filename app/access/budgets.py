@@ -1,6 +1,7 @@
 """How many children one caller is shown for one purpose on one day: an alarm, then an end.
 
-Nothing is refused that brings a report in, and no write: only reading is counted. Three figures of
+Nothing is refused that brings a report in, and no write; counted is reading, and a write that shows
+more of a child than its sender said (`needs(…, shows=True)`). Three figures of
 each caller, purpose and day lie in memory that the processes of one machine share: whose they are,
 how many children were shown since the last of them was written down, and how many there were then,
 on all machines. Whoever makes a chunk full writes it down, in the transaction of that request; so
@@ -178,22 +179,26 @@ class ReadingBudgets:
         """Refuse who was shown all they may be, else return where theirs is counted. No statement.
         Raises BudgetSpent.
         """
+        counted = self.of(tx, principal)
+        if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
+            raise _spent(tx, counted.marks)
+        return counted
+
+    def of(self, tx: Tx, principal: Principal) -> "Counted":
+        """Return where is counted what a caller is shown. No statement."""
         said = f"{principal.subject} {principal.purpose} {tx.today.toordinal()}".encode()
         key = principal.agency_id.bytes + said
         found = blake2b(key, digest_size=16, key=self._secret).digest()
         person = principal.staff_id is not None
         number = int.from_bytes(found[8:], signed=True)
         whose = number - number % _DAYS + tx.today.toordinal() % _DAYS
-        counted = Counted(
+        return Counted(
             self,
             self._cell(int.from_bytes(found[:8]) % _ROOMS * _CELLS, whose),
             whose,
             int.from_bytes(found) | 1,
             marks_of(Kind.children, person, principal.region_code, tx.today),
         )
-        if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
-            raise _spent(tx, counted.marks)
-        return counted
 
     def _cell(self, first: int, whose: int) -> int:
         """Return the cell of a room that is theirs, or else the one to take: of another day, or of

@@ -13,6 +13,7 @@ from tests.children.factories import a_child
 from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, VILLAGE, a_report, the_offices
+from tests.rights.factories import asked, copied
 
 LEVELS = ("person", "village", "township", "county", "prefecture", "province", "nation")
 OTHER = 120118000000
@@ -208,6 +209,28 @@ def test_in_a_full_room_who_was_shown_least_is_let_go_and_yesterday_before(monke
     assert made._cell(0, 9 * budgets._DAYS + today + 1) in {0, 1, 2}
     made.whose[0] = budgets._DAYS + today - 1
     assert made._cell(0, 9 * budgets._DAYS + today) == 0
+
+
+async def test_a_write_that_shows_a_file_is_counted_and_not_refused(
+    client, database, offices, few
+) -> None:
+    """Who changes nothing in one file after another reads them; so does who has copies made."""
+    headers = {**offices.township.headers, "if-match": '"1"'}
+    for _ in range(5):
+        child = await a_child(database, VILLAGE)
+        shown = await client.patch(f"/v1/children/{child.id}", json={"health": {}}, headers=headers)
+        assert shown.status_code == 200, shown.text
+        assert shown.json()["version"] == 1
+    assert await announced(database) == ["alarm"]
+    for _ in range(5):
+        child = await a_child(database, VILLAGE)
+        request = await asked(client, offices.township, child.id)
+        await copied(client, offices.township, request)
+    assert await announced(database) == ["alarm", "refuse"]
+    assert problem(await read(client, database, offices.township)) == (429, "budget-spent")
+    child = await a_child(database, VILLAGE)
+    changed = await client.patch(f"/v1/children/{child.id}", json={"health": {}}, headers=headers)
+    assert changed.status_code == 200, "what is written is not refused for it"
 
 
 def test_a_system_has_marks_by_how_much_it_serves_and_a_person_the_least(now) -> None:
