@@ -118,13 +118,22 @@ async def arrive(request: Request) -> None:
                 database, limits, username, form["password"], address=address, kept=kept
             )
         else:
-            limits.address.spend(f"password {network_of(address)}", database.clock())
+            limits.address.spend(_who_goes_on(flow, network_of(address)), database.clock())
     except RateLimited as limited:
         found.limited = limited
         return
     new = form.get("new_password", "")
     if new and not await passwords.unfit(new, username):
         found.new_hash = await passwords.hash_of(new)
+
+
+def _who_goes_on(flow: Flow, network: str) -> str:
+    """Say whose tries are counted together: of who gave a password or a code already, their own;
+    else who guesses would use up those of a whole office.
+    """
+    if flow.staff_id is None:
+        return f"password {network}"
+    return f"{flow.staff_id} {flow.known} {network}"
 
 
 def taken(request: Request, tx: Tx) -> Arrived | Response:

@@ -214,16 +214,18 @@ async def compare(
     database: Database, limits: Limits, username: str, password: str, *, address: str, kept: str
 ) -> Compared:
     """Compare a password, with no transaction open meanwhile. `kept`: by what the browser may be
-    known. Raises RateLimited for an address that tries too often.
+    known: then it has tries of its own, whoever else is at its address. Raises RateLimited for an
+    address that tries too often.
     """
     now, keyring = database.clock(), database.keyring
-    limits.address.spend(f"password {network_of(address)}", now)
     known = _known_as(keyring, username, kept, now)
     if known is not None:
         try:
             limits.browser.spend(f"browser {known[0]}", now)
         except RateLimited:
             known = None
+    if known is None:
+        limits.address.spend(f"password {network_of(address)}", now)
     generation = None if known is None else known[1]
     network = keyring.blind_index("sign-in network", network_of(address))
     of = (normal_username(username), now, generation, name_index(keyring, username), network)

@@ -95,9 +95,9 @@ def test_tries_are_counted_for_all_processes_together() -> None:
 
 
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
-    """An address before any password is compared; a browser that is known counts as any other."""
+    """An address before any password is compared; a browser that is known has its own few tries."""
     limits = Limits(
-        address=RateLimits(per_second=1, burst=9),
+        address=RateLimits(per_second=1, burst=8),
         browser=RateLimits(per_second=1, burst=1),
         alarms=RateLimits(per_second=1, burst=1),
     )
@@ -119,6 +119,35 @@ async def test_who_tries_too_often_waits(app, settings, database, unique) -> Non
     assert [answer.status_code for answer in refused] == [400, 400, 429]
     assert "稍后再试" in refused[-1].text
     assert int(refused[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_floods_an_address_keeps_nobody_out_who_signed_in_there(
+    app, settings, database, now, unique
+) -> None:
+    """An office has one address: a colleague, or what is on their machine, uses up what strangers
+    have of it, and nothing of whom we know, down to their second factor.
+    """
+    person = await a_person(database, unique)
+    phone, asked = await an_app(database), pkce()[1]
+    async with calling(app, settings, database) as http:
+        assert (await sign_in(http, phone, asked, unique)).status_code == 303
+        kept = dict(http.cookies)
+        form = Form(await http.get("/oauth/authorize", params=authorization(phone, asked)))
+        authenticator = await an_authenticator(database, person.staff_id)
+        browser, half = Browser(http), Browser(http)
+        half.page = await sign_in(http, phone, asked, unique)
+        assert half.page.status_code == 200
+        http.cookies.delete("tonghu-sign-in-known")
+        flood = {**form.fields, "username": "nobody", "code": "0"}
+        for _ in range(100):
+            last = await http.post(form.action, data=flood)
+        assert last.status_code == 429
+        assert (await sign_in(http, phone, asked, "stranger")).status_code == 429
+        http.cookies.update(kept)
+        assert (await half.send(code="000000")).status_code == 400, "their own tries"
+        browser.page = await sign_in(http, phone, asked, unique)
+        assert browser.page.status_code == 200
+        assert (await browser.send(code=authenticator.code(now, steps=1))).status_code == 303
 
 
 async def _guess(http, form, username, address, password="guess") -> int:
