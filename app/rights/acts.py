@@ -76,6 +76,14 @@ TAKEN_BACK: Final = Afterwards(
 )
 """Whoever owes the answer, or is late with it, could say that nobody wants it any more."""
 
+USED_AGAIN: Final = Afterwards(
+    timedelta(hours=72),
+    "恢复使用仅予存储的档案",
+    "a file that was to be stored and nothing else is used again",
+    by="civil_affairs",
+)
+"""Two people let it be stored alone, as a family was answered; one could undo it unseen."""
+
 ACTS: Final = {
     "copyChildData": Act(
         ANSWER.code,

@@ -26,6 +26,7 @@ from app.rights.acts import (
     ACTS,
     RESTRICTS,
     TAKEN_BACK,
+    USED_AGAIN,
     IdentityNotChecked,
     NoCopyAsked,
     NotRestricted,
@@ -48,8 +49,8 @@ class RightsRequestNotFound(Problem, status=404, denies=True):
 Reads = Annotated[Principal, needs(READ)]
 Files = Annotated[Principal, needs(FILE)]
 TakesBack = Annotated[Principal, needs(FILE, review=TAKEN_BACK)]
-Answers = Annotated[Principal, needs(ANSWER)]
 Copies = Annotated[Principal, needs(ANSWER, shows=True)]
+Lifts = Annotated[Principal, needs(ANSWER, review=USED_AGAIN)]
 GivesAnswers = Annotated[Principal, needs(ANSWER, approval=RESTRICTS)]
 _REQUEST = ("request_id", "The request's id.", queries.find, RightsRequestNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_REQUEST)]
@@ -178,11 +179,14 @@ async def cancel_rights_request(
     responses=documented(PersonRequired, NotRestricted),
 )
 async def lift_restriction(
-    principal: Answers, found: ToChange, if_match: IfMatch, tx: Transaction
+    principal: Lifts, found: ToChange, if_match: IfMatch, tx: Transaction
 ) -> Shown[schemas.RightsRequest]:
-    """Let a file that was only stored be used again, where it was."""
+    """Let a file that was only stored be used again, where it was. Another person of civil affairs
+    reviews it.
+    """
     row = await restricting.lift_restriction(tx, principal, found, if_match=if_match)
-    return _one(tx, principal, row)
+    about = {"agency_id": found["agency_id"], "agency_region": row["region_code"]}
+    return _one(tx, principal, row, about=about)
 
 
 def _one(
