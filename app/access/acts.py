@@ -89,13 +89,14 @@ class Guard:
 class Afterwards:
     """An operation that one does alone and at once, and that another person reviews `within` a
     time, where `when` holds of what it was about; always without one. `zh`, `en`: what it is, in
-    words. Raises BadGuard.
+    words. `by`: in which role they do, if not in that of who did it. Raises BadGuard.
     """
 
     within: timedelta
     zh: str
     en: str
     when: Condition | None = None
+    by: str | None = None
 
     def __post_init__(self) -> None:
         if not self.zh.strip() or not self.en.strip() or self.within <= timedelta():

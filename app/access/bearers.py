@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.access.grants import TokenRequest
+from app.access.grants import TokenRequest, hashed
 from app.access.models import BearerException, Client
 from app.access.oauth import Refused
 from app.core import areas
@@ -53,11 +53,14 @@ async def end(tx: Tx, client: Client, *, ended_by: str) -> None:
 
 
 async def within_bounds(tx: Tx, wanted: TokenRequest, *, production: bool) -> TokenRequest:
-    """Return a request as it may be granted: with a proof as it is; without one, in production,
-    for a short while and not for what tells of a case. Raises Refused.
+    """Return a request as it may be granted: with a proof as it is; without one, or for a refresh
+    token that whoever has it may use, in production for a short while and not for what tells of a
+    case. Raises Refused.
     """
     client = wanted.client
-    if wanted.key is not None or not (production or client.dpop_bound_access_tokens):
+    if not (production or client.dpop_bound_access_tokens):
+        return wanted
+    if wanted.key is not None and not await _is_anybodys(tx, wanted):
         return wanted
     excepted = not client.dpop_bound_access_tokens and await tx.connection.fetchval(
         "SELECT true FROM bearer_exceptions"
@@ -65,6 +68,9 @@ async def within_bounds(tx: Tx, wanted: TokenRequest, *, production: bool) -> To
         client.id,
         tx.now,
     )
+    if not excepted and wanted.key is not None:
+        said = "The refresh token is bound to no key: sign in again, with a proof."
+        raise Refused("invalid_grant", said, reason="refresh_unbound")
     if not excepted:
         said = "This client's tokens are bound to a key: send a DPoP header with a proof of it."
         raise Refused("invalid_dpop_proof", said, reason="dpop: missing")
@@ -72,3 +78,17 @@ async def within_bounds(tx: Tx, wanted: TokenRequest, *, production: bool) -> To
     lifetimes = wanted.lifetimes.model_copy(update=short)
     withheld = frozenset(code for code, scope in areas.scopes().items() if scope.bound_only)
     return replace(wanted, lifetimes=lifetimes, withheld=withheld)
+
+
+async def _is_anybodys(tx: Tx, wanted: TokenRequest) -> bool:
+    """Tell whether a refresh token is shown that was given out without a proof: a key that comes
+    with it now says nothing of who it was given to. An app that proves itself says that each time.
+    """
+    shown = wanted.form.get("refresh_token")
+    if wanted.form.get("grant_type") != "refresh_token" or wanted.client.is_confidential:
+        return False
+    unbound: bool | None = await tx.connection.fetchval(
+        "SELECT key_thumbprint IS NULL FROM refresh_tokens WHERE token_hash = $1",
+        hashed(shown or ""),
+    )
+    return unbound is True

@@ -1,12 +1,14 @@
 """How many children one caller is shown for one purpose on one day: an alarm, then an end.
 
-Nothing is refused that brings a report in, and no write: only reading is counted. Three figures of
+Nothing is refused that brings a report in, and no write; counted is reading, and a write that shows
+more of a child than its sender said (`needs(…, shows=True)`). Three figures of
 each caller, purpose and day lie in memory that the processes of one machine share: whose they are,
 how many children were shown since the last of them was written down, and how many there were then,
 on all machines. Whoever makes a chunk full writes it down, in the transaction of that request; so
 of a hundred children one costs a statement, and the others a look at memory. Nobody locks the
 figures: two processes that count in one microsecond may count once. What was not written down is
-lost with the machine.
+lost with the machine. Four who meet in one room are counted side by side; of five the one who was
+shown least begins anew.
 
 A child that one was shown already that day for that purpose counts no more: a mark of both lies in
 memory too. It tells nobody which child. A mark is let go when another falls on its place, and each
@@ -35,7 +37,13 @@ from app.core.processes import shared
 from app.policy import queries as policy
 from app.regions.rules import NATION, level_of
 
-_CELLS: Final = 2**18
+_ROOMS: Final = 2**16
+_CELLS: Final = 4
+"""In each room: callers are sent to a room, and those who meet there are counted side by side. With
+one cell, two who take turns would let go of each other's figures for ever.
+"""
+_DAYS: Final = 2**12
+"""Whose a cell is says, modulo this, of which day."""
 _MARKS: Final = 2**23
 """Places for marks, of four bytes: of five million on one day a quarter took another's place."""
 _PRIME: Final = 2**61 - 1
@@ -162,32 +170,52 @@ class ReadingBudgets:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
-        self.whose = shared(_CELLS).cast("q")
-        self.since = shared(_CELLS).cast("q")
-        self.before = shared(_CELLS).cast("q")
+        self.whose = shared(_ROOMS * _CELLS).cast("q")
+        self.since = shared(_ROOMS * _CELLS).cast("q")
+        self.before = shared(_ROOMS * _CELLS).cast("q")
         self.shown = shared(_MARKS // 2).cast("I")
 
     def require(self, tx: Tx, principal: Principal) -> "Counted":
         """Refuse who was shown all they may be, else return where theirs is counted. No statement.
         Raises BudgetSpent.
         """
-        said = f"{principal.subject} {principal.purpose} {tx.today.toordinal()}".encode()
-        key = principal.agency_id.bytes + said
-        found = blake2b(key, digest_size=16, key=self._secret).digest()
-        person = principal.staff_id is not None
-        counted = Counted(
-            self,
-            int.from_bytes(found[:8]) % _CELLS,
-            int.from_bytes(found[8:], signed=True) or 1,
-            int.from_bytes(found) | 1,
-            marks_of(Kind.children, person, principal.region_code, tx.today),
-        )
+        counted = self.of(tx, principal)
         if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
             raise _spent(tx, counted.marks)
         return counted
 
+    def of(self, tx: Tx, principal: Principal) -> "Counted":
+        """Return where is counted what a caller is shown. No statement."""
+        said = f"{principal.subject} {principal.purpose} {tx.today.toordinal()}".encode()
+        key = principal.agency_id.bytes + said
+        found = blake2b(key, digest_size=16, key=self._secret).digest()
+        person = principal.staff_id is not None
+        number = int.from_bytes(found[8:], signed=True)
+        whose = number - number % _DAYS + tx.today.toordinal() % _DAYS
+        return Counted(
+            self,
+            self._cell(int.from_bytes(found[:8]) % _ROOMS * _CELLS, whose),
+            whose,
+            int.from_bytes(found) | 1,
+            marks_of(Kind.children, person, principal.region_code, tx.today),
+        )
+
+    def _cell(self, first: int, whose: int) -> int:
+        """Return the cell of a room that is theirs, or else the one to take: of another day, or of
+        who was shown least.
+        """
+        room = range(first, first + _CELLS)
+        for cell in room:
+            if self.whose[cell] == whose:
+                return cell
+        day = whose % _DAYS
+        return min(
+            room,
+            key=lambda cell: self._shown(cell) + 1 if self.whose[cell] % _DAYS == day else 0,
+        )
+
     def _shown(self, cell: int) -> int:
-        return self.before[cell] + self.since[cell]
+        return int(self.before[cell] + self.since[cell])
 
 
 class Counted(NamedTuple):

@@ -306,6 +306,19 @@ def _narrowed(authorised: Callable[..., Awaitable[Principal]], purposes: frozens
     return authorized_for_these
 
 
+def _counted(authorised: Callable[..., Awaitable[Principal]]) -> Any:
+    """Count what is shown as reading is counted. Nothing that is written is refused for it."""
+
+    async def authorized_and_counted(
+        request: Request, principal: Annotated[Principal, Depends(authorised)]
+    ) -> Principal:
+        budgets: ReadingBudgets = request.state.reading_budgets
+        request.scope["counted"] = budgets.of(request.scope["tx"], principal)
+        return principal
+
+    return authorized_and_counted
+
+
 def _if_known(said: object) -> object:
     return said if said in {*Purpose} else None
 
@@ -355,6 +368,7 @@ def needs(
     approval: Guard | None = None,
     review: Afterwards | None = None,
     purposes: frozenset[Purpose] | None = None,
+    shows: bool = False,
 ) -> Any:
     """Require one scope, and a `Purpose-Of-Use` header if it opens personal data.
 
@@ -363,7 +377,8 @@ def needs(
     nothing beside it refuses. `approval`: when it takes two people; `review`: what one does alone
     and another looks at. Either reads the `about` of what the operation shows. `step_up`: it is for
     who signed in afresh with two factors (RFC 9470); what is done with an approval always is.
-    `purposes`: for which of the role's alone it is done.
+    `purposes`: for which of the role's alone it is done. `shows`: it writes, and shows more of a
+    child than its sender said.
     """
     reaches_people = scope.personal if personal is None else personal
     if evidence:
@@ -374,6 +389,8 @@ def needs(
         authorised = (_for_purpose_after if reaches_people else _authorized_after)(admitted)
     if purposes is not None:
         authorised = _narrowed(authorised, purposes)
+    if shows:
+        authorised = _counted(authorised)
     if approval is not None:
         authorised = by_two(authorised, approval)
     if review is not None:

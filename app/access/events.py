@@ -97,19 +97,28 @@ class Alarm(StrEnum):
     """They asked from elsewhere for children, on one day."""
     numbers_tried = "numbers_tried"
     """They wrote resident numbers into files that others' files have, within a day."""
+    names_sprayed = "names_sprayed"
+    """From one network they guessed the passwords of many names, within an hour."""
+    networks_sprayed = "networks_sprayed"
+    """They guessed the password of one name from many networks, within an hour."""
+    second_factor_guessed = "second_factor_guessed"
+    """They gave a right password, and then one wrong code after another."""
 
 
 class AlarmRaised(Event):
     """Somebody does more often than is usual what opens, or finds out about, many children: a
     mistake, or prying. Told to who supervises the place concerned and, of what it shows, to their
-    agency; of numbers, it would tell whoever tried them which were right.
+    agency; of numbers, it would tell whoever tried them which were right. Or somebody guesses what
+    opens the account of a person, `subject_id`: told to that person's agency, too.
     """
 
     wire_name: ClassVar[str] = "audit.alarm_raised"
     subject: ClassVar[str] = "alarm"
     alarm: Annotated[Alarm, CODE] = Field(description="What it is that they do: a code.")
     counted: int = Field(ge=1, le=1_000_000, description="How often, so far.")
-    by_agency_id: UUID = Field(description="The agency they act for.")
+    by_agency_id: UUID | None = Field(
+        default=None, description="The agency they act for; null: nobody knows who it is."
+    )
     by_role: Code | None = Field(default=None, description="In what role: a code.")
     purpose: Annotated[Purpose | None, CODE_OR_NONE] = Field(
         default=None, description="For what purpose: a code."
@@ -118,5 +127,5 @@ class AlarmRaised(Event):
         description="Which mark was crossed: from `refuse` on no more is done for them that day."
     )
     known_to: tuple[UUID, ...] = Field(
-        max_length=1, description="That agency, told wherever it is."
+        max_length=1, description="That agency, or that of the account, told wherever it is."
     )

@@ -18,9 +18,9 @@ class Principal:
 
     `region_lo`/`region_hi`: half-open range of region codes of the remit. `scopes`: what the token
     carries and the role still grants. `served`: the agencies in which the same person ever held a
-    post: what an agency must learn nothing of, nobody learns who served it. `key`: the
-    thumbprint of the key that proved this request (RFC 9449), None of a bearer's. `also`: under
-    which other ids the same person is entered.
+    post, under whichever id: what an agency must learn nothing of, nobody learns who served it.
+    `key`: the thumbprint of the key that proved this request (RFC 9449), None of a bearer's.
+    `also`: under which other ids the same person is entered.
     """
 
     subject: str

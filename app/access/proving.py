@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 from fastapi import Request, Response
 
-from app.access import accounts, passwords, queries, sign_in, sign_in_pages
+from app.access import accounts, guessing, passwords, queries, sign_in, sign_in_pages
+from app.access.events import Alarm, AlarmRaised
 from app.access.forms import origin_of, read_form
 from app.access.models import Client
 from app.access.oauth import Origin, Refused
@@ -18,6 +19,7 @@ from app.audit import operations as audit
 from app.core.data.db import Tx
 from app.core.http.rate_limits import RateLimited, network_of
 from app.core.http.shown import Seen
+from app.core.jobs import events
 
 log = structlog.get_logger()
 _GUESSED_AT = 5
@@ -116,13 +118,22 @@ async def arrive(request: Request) -> None:
                 database, limits, username, form["password"], address=address, kept=kept
             )
         else:
-            limits.address.spend(f"password {network_of(address)}", database.clock())
+            limits.address.spend(_who_goes_on(flow, network_of(address)), database.clock())
     except RateLimited as limited:
         found.limited = limited
         return
     new = form.get("new_password", "")
     if new and not await passwords.unfit(new, username):
         found.new_hash = await passwords.hash_of(new)
+
+
+def _who_goes_on(flow: Flow, network: str) -> str:
+    """Say whose tries are counted together: of who gave a password or a code already, their own;
+    else who guesses would use up those of a whole office.
+    """
+    if flow.staff_id is None:
+        return f"password {network}"
+    return f"{flow.staff_id} {flow.known} {network}"
 
 
 def taken(request: Request, tx: Tx) -> Arrived | Response:
@@ -152,12 +163,10 @@ async def by_password(arrived: Arrived) -> sign_in.Person | None:
         person = await sign_in.check_password(tx, username, compared)
     if person is None:
         await arrived.record("signIn", rule="password")
-        if compared is not None and (
-            rule := await sign_in.alarm(tx, arrived.limits, username, compared)
-        ):
-            log.warning("sign_in_alarm", reason=rule)
-            staff_id = await sign_in.staff_called(tx, username)
-            await arrived.record("signInAlarm", staff_id, rule=rule)
+        if compared is not None:
+            for found in await guessing.sprayed(tx, arrived.limits, username, compared):
+                staff_id = await sign_in.staff_called(tx, username)
+                await _alarm(arrived, found, staff_id)
         return None
     arrived.flow = replace(
         arrived.flow,
@@ -181,11 +190,34 @@ async def by_factor(arrived: Arrived, staff_id: UUID) -> bool:
     if not tried.right:
         await arrived.record("signIn", staff_id, rule="second_factor")
         if tried.failures == _GUESSED_AT:
-            log.warning("sign_in_alarm", reason="second_factor_guessed")
-            await arrived.record("signInAlarm", staff_id, rule="second_factor_guessed")
+            guessed = guessing.Sprayed(Alarm.second_factor_guessed, tried.failures, due=True)
+            await _alarm(arrived, guessed, staff_id)
         return False
     arrived.flow = replace(flow, factors=("pwd", "otp"))
     return True
+
+
+async def _alarm(arrived: Arrived, found: guessing.Sprayed, staff_id: UUID | None) -> None:
+    """Leave a trace of many guesses and, where they are at somebody's account, tell its agency and
+    who supervises the place: of each kind once an hour.
+    """
+    tx, alarm = arrived.tx, found.alarm
+    if found.due:
+        log.warning("sign_in_alarm", reason=alarm)
+        await arrived.record("signInAlarm", staff_id, rule=alarm)
+    posts = [] if staff_id is None else await queries.holdings_today(tx, staff_id)
+    for post in posts[:1]:
+        if guessing.is_due(arrived.limits, f"{alarm} told {post.agency_id}", tx.now):
+            told = AlarmRaised(
+                subject_id=post.staff_id,
+                region_code=post.region_code,
+                home_county=post.region_code,
+                alarm=alarm,
+                counted=found.number,
+                mark="alarm",
+                known_to=(post.agency_id,),
+            )
+            await events.publish(tx, told)
 
 
 def _tries_left(arrived: Arrived, staff_id: UUID) -> bool:

@@ -37,9 +37,8 @@ WITH door AS MATERIALIZED (SELECT set_config('tonghu.caller', 'sign-in', true) A
 who AS MATERIALIZED (
     SELECT p.remit_lo, p.remit_hi, p.region_code, p.agency_id, p.role, a.kind AS agency_kind,
         ARRAY(SELECT DISTINCT q.agency_id FROM post_holdings f JOIN posts q ON q.id = f.post_id
-              WHERE f.staff_id = h.staff_id) AS served,
-        ARRAY(SELECT o.staff_id FROM same_persons me JOIN same_persons o USING (person_id)
-              WHERE me.staff_id = h.staff_id AND o.staff_id <> h.staff_id) AS also,
+              WHERE f.staff_id = ANY (h.staff_id || one.also)) AS served,
+        one.also,
         s.started_at AS authenticated_at, s.factors
     FROM post_holdings h JOIN posts p ON p.id = h.post_id AND p.active
     JOIN agencies a ON a.id = p.agency_id AND a.active
@@ -49,6 +48,9 @@ who AS MATERIALIZED (
     JOIN LATERAL (SELECT FROM staff t JOIN staff_accounts u ON u.staff_id = t.id AND u.active
                   WHERE t.id = h.staff_id AND t.active AND door.opened <> '' OFFSET 0) AS works
         ON true
+    CROSS JOIN LATERAL (SELECT ARRAY(
+        SELECT o.staff_id FROM same_persons me JOIN same_persons o USING (person_id)
+        WHERE me.staff_id = h.staff_id AND o.staff_id <> h.staff_id) AS also OFFSET 0) AS one
     WHERE h.id = $1 AND h.since <= $7::date AND (h.until IS NULL OR h.until > $7::date)
       AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.id IN ($2, $3))
 )"""
@@ -182,7 +184,8 @@ async def postings(tx: Tx, principal: Principal, scope: str) -> list[Posting]:
 
 
 _SERVED: Final = """
-SELECT p.agency_id FROM post_holdings h JOIN posts p ON p.id = h.post_id WHERE h.staff_id = $1
+SELECT p.agency_id FROM post_holdings h JOIN posts p ON p.id = h.post_id
+WHERE h.staff_id = ANY ($1::uuid[])
 """
 
 
@@ -193,7 +196,7 @@ async def served(tx: Tx, principal: Principal) -> list[UUID]:
     """
     if principal.staff_id is None:
         return [principal.agency_id]
-    rows = await tx.connection.fetch(_SERVED, principal.staff_id)
+    rows = await tx.connection.fetch(_SERVED, principal.selves)
     return [*dict.fromkeys([principal.agency_id, *(row["agency_id"] for row in rows)])]
 
 

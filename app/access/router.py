@@ -270,11 +270,14 @@ async def suspend_client(
     return await _shown(tx, principal, client)
 
 
-@router.delete("/clients/{client_id}/suspension")
+@router.delete("/clients/{client_id}/suspension", responses=documented(agencies.PostOutsideAgency))
 async def resume_client(
     principal: ResumesClients, client: ClientInPath, tx: Transaction
 ) -> Shown[schemas.Client]:
-    """Let a suspended client work again."""
+    """Let a suspended client work again, where its agency still serves the place it answers for."""
+    agency = await agency_queries.find(tx, client.agency_id) if client.agency_id else None
+    if agency is not None and client.region_code is not None:
+        await agencies.remit(tx, agency, client.region_code)
     await operations.set_active(tx, client, active=True)
     return await _shown(tx, principal, client)
 

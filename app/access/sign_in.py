@@ -214,16 +214,18 @@ async def compare(
     database: Database, limits: Limits, username: str, password: str, *, address: str, kept: str
 ) -> Compared:
     """Compare a password, with no transaction open meanwhile. `kept`: by what the browser may be
-    known. Raises RateLimited for an address that tries too often.
+    known: then it has tries of its own, whoever else is at its address. Raises RateLimited for an
+    address that tries too often.
     """
     now, keyring = database.clock(), database.keyring
-    limits.address.spend(f"password {network_of(address)}", now)
     known = _known_as(keyring, username, kept, now)
     if known is not None:
         try:
             limits.browser.spend(f"browser {known[0]}", now)
         except RateLimited:
             known = None
+    if known is None:
+        limits.address.spend(f"password {network_of(address)}", now)
     generation = None if known is None else known[1]
     network = keyring.blind_index("sign-in network", network_of(address))
     of = (normal_username(username), now, generation, name_index(keyring, username), network)
@@ -303,37 +305,6 @@ async def _let_strangers_try(tx: Tx, account: Any) -> None:
             " WHERE staff_id = $1",
             account["staff_id"],
         )
-
-
-_SPRAYED: Final = """
-SELECT (SELECT count(*) FROM (SELECT FROM sign_in_places WHERE network_index = $1
-            AND failed_at > $3 AND known_until IS NULL LIMIT $4) AS names) AS names,
-       (SELECT count(*) FROM (SELECT FROM sign_in_places WHERE name_index = $2
-            AND failed_at > $3 AND known_until IS NULL LIMIT $4) AS networks) AS networks
-"""
-_SPRAYED_WITHIN: Final = timedelta(hours=1)
-_SPRAYED_AT: Final = 10
-
-
-async def alarm(tx: Tx, limits: Limits, username: str, compared: Compared) -> str | None:
-    """Tell, once an hour, whether somebody tries many names from one network, or one name from
-    many: none of which ever signed in there. Each alone makes no fifth try, and would not be seen.
-    """
-    index = name_index(tx.keyring, username)
-    found = await tx.connection.fetchrow(
-        _SPRAYED, compared.network, index, tx.now - _SPRAYED_WITHIN, _SPRAYED_AT
-    )
-    for rule, number, of in (
-        ("names_sprayed", found["names"], compared.network),
-        ("networks_sprayed", found["networks"], index),
-    ):
-        if number >= _SPRAYED_AT:
-            try:
-                limits.alarms.spend(f"{rule} {of.hex()}", tx.now)
-            except RateLimited:
-                continue
-            return rule
-    return None
 
 
 async def staff_called(tx: Tx, username: str) -> UUID | None:

@@ -47,6 +47,7 @@ from app.duties import owners as duties
 from app.referrals.operations import passing
 from app.regions import rules
 from app.regions.deps import RegionSpan
+from app.webhooks.operations import endpoints
 
 router = routing.v1(AREA.tag)
 ReadsAgencies = Annotated[Principal, needs(READ)]
@@ -307,7 +308,7 @@ async def change_agency(
     tx: Transaction,
 ) -> Shown[schemas.Agency]:
     """Change an agency's name or the division it serves. Its posts and systems must
-    answer for places inside that one.
+    answer for places inside that one; its notices are of that one from now on.
     """
     agency = await _to_change(tx, principal, agency_id, _CHANGE)
     changed: dict[str, Any] = change.model_dump(exclude_none=True, exclude={"based_on"})
@@ -320,6 +321,7 @@ async def change_agency(
         changed["region_code"] = place
     about = _about(agency)
     agency = await operations.change_agency(tx, agency, changed, if_match=change.based_on)
+    await endpoints.follow_agency(tx, agency.id, agency.region_code)
     return Shown(_shown(tx, principal, agency.model_dump()), about=about)
 
 

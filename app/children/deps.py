@@ -14,7 +14,7 @@ from app.core.problems import Problem
 
 ReadsChildren = Annotated[Principal, needs(READ)]
 CountsChildren = Annotated[Principal, needs(READ, personal=False)]
-WritesChildren = Annotated[Principal, needs(WRITE)]
+WritesChildren = Annotated[Principal, needs(WRITE, shows=True)]
 OpensFiles = Annotated[Principal, needs(WRITE, evidence=True)]
 ChildId = Annotated[UUID, Path(description="The child's id.")]
 TrialId = Annotated[UUID, Path(description="The trial's id.")]

@@ -94,6 +94,11 @@ async def found_by(tx: Tx, principal: Principal, look_id: UUID) -> UUID | None:
 _NEWEST: Final = paging.Order({"l.looked_at": datetime, "l.id": UUID}, descending=True)
 
 
+# Of two children of one name a desk was told one thing, and not how many they are.
+_ONE_ROW: Final = """NOT EXISTS (
+    SELECT FROM looks_elsewhere o WHERE o.look_id = l.look_id AND o.id < l.id)"""
+
+
 async def looks(
     tx: Tx, principal: Principal, window: paging.Window, *, child_id: UUID | None
 ) -> paging.Rows:
@@ -108,7 +113,7 @@ async def looks(
         lo, hi = where.bind(principal.region_lo), where.bind(principal.region_hi)
         theirs = f"l.child_id IS NOT NULL AND l.region_code >= {lo} AND l.region_code < {hi}"
     if child_id is None:
-        arms = [f"l.agency_id = {where.bind(principal.agency_id)}", theirs]
+        arms = [f"l.agency_id = {where.bind(principal.agency_id)} AND {_ONE_ROW}", theirs]
         return await paging.fetch(tx, select, where, _NEWEST, window, arms)
     # Who asked may not find out of whom they were told.
     where.add(theirs).checked().add("l.child_id = {}", child_id)

@@ -1,9 +1,11 @@
 """What may be done with a request about a child's data, by operationId."""
 
+from datetime import timedelta
 from typing import Final
 
 from app.access.acts import (
     Act,
+    Afterwards,
     ApprovalRequired,
     Condition,
     Guard,
@@ -65,6 +67,22 @@ RESTRICTS: Final = Guard(
 )
 """Nobody makes a child vanish from all who look after it alone. In a list nothing is answered yet:
 to refuse takes one person."""
+
+TAKEN_BACK: Final = Afterwards(
+    timedelta(hours=72),
+    "撤回关于儿童信息的请求,即时终止答复期限",
+    "what was asked about a child's data is taken back, and with it the day it is owed by",
+    by="civil_affairs",
+)
+"""Whoever owes the answer, or is late with it, could say that nobody wants it any more."""
+
+USED_AGAIN: Final = Afterwards(
+    timedelta(hours=72),
+    "恢复使用仅予存储的档案",
+    "a file that was to be stored and nothing else is used again",
+    by="civil_affairs",
+)
+"""Two people let it be stored alone, as a family was answered; one could undo it unseen."""
 
 ACTS: Final = {
     "copyChildData": Act(

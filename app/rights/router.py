@@ -25,6 +25,8 @@ from app.rights import queries, schemas
 from app.rights.acts import (
     ACTS,
     RESTRICTS,
+    TAKEN_BACK,
+    USED_AGAIN,
     IdentityNotChecked,
     NoCopyAsked,
     NotRestricted,
@@ -46,7 +48,9 @@ class RightsRequestNotFound(Problem, status=404, denies=True):
 
 Reads = Annotated[Principal, needs(READ)]
 Files = Annotated[Principal, needs(FILE)]
-Answers = Annotated[Principal, needs(ANSWER)]
+TakesBack = Annotated[Principal, needs(FILE, review=TAKEN_BACK)]
+Copies = Annotated[Principal, needs(ANSWER, shows=True)]
+Lifts = Annotated[Principal, needs(ANSWER, review=USED_AGAIN)]
 GivesAnswers = Annotated[Principal, needs(ANSWER, approval=RESTRICTS)]
 _REQUEST = ("request_id", "The request's id.", queries.find, RightsRequestNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_REQUEST)]
@@ -123,7 +127,7 @@ async def read_rights_request(
     ),
 )
 async def copy_child_data(
-    principal: Answers, found: ToChange, if_match: IfMatch, tx: Transaction
+    principal: Copies, found: ToChange, if_match: IfMatch, tx: Transaction
 ) -> Shown[schemas.ChildCopy]:
     """Make the copy that is asked for, of what you read: a JSON document with Chinese labels. Its
     SHA-256 is kept with the request, the copy is not.
@@ -162,11 +166,12 @@ async def answer_rights_request(
 
 @router.post("/rights-requests/{request_id}/cancellation", responses=documented(RightsRequestEnded))
 async def cancel_rights_request(
-    principal: Files, found: ToChange, if_match: IfMatch, tx: Transaction
+    principal: TakesBack, found: ToChange, if_match: IfMatch, tx: Transaction
 ) -> Shown[schemas.RightsRequest]:
-    """Take a request back, as who asked wants it."""
+    """Take a request back, as who asked wants it. Another person of civil affairs reviews it."""
     row = await filing.cancel_request(tx, principal, found, if_match=if_match)
-    return _one(tx, principal, row)
+    about = {"agency_id": found["agency_id"], "agency_region": found["region_code"]}
+    return _one(tx, principal, row, about=about)
 
 
 @router.post(
@@ -174,11 +179,14 @@ async def cancel_rights_request(
     responses=documented(PersonRequired, NotRestricted),
 )
 async def lift_restriction(
-    principal: Answers, found: ToChange, if_match: IfMatch, tx: Transaction
+    principal: Lifts, found: ToChange, if_match: IfMatch, tx: Transaction
 ) -> Shown[schemas.RightsRequest]:
-    """Let a file that was only stored be used again, where it was."""
+    """Let a file that was only stored be used again, where it was. Another person of civil affairs
+    reviews it.
+    """
     row = await restricting.lift_restriction(tx, principal, found, if_match=if_match)
-    return _one(tx, principal, row)
+    about = {"agency_id": found["agency_id"], "agency_region": row["region_code"]}
+    return _one(tx, principal, row, about=about)
 
 
 def _one(

@@ -184,6 +184,28 @@ async def test_app_by_exception(
     assert (await refresh(production, app, issued["refresh_token"])).status_code == 200
 
 
+async def test_a_key_of_ones_own_makes_a_bearers_refresh_token_no_better(
+    production, client, database, operator, colleague, now, unique
+) -> None:
+    """Whoever copied it has a key, too: it says nothing of who it was given to."""
+    await a_person(database, unique)
+    app, (verifier, challenge), thief = await an_app(database), pkce(), Holder()
+    code = answer_of(await sign_in(client, app, challenge, unique))["code"]
+    place = f"/v1/clients/{app}/bearer-exception"
+    await allow(client, operator, colleague, place, until(now, days=1))
+    copied = (await exchange(production, app, code, verifier)).json()["refresh_token"]
+    issued = (await refresh(production, app, copied, thief)).json()
+    assert issued["expires_in"] == 120
+    assert "police_reports:file" in issued["scope"].split()
+    assert "police_reports:read" not in issued["scope"].split()
+    asked = await refresh(production, app, copied, thief, scope="police_reports:read")
+    assert asked.json()["error"] == "invalid_scope"
+    assert (await client.delete(place, headers=operator.headers)).status_code == 200
+    over = await refresh(production, app, issued["refresh_token"], thief)
+    assert (over.json()["error"], over.status_code) == ("invalid_grant", 400)
+    assert "sign in again" in over.json()["error_description"]
+
+
 async def test_sandboxes_and_the_demo_go_on_as_before(client, database, now) -> None:
     machine = await the_police(database)
     issued = (await ask(client, machine, now)).json()

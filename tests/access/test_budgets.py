@@ -13,6 +13,7 @@ from tests.children.factories import a_child
 from tests.conftest import calling
 from tests.jobs import run_jobs
 from tests.police_reports.factories import COUNTY, VILLAGE, a_report, the_offices
+from tests.rights.factories import asked, copied
 
 LEVELS = ("person", "village", "township", "county", "prefecture", "province", "nation")
 OTHER = 120118000000
@@ -174,6 +175,7 @@ async def test_machines_that_serve_together_know_it_from_each_other(
 async def test_whoever_meets_in_one_cell_is_not_taken_for_another(
     client, database, offices, few, monkeypatch
 ) -> None:
+    monkeypatch.setattr(budgets, "_ROOMS", 1)
     monkeypatch.setattr(budgets, "_CELLS", 1)
     for _ in range(3):
         await read(client, database, offices.village)
@@ -181,6 +183,54 @@ async def test_whoever_meets_in_one_cell_is_not_taken_for_another(
     one = await read(client, database, offices.village, children=1)
     assert one.status_code == 200, "let go with the cell"
     assert (await read(client, database, offices.village)).status_code == 429, "it was written down"
+
+
+async def test_who_take_turns_in_one_room_are_counted_both(
+    client, database, offices, few, monkeypatch
+) -> None:
+    """However few each is shown before the other comes: nothing of either is let go."""
+    monkeypatch.setattr(budgets, "_ROOMS", 1)
+    monkeypatch.setattr(Marks, "chunk", 5)
+    for _ in range(4):
+        for caller in (offices.village, offices.township):
+            await read(client, database, caller)
+    for caller in (offices.village, offices.township):
+        spent = await read(client, database, caller, children=1)
+        assert problem(spent) == (429, "budget-spent")
+
+
+def test_in_a_full_room_who_was_shown_least_is_let_go_and_yesterday_before(monkeypatch) -> None:
+    monkeypatch.setattr(budgets, "_CELLS", 3)
+    made, today = ReadingBudgets(), 7
+    for cell, (day, shown) in enumerate([(today, 9), (today, 2), (today, 3)]):
+        made.whose[cell], made.before[cell] = (cell + 1) * budgets._DAYS + day, shown
+    assert made._cell(0, 3 * budgets._DAYS + today) == 2, "their own"
+    assert made._cell(0, 9 * budgets._DAYS + today) == 1
+    assert made._cell(0, 9 * budgets._DAYS + today + 1) in {0, 1, 2}
+    made.whose[0] = budgets._DAYS + today - 1
+    assert made._cell(0, 9 * budgets._DAYS + today) == 0
+
+
+async def test_a_write_that_shows_a_file_is_counted_and_not_refused(
+    client, database, offices, few
+) -> None:
+    """Who changes nothing in one file after another reads them; so does who has copies made."""
+    headers = {**offices.township.headers, "if-match": '"1"'}
+    for _ in range(5):
+        child = await a_child(database, VILLAGE)
+        shown = await client.patch(f"/v1/children/{child.id}", json={"health": {}}, headers=headers)
+        assert shown.status_code == 200, shown.text
+        assert shown.json()["version"] == 1
+    assert await announced(database) == ["alarm"]
+    for _ in range(5):
+        child = await a_child(database, VILLAGE)
+        request = await asked(client, offices.township, child.id)
+        await copied(client, offices.township, request)
+    assert await announced(database) == ["alarm", "refuse"]
+    assert problem(await read(client, database, offices.township)) == (429, "budget-spent")
+    child = await a_child(database, VILLAGE)
+    changed = await client.patch(f"/v1/children/{child.id}", json={"health": {}}, headers=headers)
+    assert changed.status_code == 200, "what is written is not refused for it"
 
 
 def test_a_system_has_marks_by_how_much_it_serves_and_a_person_the_least(now) -> None:
@@ -204,5 +254,8 @@ def test_a_system_has_marks_by_how_much_it_serves_and_a_person_the_least(now) ->
 
 def test_cells_are_shared_memory() -> None:
     made = ReadingBudgets()
-    assert all(view.nbytes == budgets._CELLS * 8 for view in (made.whose, made.since, made.before))
+    assert all(
+        view.nbytes == budgets._ROOMS * budgets._CELLS * 8
+        for view in (made.whose, made.since, made.before)
+    )
     assert made.shown.nbytes == budgets._MARKS * 4

@@ -188,6 +188,22 @@ class TestApps:
         assert answer.json()["type"] == "/problems/redirect-uri-unsafe", answer.text
 
 
+async def test_resumes_none_of_a_place_that_its_agency_left(
+    client, database, operator, colleague
+) -> None:
+    """Its remit is what it was registered with: it would read where the office serves no more."""
+    machine = await a_machine(database, "civil_affairs", COUNTY, agency_kind="civil_affairs")
+    async with database.begin(SYSTEM) as tx:
+        for said, what in (
+            ("clients SET active = false", machine.client_id),
+            ("agencies SET region_code = 120118000000", machine.agency_id),
+        ):
+            await tx.connection.execute(f"UPDATE {said} WHERE id = $1", what)
+    place = f"/v1/clients/{machine.client_id}/suspension"
+    refused = await client.delete(place, headers=operator.headers)
+    assert refused.json()["type"] == "/problems/post-outside-agency"
+
+
 async def test_suspends_and_resumes(client, database, operator, colleague, now) -> None:
     school = await a_machine(database)
     place = f"/v1/clients/{school.client_id}/suspension"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from mmap import mmap
 
+import orjson
 import pytest
 
 from app.access import jobs
@@ -12,14 +13,18 @@ from app.core.data.db import SYSTEM
 from app.core.http.rate_limits import RateLimited, RateLimits
 from tests.access.apps import (
     PASSWORD,
+    Browser,
     Form,
     a_person,
     an_app,
+    an_authenticator,
     authorization,
     pkce,
     sign_in,
 )
-from tests.conftest import NOW, calling
+from tests.access.factories import a_caller
+from tests.conftest import NOW, VILLAGE, calling
+from tests.jobs import hand_out
 
 
 async def test_many_who_guess_a_name_do_not_keep_its_owner_out(
@@ -90,9 +95,9 @@ def test_tries_are_counted_for_all_processes_together() -> None:
 
 
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
-    """An address before any password is compared; a browser that is known counts as any other."""
+    """An address before any password is compared; a browser that is known has its own few tries."""
     limits = Limits(
-        address=RateLimits(per_second=1, burst=9),
+        address=RateLimits(per_second=1, burst=8),
         browser=RateLimits(per_second=1, burst=1),
         alarms=RateLimits(per_second=1, burst=1),
     )
@@ -114,6 +119,35 @@ async def test_who_tries_too_often_waits(app, settings, database, unique) -> Non
     assert [answer.status_code for answer in refused] == [400, 400, 429]
     assert "稍后再试" in refused[-1].text
     assert int(refused[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_floods_an_address_keeps_nobody_out_who_signed_in_there(
+    app, settings, database, now, unique
+) -> None:
+    """An office has one address: a colleague, or what is on their machine, uses up what strangers
+    have of it, and nothing of whom we know, down to their second factor.
+    """
+    person = await a_person(database, unique)
+    phone, asked = await an_app(database), pkce()[1]
+    async with calling(app, settings, database) as http:
+        assert (await sign_in(http, phone, asked, unique)).status_code == 303
+        kept = dict(http.cookies)
+        form = Form(await http.get("/oauth/authorize", params=authorization(phone, asked)))
+        authenticator = await an_authenticator(database, person.staff_id)
+        browser, half = Browser(http), Browser(http)
+        half.page = await sign_in(http, phone, asked, unique)
+        assert half.page.status_code == 200
+        http.cookies.delete("tonghu-sign-in-known")
+        flood = {**form.fields, "username": "nobody", "code": "0"}
+        for _ in range(100):
+            last = await http.post(form.action, data=flood)
+        assert last.status_code == 429
+        assert (await sign_in(http, phone, asked, "stranger")).status_code == 429
+        http.cookies.update(kept)
+        assert (await half.send(code="000000")).status_code == 400, "their own tries"
+        browser.page = await sign_in(http, phone, asked, unique)
+        assert browser.page.status_code == 200
+        assert (await browser.send(code=authenticator.code(now, steps=1))).status_code == 303
 
 
 async def _guess(http, form, username, address, password="guess") -> int:
@@ -203,6 +237,76 @@ async def test_one_name_tried_from_many_networks_is_an_alarm_of_its_agency(
             "SELECT agency_id FROM audit_entries WHERE operation = 'signInAlarm'"
         )
     assert told == person.agency_id
+
+
+async def _told(database) -> list[tuple[str, str, list[str], str]]:
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT subject_id, region_code, data::text AS data FROM events"
+            " WHERE wire_name = 'audit.alarm_raised' ORDER BY n"
+        )
+    found = [(row, orjson.loads(row["data"])) for row in rows]
+    assert all(said["by_agency_id"] is None for _, said in found), "nobody knows"
+    return [
+        (said["alarm"], str(row["subject_id"]), said["known_to"], row["region_code"])
+        for row, said in found
+    ]
+
+
+async def test_who_supervises_and_the_agency_are_told_once_an_hour(
+    app, settings, database, now, unique
+) -> None:
+    """Of the first name that is anybody's, however many before it were nobody's."""
+    person = await a_person(database, unique)
+    other = await a_person(database, f"{unique}.other")
+    await a_person(database, f"{unique}.safe")
+    said = ("names_sprayed", str(person.staff_id), [str(person.agency_id)], VILLAGE)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        for number in range(12):
+            await _guess(http, form, f"{unique}.{number}", "192.0.2.1")
+        assert await _told(database) == []
+        for _ in range(2):
+            await _guess(http, form, unique, "192.0.2.1")
+        assert await _told(database) == [said]
+        await _guess(http, form, f"{unique}.other", "192.0.2.1")
+        assert [each[1] for each in (await _told(database))[1:]] == [str(other.staff_id)]
+        database.clock = lambda: now + timedelta(minutes=61)
+        form = await _form(http, database)
+        for number in range(10):
+            await _guess(http, form, f"{unique}.{number}", "192.0.2.1")
+        await _guess(http, form, unique, "192.0.2.1")
+        assert (await _told(database))[2:] == [said]
+        for number in range(11):
+            await _guess(http, form, f"{unique}.safe", f"192.0.2.{number + 9}")
+    assert [each[0] for each in (await _told(database))[3:]] == ["networks_sprayed"]
+
+
+async def test_it_comes_in_the_feed_of_the_county(app, client, settings, database, unique) -> None:
+    await a_person(database, unique)
+    county = await a_caller(database, settings, "civil_affairs", 120119000000)
+    elsewhere = await a_caller(database, settings, "civil_affairs", 120110000000)
+    async with calling(app, settings, database) as http:
+        form = await _form(http, database)
+        for number in range(10):
+            await _guess(http, form, unique, f"192.0.2.{number}")
+    await hand_out(database)
+    asked = "/v1/events?event_type=audit.alarm_raised"
+    for caller, many in ((county, 1), (elsewhere, 0)):
+        heard = (await client.get(asked, headers=caller.headers)).json()["items"]
+        assert [each["data"]["alarm"] for each in heard] == ["networks_sprayed"] * many
+
+
+async def test_so_are_they_of_guessed_codes(client, database, unique) -> None:
+    person = await a_person(database, unique)
+    await an_authenticator(database, person.staff_id)
+    browser = Browser(client)
+    browser.page = await sign_in(client, await an_app(database), pkce()[1], unique)
+    for _ in range(6):
+        await browser.send(code="000000")
+    assert await _told(database) == [
+        ("second_factor_guessed", str(person.staff_id), [str(person.agency_id)], VILLAGE)
+    ]
 
 
 async def test_what_was_guessed_is_forgotten_and_who_is_at_home_is_not(

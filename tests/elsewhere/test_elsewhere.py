@@ -157,6 +157,18 @@ async def test_two_of_one_name_and_day_are_two_to_call_and_no_child_of_age_is_to
     assert str(other.id) not in str(answer)
 
 
+async def test_what_a_desk_asked_is_one_look_however_many_it_found(
+    client, database, offices, child, hospital
+) -> None:
+    """It was told one office to call; a second row would say that there are two such children."""
+    await a_child(database, VILLAGE, name="样小一", birth_date=date(2016, 3, 1))
+    answer = (await looked(client, hospital, **BY_NAME)).json()
+    assert len(answer["call"]) == 1
+    [own] = await looks(client, hospital)
+    assert (own["look_id"], own["known"], own["child_id"]) == (answer["id"], True, None)
+    assert len(await looks(client, offices.county)) == 2, "who looks after them sees each"
+
+
 async def test_what_cannot_wait_is_opened_by_the_look_that_found_it(
     client, offices, child, hospital
 ) -> None:

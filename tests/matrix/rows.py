@@ -320,9 +320,9 @@ def _machine(tx: Tx, target: Target) -> None:
             name="test system",
             agency_id=target.owner,
             role="hospital",
-            region_code=target.region,
-            remit_lo=lo,
-            remit_hi=hi,
+            region_code=target.owner_region,
+            remit_lo=subtree(target.owner_region)[0],
+            remit_hi=subtree(target.owner_region)[1],
             created_at=tx.now,
         )
     )

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from app.access import operations as access
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
 from tests.access.factories import a_caller
@@ -57,6 +58,19 @@ class TestSuspect:
         chain = await client.get(f"{URL}/{report_id}/chain", headers=named.headers)
         assert chain.status_code == 404
         assert await items(client, offices.police) == [report_id]
+
+    async def test_nor_does_who_serves_it_under_another_id(self, client, database, offices) -> None:
+        """A second account elsewhere, known to be the same person's, is no other person."""
+        report_id = await filed(
+            client, offices.school, suspect_agency_id=str(offices.village.agency_id)
+        )
+        assert await items(client, offices.township) == [report_id]
+        async with database.begin(SYSTEM) as tx:
+            two = (offices.village.subject_id, offices.township.subject_id)
+            await access.note_same_person(tx, *two)
+        assert await items(client, offices.township) == []
+        read = await client.get(f"{URL}/{report_id}", headers=offices.township.headers)
+        assert read.status_code == 404
 
     async def test_police_that_a_correction_speaks_against_lose_the_report(
         self, client, database, offices

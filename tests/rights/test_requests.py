@@ -179,6 +179,26 @@ async def test_taken_back_it_is_owed_no_more(client, database, offices, child_id
     assert problem(again) == (409, "rights-request-ended")
 
 
+@pytest.mark.parametrize("who", ["village", "township", "county"])
+async def test_who_takes_one_back_does_not_have_the_last_word(
+    client, database, settings, offices, child_id, who
+) -> None:
+    """Who owes the answer could say that nobody wants it: another person looks at that."""
+    request = await asked(client, offices.village, child_id)
+    path = f"/rights-requests/{request['id']}/cancellation"
+    assert (await post(client, getattr(offices, who), path, None, '"1"')).status_code == 200
+    colleague = await a_caller(database, settings, "civil_affairs", COUNTY)
+    elsewhere = await a_caller(database, settings, "civil_affairs", COUNTY - 1000000)
+    [review] = (await shown(client, colleague, "/reviews"))["items"]
+    assert (review["operation"], review["path"]) == ("cancelRightsRequest", f"/v1{path}")
+    assert (await shown(client, elsewhere, "/reviews"))["items"] == []
+    place = f"/reviews/{review['id']}/finding"
+    body = {"finding": "improper", "note": "合成记录:家长并未撤回。"}
+    own = await post(client, getattr(offices, who), place, body)
+    assert own.status_code in {403, 404}, "not by who did it"
+    assert (await post(client, colleague, place, body)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

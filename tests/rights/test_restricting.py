@@ -7,6 +7,7 @@ import pytest
 from app.access.roles import roles
 from app.children import rederiving
 from app.core.data.db import SYSTEM, Reach
+from tests.access.factories import a_caller
 from tests.children.factories import RESIDENT_ID
 from tests.conftest import VILLAGE
 from tests.jobs import run_jobs
@@ -102,6 +103,23 @@ async def test_what_is_kept_by_law_alone_is_nowhere_and_comes_back(
         client, offices.township, f"{path}/restriction-end", None, f'"{lifted.json()["version"]}"'
     )
     assert problem(again) == (409, "not-restricted")
+
+
+async def test_who_uses_it_again_does_not_have_the_last_word(
+    client, database, settings, offices, child_id, erased
+) -> None:
+    """Two let it be stored alone, as a family was told; of one who undoes it, another is told."""
+    request = await erased(child_id)
+    path = f"/rights-requests/{request['id']}/restriction-end"
+    done = await post(client, offices.township, path, None, f'"{request["version"]}"')
+    assert done.status_code == 200, done.text
+    [review] = (await shown(client, offices.county, "/reviews"))["items"]
+    assert (review["operation"], review["role"]) == ("liftRestriction", "civil_affairs")
+    assert review["region_code"] == str(VILLAGE)
+    said = {"finding": "improper", "note": "合成记录:档案应仅予存储。"}
+    place = f"/reviews/{review['id']}/finding"
+    colleague = await a_caller(database, settings, "civil_affairs", COUNTY)
+    assert (await post(client, colleague, place, said)).status_code == 200
 
 
 async def test_the_database_hides_it_by_itself(client, database, offices, child_id, erased) -> None:

@@ -203,7 +203,7 @@ async def done_alone(
         return ()
     about, identity = shown.about, new_id()
     reason = about.get("reason")
-    role, region = await _reviewer(tx, principal, about["agency_region"])
+    role, region = await _reviewer(tx, principal, about["agency_region"], afterwards.by)
     due_at: datetime = await tx.connection.fetchval(_EXPIRES, afterwards.within)
     row = {
         "id": identity,
@@ -248,12 +248,14 @@ _OF_WHO_SHARES_NO_POWER: Final = "civil_affairs"
 """Who reviews what a school's system or an education authority did over a place."""
 
 
-async def _reviewer(tx: Tx, principal: Principal, region: int | None) -> tuple[str, int | None]:
+async def _reviewer(
+    tx: Tx, principal: Principal, region: int | None, by: str | None
+) -> tuple[str, int | None]:
     """Say in which role, and over which place, somebody reviews: where it is the agency's own to do
     and nobody else is in the post, or they are suspended, those above it.
     """
-    role, agency = principal.role.code, principal.agency_id
-    if WRITE_APPROVALS.code not in principal.role.scopes:
+    role, agency = by or principal.role.code, principal.agency_id
+    if by is None and WRITE_APPROVALS.code not in principal.role.scopes:
         role = _OF_WHO_SHARES_NO_POWER
     if region is not None:
         return role, region

@@ -108,7 +108,7 @@ class ReviewSummary(BaseModel):
     operation: OperationId
     path: Path
     state: ReviewState = Field(description="Where it stands at this moment.")
-    role: Word = Field(description="As what it was done; who reviews it holds the same role.")
+    role: Word = Field(description="In what role it is reviewed.")
     done_by: UUID | None = Field(description="The person who did it; null for a system.")
     agency_id: UUID = Field(description="Their agency.")
     concerns_id: UUID | None = Field(description="The agency it is about.")

@@ -49,6 +49,24 @@ async def subscribe(tx: Tx, endpoint_id: UUID) -> None:
     await tx.connection.execute(_SUBSCRIBE, endpoint_id)
 
 
+_FOLLOW: Final = """
+UPDATE webhook_endpoints SET region_code = $2, region_lo = $3, region_hi = $4,
+    version = version + 1, updated_at = $5
+WHERE agency_id = $1 AND NOT (region_lo >= $3 AND region_hi <= $4) RETURNING id
+"""
+
+
+async def follow_agency(tx: Tx, agency_id: UUID, region_code: int) -> None:
+    """Let the endpoints of an agency that serves another place hear of that one, and of none
+    outside it any more, also those that are switched off.
+    """
+    span = regions.subtree(region_code)
+    async with tx.as_system():
+        moved = await tx.connection.fetch(_FOLLOW, agency_id, region_code, *span, tx.now)
+        for row in moved:
+            await subscribe(tx, row["id"])
+
+
 async def register_endpoint(
     tx: Tx, principal: Principal, new: schemas.EndpointCreate, *, settings: config.Webhooks
 ) -> schemas.EndpointWithSecret:
