@@ -98,8 +98,20 @@ class DeviceNotFound(Problem, status=404, denies=True):
 _BY_ANOTHER: Final = another_person("id", NotYourOwnAccount)
 
 
+_STANDS: Final[Mapping[str, str]] = {
+    "invited": "No password was chosen yet: `inviteStaff` gives another code for the first one.",
+    "active": "It is in use, not suspended.",
+    "suspended": "It is suspended: `resumeStaff`, by two people, comes first; or `endStaff`.",
+    "ended": "This person was let go, for good: who comes back is entered anew by `createStaff`.",
+    "without_account": "This person has no account: `createStaff` enters somebody with one.",
+}
+"""How an account stands that something else is asked of, and what may be done instead."""
+
+
 def _stood(*states: str) -> Condition:
-    return stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
+    return stands(
+        lambda *_: states, lambda _, found, __: StaffStateDiffers(_STANDS[found["state"]]), "state"
+    )
 
 
 def _act(*states: str, more: Sequence[Condition] = (), guard: Guard | None = None) -> Act:

@@ -217,6 +217,8 @@ async def test_what_the_only_administrator_does_alone_operators_review(
 async def test_administrators_of_other_agencies_see_no_proposal(client, database, settings) -> None:
     two = await _two(database, settings, "administrator")
     _, path, _ = await _reset_password(database, two)
+    unread = await propose(client, two.one, "resetPassword", path, {"note": "急"})
+    assert unread.json()["errors"][0]["code"] == "body_unread"
     made = (await propose(client, two.one, "resetPassword", path)).json()
     above = await a_caller(database, settings, "administrator", COUNTY)
     read = await client.get(f"/v1/approvals/{made['id']}", headers=above.headers)
