@@ -235,7 +235,8 @@ class TestGivenUp:
             post = await tx.connection.fetchval(
                 "SELECT post_id FROM post_holdings WHERE id = $1", director.claims["grant_id"]
             )
-        answer = await client.post(f"/v1/posts/{post}/closure", headers=county.headers)
+        why = {"reason": "村级岗位撤并,另行设岗。"}
+        answer = await client.post(f"/v1/posts/{post}/closure", json=why, headers=county.headers)
         assert (answer.status_code, answer.json()["active"]) == (200, False), answer.text
         assert (answer.json()["held"], answer.json()["permitted"]) == (
             False,
@@ -251,4 +252,6 @@ class TestGivenUp:
             owes = await tx.connection.fetchval("SELECT bearer_role FROM duties")
         assert owes == "township_supervisor"
         reviews = await client.get("/v1/reviews", headers=county.headers)
-        assert [each["operation"] for each in reviews.json()["items"]] == ["closePost"]
+        (owed,) = reviews.json()["items"]
+        read = await client.get(f"/v1/reviews/{owed['id']}", headers=county.headers)
+        assert (owed["operation"], read.json()["reason"]) == ("closePost", why["reason"])

@@ -176,8 +176,8 @@ async def test_what_can_be_done_follows_from_what_is_there(
     reset = await _reset(client, (administrator, second), person, "second-factor")
     assert (reset.status_code, reset.json()["opens"]) == (200, "second_factor")
     assert await does("/suspension", "DELETE") == (409, "/problems/staff-state-differs")
-    said = await client.post(_at(at, "/suspension"), json={"reason": "停职"}, headers=headers)
-    assert (said.status_code, said.json()["errors"][0]["code"]) == (400, "body_unread")
+    unread = await client.post(_at(at, "/sign-ins/end"), json={"note": "x"}, headers=headers)
+    assert (unread.status_code, unread.json()["errors"][0]["code"]) == (400, "body_unread")
     assert (await does("/suspension"))[0] == 200
     rests = await client.post(_at(at, "/password-reset"), headers=headers)
     assert (rests.status_code, "`resumeStaff`" in rests.json()["detail"]) == (409, True)

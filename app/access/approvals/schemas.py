@@ -1,9 +1,11 @@
 """Approvals and reviews on the wire."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.access.approvals.models import ApprovalState, ReviewResult, ReviewState
 from app.access.events import Verdict
@@ -19,6 +21,25 @@ Reason = Annotated[
     ),
 ]
 Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class TakenAway(Input):
+    """Why power is taken away. It waits for no reason: it may be left out, and given none, the
+    whole body.
+    """
+
+    reason: Reason | None = Field(default=None, description="Why, for who reviews it.")
+
+
+MayBeTaken = TakenAway | SkipJsonSchema[None]
+"""It, or no body."""
+
+
+def because(about: Mapping[str, Any], taken: TakenAway | None) -> dict[str, Any]:
+    """Add to what an act is about why it was done, for its review."""
+    return {**about, "reason": taken and taken.reason}
+
+
 OperationId = Annotated[
     str,
     Field(
