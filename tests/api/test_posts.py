@@ -56,8 +56,8 @@ class TestHandedOver:
     @pytest.mark.parametrize(
         ("successor", "since", "expected"),
         [
-            ("stranger", TODAY, (422, "staff-not-of-agency")),
-            ("second", "2026-08-31", (422, "end-before-beginning")),
+            ("stranger", TODAY, (422, "staff-not-of-agency", "#/successor_id")),
+            ("second", "2026-08-31", (422, "end-before-beginning", "#/since")),
         ],
     )
     async def test_what_cannot_be_leaves_it_with_who_has_it(
@@ -67,7 +67,7 @@ class TestHandedOver:
         first = await a_person(database, post.agency_id)
         held = await a_holding(database, post, first, date(2026, 9, 1))
         answer = await hand_over(client, county, post.id, held.id, people[successor], since)
-        assert problem(answer) == expected
+        assert (*problem(answer), answer.json()["errors"][0]["pointer"]) == expected
         [now] = await holding_of(client, county, post)
         assert (now["staff_id"], now["until"]) == (str(first), None)
 
