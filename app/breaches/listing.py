@@ -90,7 +90,7 @@ async def concerned(tx: Tx, asked: Asked) -> AsyncIterator[Concerned]:
 # report about a child whom nobody knows names none.
 _LOOKS: Final = """
 SELECT a.operation, count(*) AS looks, count(*) FILTER (WHERE a.purpose IS NOT NULL
-    AND a.decision = 'allowed' AND cardinality(a.child_ids) = 0
+    AND a.actor <> 'system' AND a.decision = 'allowed' AND cardinality(a.child_ids) = 0
     AND (a.subject_id IS NOT NULL OR cardinality(a.beside_ids) > 0)) AS unnamed
 FROM audit_entries a WHERE {where} GROUP BY a.operation ORDER BY a.operation
 """

@@ -6,10 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from app.audit import operations as audit
 from app.breaches import listing, yearly
 from app.breaches.listing import Asked
 from app.core.data.db import SYSTEM
 from app.core.data.months import first_id
+from app.core.http.shown import Seen
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.conftest import NOW, VILLAGE
@@ -100,6 +102,8 @@ async def test_a_report_about_nobody_known_is_counted_beside_the_children(
     async with database.begin(SYSTEM) as tx:
         rows, unnamed = await listing.looks(tx, meant)
         nothing = await listing.looks(tx, Asked(NOW - DAY, NOW + DAY, "staff:x"))
+        await audit.record(tx, audit.SYSTEM, "aJob", Seen(subject=UUID(int=1)))
+        assert "aJob" not in (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
     assert (rows, unnamed["readReport"]) == (2, 1)
     assert nothing == (0, {})
 
