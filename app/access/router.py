@@ -18,7 +18,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
-from app.access.approvals.schemas import MayBeTaken, because
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS, WRITE_ME
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, CLIENT_OF_POWER, NEW_KEYS, POWER_TAKEN, UNPROVEN_KEYS
@@ -265,7 +265,7 @@ async def replace_client_keys(
 
 @router.post("/clients/{client_id}/suspension")
 async def suspend_client(
-    principal: TakesAway, client: ClientInPath, tx: Transaction, why: MayBeTaken = None
+    principal: TakesAway, client: ClientInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.Client]:
     """Suspend a client: its tokens stop counting at once. Another person reviews it."""
     await operations.set_active(tx, client, active=False)

@@ -19,7 +19,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
-from app.access.approvals.schemas import MayBeTaken, because
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.deps import needs
 from app.access.guards import POST_OF_POWER, POWER_TAKEN
 from app.access.principal import Principal
@@ -358,7 +358,7 @@ async def change_post(
     responses=documented(RoleNotYours, PostNotFound, operations.PostGivenUp),
 )
 async def close_post(
-    principal: EmptiesPosts, post_id: UUID, tx: Transaction, why: MayBeTaken = None
+    principal: EmptiesPosts, post_id: UUID, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.Post]:
     """Give a post up: whoever holds it leaves it today, and whoever is above owes what it owes.
     Another person reviews it.

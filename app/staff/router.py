@@ -20,7 +20,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
-from app.access.approvals.schemas import MayBeTaken, TakenAway, because
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, PEOPLE_OF_POWER, PHONE_OF_POWER, POWER_TAKEN
 from app.access.models import Opens
@@ -178,7 +178,7 @@ def _about(principal: Principal, member: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _changed(
-    tx: Tx, principal: Principal, member: Mapping[str, Any], why: TakenAway | None = None
+    tx: Tx, principal: Principal, member: Mapping[str, Any], why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     row = await queries.member(tx, principal, member["id"])
     return Shown(_shown(tx, principal, row), about=because(_about(principal, row), why))
@@ -289,7 +289,7 @@ async def reset_second_factor(
     "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
 )
 async def suspend_staff(
-    principal: TakesAway, member: StaffInPath, tx: Transaction, why: MayBeTaken = None
+    principal: TakesAway, member: StaffInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     """Suspend a person's account: nothing of it works from this instant. Another person reviews
     it.
@@ -315,7 +315,7 @@ async def resume_staff(
 
 @router.post("/staff/{staff_id}/end", responses=documented(NotYourOwnAccount, StaffStateDiffers))
 async def end_staff(
-    principal: TakesAway, member: StaffInPath, tx: Transaction, why: MayBeTaken = None
+    principal: TakesAway, member: StaffInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     """Let a person go, for good: their posts end today, and nothing of their account works. Another
     person reviews it.

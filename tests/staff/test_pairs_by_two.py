@@ -202,6 +202,8 @@ async def test_what_the_only_administrator_does_alone_operators_review(
             "UPDATE post_holdings SET until = since WHERE staff_id = $1", two.other.subject_id
         )
     at = await _staff(database, two)
+    short = await client.post(f"{at}/suspension", json={"reason": "x"}, headers=two.one.headers)
+    assert [each["pointer"] for each in short.json()["errors"]] == ["#/reason"]
     why = {"reason": REASON}
     gone = await client.post(f"{at}/suspension", json=why, headers=two.one.headers)
     assert gone.status_code == 200, gone.text

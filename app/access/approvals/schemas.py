@@ -1,11 +1,10 @@
 """Approvals and reviews on the wire."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app.access.approvals.models import ApprovalState, ReviewResult, ReviewState
 from app.access.events import Verdict
@@ -31,13 +30,13 @@ class TakenAway(Input):
     reason: Reason | None = Field(default=None, description="Why, for who reviews it.")
 
 
-MayBeTaken = TakenAway | SkipJsonSchema[None]
-"""It, or no body."""
+UNSAID: Final = TakenAway()
+"""What stands where no body is sent."""
 
 
-def because(about: Mapping[str, Any], taken: TakenAway | None) -> dict[str, Any]:
+def because(about: Mapping[str, Any], taken: TakenAway) -> dict[str, Any]:
     """Add to what an act is about why it was done, for its review."""
-    return {**about, "reason": taken and taken.reason}
+    return {**about, "reason": taken.reason}
 
 
 OperationId = Annotated[
