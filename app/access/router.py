@@ -1,6 +1,7 @@
 """Who am I; and the clients of an agency."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -17,6 +18,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.area import AREA, READ_CLIENTS, READ_ME, WRITE_CLIENTS, WRITE_ME
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, CLIENT_OF_POWER, NEW_KEYS, POWER_TAKEN, UNPROVEN_KEYS
@@ -263,11 +265,12 @@ async def replace_client_keys(
 
 @router.post("/clients/{client_id}/suspension")
 async def suspend_client(
-    principal: TakesAway, client: ClientInPath, tx: Transaction
+    principal: TakesAway, client: ClientInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.Client]:
     """Suspend a client: its tokens stop counting at once. Another person reviews it."""
     await operations.set_active(tx, client, active=False)
-    return await _shown(tx, principal, client)
+    shown = await _shown(tx, principal, client)
+    return replace(shown, about=because(shown.about, why))
 
 
 @router.delete("/clients/{client_id}/suspension", responses=documented(agencies.PostOutsideAgency))

@@ -338,8 +338,13 @@ async def hand_over(
     """Let a person take a post from another on a day: what the post owes is never nobody's. Raises
     HoldingEnded, EndBeforeBeginning, and what `hold_post` raises.
     """
-    await leave_post(tx, holding, on)
-    return await hold_post(tx, post, successor_id, on)
+    try:
+        await leave_post(tx, holding, on)
+        return await hold_post(tx, post, successor_id, on)
+    except (EndBeforeBeginning, StaffNotOfAgency) as refused:  # each names the field it is in here
+        named = "#/since" if isinstance(refused, EndBeforeBeginning) else "#/successor_id"
+        (wrong,) = refused.errors
+        raise type(refused).at(named, wrong.code, wrong.detail) from None
 
 
 async def change_post(

@@ -177,6 +177,7 @@ class HoldingEnd(Input):
     """When somebody leaves a post."""
 
     until: Day = Field(description="First day no longer in the post.")
+    reason: Reason | None = Field(default=None, description="Why, for who reviews it.")
 
 
 class Handover(Input):

@@ -19,6 +19,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.deps import needs
 from app.access.guards import POST_OF_POWER, POWER_TAKEN
 from app.access.principal import Principal
@@ -270,7 +271,7 @@ async def leave_post(
     post = await _post_for(_EMPTY, principal, tx, post_id)
     holding = await _holding_of(tx, post, holding_id)
     left = await operations.leave_post(tx, holding, end.until)
-    return Shown(_holding(left), about=_about(asdict(post)))
+    return Shown(_holding(left), about={**_about(asdict(post)), "reason": end.reason})
 
 
 async def _holding_of(tx: Tx, post: queries.PostRef, holding_id: UUID) -> PostHolding:
@@ -357,14 +358,15 @@ async def change_post(
     responses=documented(RoleNotYours, PostNotFound, operations.PostGivenUp),
 )
 async def close_post(
-    principal: EmptiesPosts, post_id: UUID, tx: Transaction
+    principal: EmptiesPosts, post_id: UUID, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.Post]:
     """Give a post up: whoever holds it leaves it today, and whoever is above owes what it owes.
     Another person reviews it.
     """
     found = await _post_for(_POST_ACTS["closePost"], principal, tx, post_id)
     await operations.close_post(tx, await _held(tx, found.id))
-    return await _changed(tx, principal, post_id)
+    shown = await _changed(tx, principal, post_id)
+    return replace(shown, about=because(shown.about, why))
 
 
 async def _held(tx: Tx, post_id: UUID) -> Post:

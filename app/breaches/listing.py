@@ -61,10 +61,14 @@ class Concerned(NamedTuple):
 
 def statement(asked: Asked) -> tuple[str, list[object]]:
     """Return the statement that finds them, and its values."""
+    where = _meant(asked)
+    return SEEN.format(where=where, nation=NATION), where.arguments
+
+
+def _meant(asked: Asked) -> Where:
     where = Where("a.at >= {} AND a.at < {}", asked.since, asked.until)
     given = {"a.actor = {}": asked.actor, "a.client_id = {}": asked.client_id}
-    where.add_given({**given, "a.operation = {}": asked.operation})
-    return SEEN.format(where=where, nation=NATION), where.arguments
+    return where.add_given({**given, "a.operation = {}": asked.operation})
 
 
 async def concerned(tx: Tx, asked: Asked) -> AsyncIterator[Concerned]:
@@ -80,6 +84,26 @@ async def concerned(tx: Tx, asked: Asked) -> AsyncIterator[Concerned]:
             offices[place] = await _office(tx, place)
         office = offices[place] if place is not None else None
         yield Concerned(*row, *(office or (None, None)))
+
+
+# What nobody found is no proof that nobody looked: a slip in a name finds nothing either, and a
+# report about a child whom nobody knows names none.
+_LOOKS: Final = """
+SELECT a.operation, count(*) AS looks, count(*) FILTER (WHERE a.purpose IS NOT NULL
+    AND a.actor <> 'system' AND a.decision = 'allowed' AND cardinality(a.child_ids) = 0
+    AND (a.subject_id IS NOT NULL OR cardinality(a.beside_ids) > 0)) AS unnamed
+FROM audit_entries a WHERE {where} GROUP BY a.operation ORDER BY a.operation
+"""
+
+
+async def looks(tx: Tx, asked: Asked) -> tuple[int, dict[str, int]]:
+    """Return how many rows of the record are meant, and how many, by operation, show what names no
+    child with a file: reports, what cannot be placed.
+    """
+    where = _meant(asked)
+    rows = await tx.connection.fetch(_LOOKS.format(where=where), *where.arguments)
+    unnamed = {row["operation"]: row["unnamed"] for row in rows if row["unnamed"]}
+    return sum(row["looks"] for row in rows), unnamed
 
 
 async def _office(tx: Tx, place: int) -> tuple[UUID, str] | None:

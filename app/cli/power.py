@@ -3,13 +3,14 @@ of a named operator (`acting`), but for `tonghu init`, which names the first two
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.access import founding
 from app.access import operations as access
@@ -29,6 +30,7 @@ from app.cli.console import (
     print_json,
     region_code,
 )
+from app.core.clock import CHINA
 from app.core.data.db import SYSTEM, Tx
 from app.core.http.shown import Seen
 
@@ -205,10 +207,11 @@ def list_approvals(
     """List what waits for a second person, or stands otherwise."""
     path = f"/v1/approvals?{urlencode({'state': state, 'limit': 200})}"
     found = ask_one(by, password, Asked("listApprovals", "GET", path))["items"]
-    table = Table("id", "operation", "path", "proposed by", "until")
+    whole = (Column(each, no_wrap=True) for each in ("id", "until"))  # what `show` takes: to copy
+    table = Table(*whole, Column("operation", overflow="fold"), box=None, padding=(0, 1, 0, 0))
     for each in found:
-        names = ("id", "operation", "path", "proposed_by", "expires_at")
-        table.add_row(*(each[name] for name in names))
+        until = datetime.fromisoformat(each["expires_at"]).astimezone(CHINA)
+        table.add_row(each["id"], f"{until:%Y-%m-%d %H:%M}", each["operation"])
     out.print(table if found else "There is none.")
 
 

@@ -1,19 +1,24 @@
 """Operator commands on personal data: `tonghu breach`, `tonghu year`."""
 
 import csv
+import re
 import sys
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
 from app.breaches import listing, yearly
 from app.breaches.listing import Asked
-from app.cli.console import fail, in_transaction, print_json
+from app.cli.console import fail, in_transaction, print_json, say
 from app.core.clock import CHINA
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
+
+_ID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ACTOR: Final = re.compile(f"(staff|client):{_ID}|system|unknown")
 
 
 def breach(
@@ -36,26 +41,42 @@ def breach(
     """
     if until <= since:
         fail("--until must be after --since.")
+    if actor is not None and not _ACTOR.fullmatch(actor):
+        fail("--actor is staff:ID or client:ID, as the record names them, system or unknown.")
     asked = Asked(
         since.replace(tzinfo=CHINA), until.replace(tzinfo=CHINA), actor, client, operation
     )
 
-    async def run(tx: Tx) -> tuple[int, int]:
-        written, children, offices = csv.writer(sys.stdout), 0, set()
-        written.writerow(_HEAD)
-        async for each in listing.concerned(tx, asked):
-            children += 1
-            offices.add(each.office_id)
-            place = "" if each.place is None else region_text(each.place)
-            times = (each.first_at.isoformat(), each.last_at.isoformat())
-            office = (each.office_id or "", each.office or "")
-            written.writerow(
-                [each.child_id, place, *office, each.looks, *times, " ".join(each.operations)]
-            )
-        return children, len(offices)
-
-    children, offices = in_transaction(run)
+    children, untold, offices = in_transaction(partial(_write, asked=asked))
     typer.echo(f"{children} children; {offices} offices tell their families.", err=True)
+    if untold:
+        say(f"The families of {untold} of them no office tells (no office_id): do it yourself.")
+
+
+async def _write(tx: Tx, *, asked: Asked) -> tuple[int, int, int]:
+    """Write the list; return of how many children it is, whose families no office tells, and how
+    many offices tell the others. Silence is no good news: of a slip, or of what names no child.
+    """
+    meant, unnamed = await listing.looks(tx, asked)
+    if not meant:
+        say(
+            "Nothing of this stands in the record: look for a slip in --since, --until, --actor,"
+            " --client and --operation before you tell nobody."
+        )
+    if unnamed:
+        of = ", ".join(f"{operation} {count}" for operation, count in unnamed.items())
+        say(f"Looks at what names no child with a file; see yourself whom to tell: {of}.")
+    written, told = csv.writer(sys.stdout), []
+    written.writerow(_HEAD)
+    async for each in listing.concerned(tx, asked):
+        told.append(each.office_id)
+        place = "" if each.place is None else region_text(each.place)
+        times = (each.first_at.isoformat(), each.last_at.isoformat())
+        office = (each.office_id or "", each.office or "")
+        written.writerow(
+            [each.child_id, place, *office, each.looks, *times, " ".join(each.operations)]
+        )
+    return len(told), told.count(None), len({*told} - {None})
 
 
 _HEAD = ("child_id", "region_code", "office_id", "office", "looks", "first", "last", "operations")

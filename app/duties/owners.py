@@ -26,6 +26,7 @@ _ANSWERS: Final = f"""(EXISTS (
     SELECT FROM posts p JOIN agencies a ON a.id = p.agency_id AND a.active
     JOIN post_holdings h ON h.post_id = p.id
         AND EXISTS (SELECT FROM staff s WHERE s.id = h.staff_id AND s.active)
+        AND NOT EXISTS (SELECT FROM staff_accounts u WHERE u.staff_id = h.staff_id AND NOT u.active)
         AND h.since <= $4::date AND (h.until IS NULL OR h.until > $4::date)
     WHERE p.active AND p.role = c.role AND p.region_code IN ({lineage_in_sql("o.place")})
 ) OR EXISTS (

@@ -3,6 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
+from app.access import queries as access
 from app.access.principal import Principal
 from app.agencies import operations as agencies
 from app.agencies import queries as offices
@@ -85,7 +86,8 @@ async def answer(
     await tx.connection.execute(_ANSWER, check["id"], result, said.answered_on, principal.staff_id)
     if result is CheckResult.not_clear and _ends(check["region_code"], tx.today) == "ends":
         near, _ = queries.parameters(check["region_code"], tx.today)
-        await agencies.leave_all(tx, check["staff_id"], near)
+        for entry in await access.one_person(tx, check["staff_id"]):
+            await agencies.leave_all(tx, entry, near)
 
 
 async def require_clear(tx: Tx, agency_kind: str, region_code: int, staff_id: UUID) -> None:

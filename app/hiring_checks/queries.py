@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.access import queries as access
 from app.access.acts import Act
 from app.access.principal import Principal
 from app.core.data.db import Tx
@@ -73,7 +74,9 @@ SELECT a.region_code, w.* FROM agencies a CROSS JOIN LATERAL (
     FROM posts p JOIN post_holdings h ON h.post_id = p.id
     CROSS JOIN LATERAL (
         SELECT max(k.asked_on) AS clear_on FROM hiring_checks k
-        WHERE k.staff_id = h.staff_id AND k.result = 'clear') c
+        WHERE k.staff_id = h.staff_id AND k.result = 'clear' AND NOT EXISTS (
+            SELECT FROM hiring_checks n WHERE n.staff_id = k.staff_id
+              AND n.result = 'not_clear' AND n.answered_on >= k.asked_on)) c
     WHERE p.agency_id = a.id AND p.active AND h.since <= {today}::date
       AND (h.until IS NULL OR h.until > {today}::date)
     OFFSET 0) w"""
@@ -114,17 +117,23 @@ def _counts_from(region_code: int, on: date) -> date:
     return on - timedelta(days=parameters(region_code, on)[1])
 
 
+# Who was found not clear is so until a question of a later day is answered: what was under way
+# meanwhile, at another office that knows less, takes nothing back.
 _LATEST: Final = """
 SELECT k.result, k.asked_on FROM hiring_checks k
-WHERE k.staff_id = $1 AND k.result IN ('clear', 'not_clear')
-ORDER BY k.answered_on DESC, k.id DESC LIMIT 1
+WHERE k.staff_id = ANY ($1) AND k.result IN ('clear', 'not_clear')
+ORDER BY CASE k.result WHEN 'clear' THEN k.asked_on ELSE k.answered_on END DESC,
+    k.result = 'not_clear' DESC, k.id DESC LIMIT 1
 """
 
 
 async def latest(tx: Tx, staff_id: UUID) -> Any:
-    """Return what was last answered of a person, by whomever they were asked about."""
+    """Return what is known of a person, by whatever account and by whomever they were asked about:
+    what was last found, or when they were last asked about and are clear.
+    """
     async with tx.as_system():
-        return await tx.connection.fetchrow(_LATEST, staff_id)
+        entries = await access.one_person(tx, staff_id)
+        return await tx.connection.fetchrow(_LATEST, entries)
 
 
 def counts(asked_on: date, region_code: int, on: date) -> bool:

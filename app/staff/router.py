@@ -20,6 +20,7 @@ from app.access.acts import (
     permitted_by_two,
     stands,
 )
+from app.access.approvals.schemas import UNSAID, TakenAway, because
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, PEOPLE_OF_POWER, PHONE_OF_POWER, POWER_TAKEN
 from app.access.models import Opens
@@ -98,8 +99,20 @@ class DeviceNotFound(Problem, status=404, denies=True):
 _BY_ANOTHER: Final = another_person("id", NotYourOwnAccount)
 
 
+_STANDS: Final[Mapping[str, str]] = {
+    "invited": "No password was chosen yet: `inviteStaff` gives another code for the first one.",
+    "active": "It is in use, not suspended.",
+    "suspended": "It is suspended: `resumeStaff`, by two people, comes first; or `endStaff`.",
+    "ended": "This person was let go, for good: who comes back is entered anew by `createStaff`.",
+    "without_account": "This person has no account: `createStaff` enters somebody with one.",
+}
+"""How an account stands that something else is asked of, and what may be done instead."""
+
+
 def _stood(*states: str) -> Condition:
-    return stands(lambda *_: states, lambda *_: StaffStateDiffers(), "state")
+    return stands(
+        lambda *_: states, lambda _, found, __: StaffStateDiffers(_STANDS[found["state"]]), "state"
+    )
 
 
 def _act(*states: str, more: Sequence[Condition] = (), guard: Guard | None = None) -> Act:
@@ -165,10 +178,10 @@ def _about(principal: Principal, member: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _changed(
-    tx: Tx, principal: Principal, member: Mapping[str, Any]
+    tx: Tx, principal: Principal, member: Mapping[str, Any], why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     row = await queries.member(tx, principal, member["id"])
-    return Shown(_shown(tx, principal, row), about=_about(principal, row))
+    return Shown(_shown(tx, principal, row), about=because(_about(principal, row), why))
 
 
 @router.get("/staff")
@@ -276,14 +289,14 @@ async def reset_second_factor(
     "/staff/{staff_id}/suspension", responses=documented(NotYourOwnAccount, StaffStateDiffers)
 )
 async def suspend_staff(
-    principal: TakesAway, member: StaffInPath, tx: Transaction
+    principal: TakesAway, member: StaffInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     """Suspend a person's account: nothing of it works from this instant. Another person reviews
     it.
     """
     ACTS["suspendStaff"].require(principal, member, tx.today)
     await operations.set_active(tx, member["id"], active=False)
-    return await _changed(tx, principal, member)
+    return await _changed(tx, principal, member, why)
 
 
 @router.delete(
@@ -302,14 +315,14 @@ async def resume_staff(
 
 @router.post("/staff/{staff_id}/end", responses=documented(NotYourOwnAccount, StaffStateDiffers))
 async def end_staff(
-    principal: TakesAway, member: StaffInPath, tx: Transaction
+    principal: TakesAway, member: StaffInPath, tx: Transaction, why: TakenAway = UNSAID
 ) -> Shown[schemas.StaffMember]:
     """Let a person go, for good: their posts end today, and nothing of their account works. Another
     person reviews it.
     """
     ACTS["endStaff"].require(principal, member, tx.today)
     await operations.end(tx, member["id"])
-    return await _changed(tx, principal, member)
+    return await _changed(tx, principal, member, why)
 
 
 @router.get("/staff/{staff_id}/sign-ins")

@@ -5,6 +5,7 @@ import re
 import pyotp
 import pytest
 
+from app.access import sign_in_pages
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     PASSWORD,
@@ -150,3 +151,9 @@ async def test_pages_are_guarded_and_labelled(client, database, now, unique) -> 
         assert " style=" not in page.text
         assert page.headers["content-security-policy"].startswith("default-src 'none'")
         assert page.headers["cache-control"] == "no-store"
+
+
+def test_what_was_wrong_says_what_to_do() -> None:
+    for texts in sign_in_pages.texts().values():
+        for name in ("wrong", "factor_wrong", "code_wrong", "password_old_wrong"):
+            assert len(re.findall(r"[.。]", texts[name])) > 1, texts[name]

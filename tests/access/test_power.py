@@ -1,5 +1,7 @@
 """What takes two people, each thing of it; and power taken away, which another reviews."""
 
+from datetime import date
+
 import pytest
 
 from app.core.data.db import SYSTEM
@@ -18,7 +20,7 @@ from tests.access.approving import (
 )
 from tests.access.apps import a_key
 from tests.access.factories import a_caller, an_agency
-from tests.agencies.factories import a_person
+from tests.agencies.factories import a_holding, a_person, a_post
 from tests.regions.factories import some_regions
 
 
@@ -54,6 +56,27 @@ class TestReviews:
         for state, many in (("late", 1), ("owed", 0), ("done", 0)):
             page = await client.get("/v1/reviews", params={"state": state}, headers=one.headers)
             assert len(page.json()["items"]) == many, state
+
+    async def test_why_it_was_done_is_read_by_who_reviews_it(
+        self, client, database, operators
+    ) -> None:
+        one, two = operators
+        made = await a_machine_of(client, database, one, two)
+        post = await a_post(database, "police", TOWNSHIP, "police")
+        person = await a_person(database, post.agency_id)
+        held = await a_holding(database, post, person, date(2026, 1, 1))
+        why, ends = {"reason": REASON}, f"posts/{post.id}/holdings/{held.id}/end"
+        for path, said in (
+            (f"clients/{made}/suspension", why),
+            (ends, {**why, "until": "2026-11-20"}),
+        ):
+            done = await client.post(f"/v1/{path}", json=said, headers=one.headers)
+            assert done.status_code == 200, done.text
+        owed = (await client.get("/v1/reviews", headers=two.headers)).json()["items"]
+        assert len(owed) == 2
+        for each in owed:
+            read = await client.get(f"/v1/reviews/{each['id']}", headers=two.headers)
+            assert read.json()["reason"] == REASON, each["operation"]
 
     async def test_whose_power_was_taken_is_told(self, client, database, operators) -> None:
         one, two = operators

@@ -56,8 +56,8 @@ class TestHandedOver:
     @pytest.mark.parametrize(
         ("successor", "since", "expected"),
         [
-            ("stranger", TODAY, (422, "staff-not-of-agency")),
-            ("second", "2026-08-31", (422, "end-before-beginning")),
+            ("stranger", TODAY, (422, "staff-not-of-agency", "#/successor_id")),
+            ("second", "2026-08-31", (422, "end-before-beginning", "#/since")),
         ],
     )
     async def test_what_cannot_be_leaves_it_with_who_has_it(
@@ -67,7 +67,7 @@ class TestHandedOver:
         first = await a_person(database, post.agency_id)
         held = await a_holding(database, post, first, date(2026, 9, 1))
         answer = await hand_over(client, county, post.id, held.id, people[successor], since)
-        assert problem(answer) == expected
+        assert (*problem(answer), answer.json()["errors"][0]["pointer"]) == expected
         [now] = await holding_of(client, county, post)
         assert (now["staff_id"], now["until"]) == (str(first), None)
 
@@ -235,7 +235,8 @@ class TestGivenUp:
             post = await tx.connection.fetchval(
                 "SELECT post_id FROM post_holdings WHERE id = $1", director.claims["grant_id"]
             )
-        answer = await client.post(f"/v1/posts/{post}/closure", headers=county.headers)
+        why = {"reason": "村级岗位撤并,另行设岗。"}
+        answer = await client.post(f"/v1/posts/{post}/closure", json=why, headers=county.headers)
         assert (answer.status_code, answer.json()["active"]) == (200, False), answer.text
         assert (answer.json()["held"], answer.json()["permitted"]) == (
             False,
@@ -251,4 +252,6 @@ class TestGivenUp:
             owes = await tx.connection.fetchval("SELECT bearer_role FROM duties")
         assert owes == "township_supervisor"
         reviews = await client.get("/v1/reviews", headers=county.headers)
-        assert [each["operation"] for each in reviews.json()["items"]] == ["closePost"]
+        (owed,) = reviews.json()["items"]
+        read = await client.get(f"/v1/reviews/{owed['id']}", headers=county.headers)
+        assert (owed["operation"], read.json()["reason"]) == ("closePost", why["reason"])

@@ -6,14 +6,16 @@ from uuid import UUID
 
 import pytest
 
+from app.audit import operations as audit
 from app.breaches import listing, yearly
 from app.breaches.listing import Asked
 from app.core.data.db import SYSTEM
 from app.core.data.months import first_id
+from app.core.http.shown import Seen
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
 from tests.conftest import NOW, VILLAGE
-from tests.police_reports.factories import the_offices
+from tests.police_reports.factories import a_report, the_offices
 from tests.rights.factories import a_filed_child, answered_by_two, asked, copied
 
 DAY = timedelta(days=1)
@@ -86,6 +88,24 @@ async def test_a_child_without_a_file_or_that_is_only_stored_is_told_of_too(
     assert (found[alone.id].place, found[alone.id].office) == (OTHER_COUNTY + 101200, None)
     restricted = found[UUID(child_id)]
     assert restricted.office_id == offices.county.agency_id  # of the county that opened the file
+
+
+async def test_a_report_about_nobody_known_is_counted_beside_the_children(
+    client, database, offices
+) -> None:
+    headers = offices.village.headers | {"purpose-of-use": "protection"}
+    filed = await client.post("/v1/police-reports", json=a_report(), headers=headers)
+    assert filed.status_code == 201, filed.text
+    await client.get(f"/v1/police-reports/{filed.json()['id']}", headers=headers)
+    assert await _concerned(database) == []
+    meant = Asked(NOW - DAY, NOW + DAY, f"staff:{offices.village.subject_id}")
+    async with database.begin(SYSTEM) as tx:
+        rows, unnamed = await listing.looks(tx, meant)
+        nothing = await listing.looks(tx, Asked(NOW - DAY, NOW + DAY, "staff:x"))
+        await audit.record(tx, audit.SYSTEM, "aJob", Seen(subject=UUID(int=1)))
+        assert "aJob" not in (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
+    assert (rows, unnamed["readReport"]) == (2, 1)
+    assert nothing == (0, {})
 
 
 async def test_that_it_was_asked_is_recorded(client, database, offices) -> None:

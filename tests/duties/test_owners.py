@@ -86,6 +86,11 @@ async def _change(database, statement: str) -> None:
     await _find_owners(database)
 
 
+_ACCOUNT = """INSERT INTO staff_accounts (staff_id, username, password_hash, failed_attempts,
+    factor_failures, active, created_at)
+    SELECT id, id::text, '', 0, 0, true, now() FROM staff WHERE id = '{}' ON CONFLICT DO NOTHING"""
+
+
 async def test_who_is_not_there_holds_no_post(database, settings, child) -> None:
     """Nor hears more of it whoever holds it meanwhile than those the duty is known to."""
     await a_caller(database, settings, "township_supervisor", TOWNSHIP, machine=True)
@@ -98,6 +103,7 @@ async def test_who_is_not_there_holds_no_post(database, settings, child) -> None
         (False, "post_holdings SET since = '2026-11-21'", "post_holdings SET since = '2026-11-20'"),
         (False, *(f"posts SET active = {is_so}" for is_so in ("false", "true"))),
         (False, *(f"staff SET active = {is_so}" for is_so in ("false", "true"))),
+        (False, *(f"staff_accounts SET active = {is_so}" for is_so in ("false", "true"))),
         (False, "agencies SET active = kind <> 'village_committee'", "agencies SET active = true"),
         (
             True,
@@ -106,7 +112,8 @@ async def test_who_is_not_there_holds_no_post(database, settings, child) -> None
         ),
     ):
         await _change(database, "UPDATE posts SET active = false")
-        await a_caller(database, settings, "village_director", VILLAGE, machine=by_machine)
+        holder = await a_caller(database, settings, "village_director", VILLAGE, machine=by_machine)
+        await _change(database, _ACCOUNT.format(holder.subject_id))
         for statement, owner in (
             (back, ("village_director", None, None)),
             (gone, stands_in),

@@ -167,6 +167,51 @@ class TestNotClear:
             assert await tx.connection.execute(sql, scene.teacher) == "UPDATE 1"
         assert problem(await take_post(client, scene)) == NEEDED
 
+    async def test_what_another_office_answers_later_of_before_takes_nothing_back(
+        self, client, scene
+    ) -> None:
+        """Each knows its own: the silence of one is no good news beside the word of the other."""
+        url = "/v1/hiring-checks"
+        asked = [await ask(client, scene, asked_on=on) for on in ("2026-11-10", "2026-11-12")]
+        told = [f"{url}/{each.json()['id']}" for each in asked]
+        headers = scene.head.headers
+        said = {"answered_on": "2026-11-13"}
+        await client.post(f"{told[0]}/finding", json=said, headers=headers)
+        said = {"result": "clear", "answered_on": "2026-11-19"}
+        await client.post(f"{told[1]}/answer", json=said, headers=headers)
+        assert problem(await take_post(client, scene)) == NEEDED
+        await answered(client, scene, on="2026-11-19", asked_on="2026-11-14")
+        assert (await take_post(client, scene)).status_code == 201
+
+    async def test_is_of_the_person_by_whatever_account(self, client, database, scene) -> None:
+        post = await a_post(database, "school", TOWNSHIP, "school")
+        other = await a_person(database, post.agency_id)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "INSERT INTO same_persons (person_id, staff_id) VALUES ($1, $1), ($1, $2)",
+                *(scene.teacher, other),
+            )
+            hold = "INSERT INTO post_holdings (id, post_id, staff_id, since, created_at)"
+            hold += " VALUES ($1, $2, $3, '2026-09-01', now())"
+            await tx.connection.execute(hold, new_id(), post.id, other)
+        await answered(client, scene, "not_clear")
+        async with database.begin(SYSTEM) as tx:
+            left = "SELECT until FROM post_holdings WHERE staff_id = $1"
+            assert await tx.connection.fetchval(left, other) == date(2026, 11, 20)
+        refused = await take_post(client, scene._replace(teacher=other))
+        assert problem(refused) == NEEDED
+
+    async def test_is_overdue_whatever_was_known_before(self, client, scene, monkeypatch) -> None:
+        """Where a place only tells: it is what tells."""
+        monkeypatch.setattr("app.hiring_checks.operations._ends", lambda *_: "tells")
+        await answered(client, scene)
+        await take_post(client, scene)
+        await answered(client, scene, "not_clear", on="2026-11-19", asked_on="2026-11-18")
+        url = "/v1/staff-near-children?overdue=true"
+        page = await client.get(url, headers=scene.head.headers)
+        known = {each["staff_id"]: each["clear_on"] for each in page.json()["items"]}
+        assert known[str(scene.teacher)] is None
+
 
 class TestRecorded:
     async def test_by_date_and_result_and_never_why(self, client, scene) -> None:

@@ -202,21 +202,27 @@ async def test_what_the_only_administrator_does_alone_operators_review(
             "UPDATE post_holdings SET until = since WHERE staff_id = $1", two.other.subject_id
         )
     at = await _staff(database, two)
-    assert (await client.post(f"{at}/suspension", headers=two.one.headers)).status_code == 200
+    short = await client.post(f"{at}/suspension", json={"reason": "x"}, headers=two.one.headers)
+    assert [each["pointer"] for each in short.json()["errors"]] == ["#/reason"]
+    why = {"reason": REASON}
+    gone = await client.post(f"{at}/suspension", json=why, headers=two.one.headers)
+    assert gone.status_code == 200, gone.text
     stranger = await a_caller(database, settings, "administrator", COUNTY)
     assert (await client.get("/v1/reviews", headers=stranger.headers)).json()["items"] == []
     operator = await a_caller(database, settings, "operator", NATION)
     [owed] = (await client.get("/v1/reviews", headers=operator.headers)).json()["items"]
+    review = f"/v1/reviews/{owed['id']}"
+    assert (await client.get(review, headers=operator.headers)).json()["reason"] == REASON
     said = {"finding": "proper", "note": REASON}
-    done = await client.post(
-        f"/v1/reviews/{owed['id']}/finding", json=said, headers=operator.headers
-    )
+    done = await client.post(f"{review}/finding", json=said, headers=operator.headers)
     assert (done.status_code, done.json()["state"]) == (200, "done")
 
 
 async def test_administrators_of_other_agencies_see_no_proposal(client, database, settings) -> None:
     two = await _two(database, settings, "administrator")
     _, path, _ = await _reset_password(database, two)
+    unread = await propose(client, two.one, "resetPassword", path, {"note": "急"})
+    assert unread.json()["errors"][0]["code"] == "body_unread"
     made = (await propose(client, two.one, "resetPassword", path)).json()
     above = await a_caller(database, settings, "administrator", COUNTY)
     read = await client.get(f"/v1/approvals/{made['id']}", headers=above.headers)

@@ -176,8 +176,11 @@ async def test_what_can_be_done_follows_from_what_is_there(
     reset = await _reset(client, (administrator, second), person, "second-factor")
     assert (reset.status_code, reset.json()["opens"]) == (200, "second_factor")
     assert await does("/suspension", "DELETE") == (409, "/problems/staff-state-differs")
+    unread = await client.post(_at(at, "/sign-ins/end"), json={"note": "x"}, headers=headers)
+    assert (unread.status_code, unread.json()["errors"][0]["code"]) == (400, "body_unread")
     assert (await does("/suspension"))[0] == 200
-    assert await does("/password-reset") == (409, "/problems/staff-state-differs")
+    rests = await client.post(_at(at, "/password-reset"), headers=headers)
+    assert (rests.status_code, "`resumeStaff`" in rests.json()["detail"]) == (409, True)
     assert await does("/suspension", "DELETE") == (403, "/problems/approval-required")
     back = _at(at, "/suspension")
     resumed = await send_by_two(client, administrator, second, "resumeStaff", "DELETE", back)

@@ -1,6 +1,7 @@
 """Approvals and reviews on the wire."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -19,6 +20,25 @@ Reason = Annotated[
     ),
 ]
 Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class TakenAway(Input):
+    """Why power is taken away. It waits for no reason: it may be left out, and given none, the
+    whole body.
+    """
+
+    reason: Reason | None = Field(default=None, description="Why, for who reviews it.")
+
+
+UNSAID: Final = TakenAway()
+"""What stands where no body is sent."""
+
+
+def because(about: Mapping[str, Any], taken: TakenAway) -> dict[str, Any]:
+    """Add to what an act is about why it was done, for its review."""
+    return {**about, "reason": taken.reason}
+
+
 OperationId = Annotated[
     str,
     Field(

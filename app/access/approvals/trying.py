@@ -92,6 +92,10 @@ async def tried(tx: Tx, request: Request, principal: Principal, said: Said) -> S
     found = _matched(route, said.path)
     if found is None:
         raise NotGuarded.at("#/path", "path_of_another_operation", "It is not this operation's.")
+    if said.body and route.body_field is None:
+        raise ProposalUnsound.at(
+            "#/body", "body_unread", "This operation reads no body: send none."
+        )
     try:
         async with tx.taken_back():
             answer = await route.solved(_request(request, principal, route, found, said))

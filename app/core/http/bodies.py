@@ -52,6 +52,14 @@ def not_json() -> UnsupportedMediaType:
     return UnsupportedMediaType(headers={"accept-post": "application/json"})
 
 
+async def refuse_body(request: Request) -> None:
+    """Take no words that nobody will read: who gives a reason believes that it is kept. Raises
+    MalformedRequest.
+    """
+    if (await request.body()).strip() not in {b"", b"{}", b"null"}:
+        raise MalformedRequest.at("#", "body_unread", "This operation reads no body: send none.")
+
+
 async def read_json(request: StrictRequest, *, evidence: bool = False, **taken: Any) -> None:
     """Read the body as what it says it is, or as `evidence` whatever it says. Raises
     MalformedRequest, UnsupportedMediaType.

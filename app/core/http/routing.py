@@ -21,7 +21,7 @@ from app.core.data.db import Database, Tx
 from app.core.data.recording import RecordAway, Recording
 from app.core.data.replica import Replica
 from app.core.http import idempotency
-from app.core.http.bodies import MalformedRequest, StrictRequest, read_json, taken_by
+from app.core.http.bodies import MalformedRequest, StrictRequest, read_json, refuse_body, taken_by
 from app.core.http.preconditions import etag
 from app.core.http.shown import Answered, Seen, Shown, json_of
 from app.core.http.solving import Plan, body_of
@@ -50,6 +50,8 @@ class Route(APIRoute):
         # demands of the authorization endpoint (RFC 6749 §3.1).
         query_names = _query_names(self.dependant) if self.include_in_schema else None
         reads_json = self.body_field is not None
+        reads_none = not reads_json and query_names is not None and self.methods != {"GET"}
+        reads_none = reads_none and self.path.startswith("/v1/")  # forms are read by who takes them
         early = _first(self.dependant)
         meanwhile = _meanwhile(self)
         taken = taken_by(self)
@@ -66,6 +68,8 @@ class Route(APIRoute):
                 _refuse_unknown_query(strict, query_names)
             if reads_json:
                 await read_json(strict, **taken)
+            elif reads_none:
+                await refuse_body(strict)
             for step in early:
                 await step(strict)
             return await _recorded(strict, handler, self.status_code or 200, meanwhile)
