@@ -184,7 +184,7 @@ class SignIn(SQLModel, table=True):
     asks_device: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """Its code is worth nothing without the key of an enrolled device."""
     started_at: datetime = Field(sa_type=Instant)
-    ends_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime = Field(index=True, sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 

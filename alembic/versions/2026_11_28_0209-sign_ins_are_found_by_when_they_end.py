@@ -1,0 +1,43 @@
+"""sign-ins are found by when they end
+
+Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
+release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
+`in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
+
+Revision: 0209
+Revises: 0206
+"""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+
+revision: str = "0209"
+down_revision: str | Sequence[str] | None = "0206"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_sign_ins_ends_at")
+        op.create_index(
+            "ix_sign_ins_ends_at",
+            "sign_ins",
+            ["ends_at"],
+            unique=False,
+            postgresql_concurrently=True,
+        )
+
+
+def downgrade() -> None:
+    # Outside a transaction: the app goes on meanwhile.
+    with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_sign_ins_ends_at",
+            table_name="sign_ins",
+            postgresql_concurrently=True,
+            if_exists=True,
+        )
