@@ -175,6 +175,7 @@ async def test_whoever_meets_in_one_cell_is_not_taken_for_another(
     client, database, offices, few, monkeypatch
 ) -> None:
     monkeypatch.setattr(budgets, "_CELLS", 1)
+    monkeypatch.setattr(budgets, "_WAYS", 1)
     for _ in range(3):
         await read(client, database, offices.village)
     assert (await read(client, database, offices.township)).status_code == 200
