@@ -1,4 +1,4 @@
-"""Two who do at one moment what can be done once are answered each, and never by a fault of ours."""
+"""Two who do at one moment what is done once are answered each, and never by a fault of ours."""
 
 from datetime import timedelta
 from uuid import UUID
