@@ -1,7 +1,10 @@
 """Forget what has expired and proves nothing any more; keep systems in their place."""
 
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
+
+import asyncpg
 
 from app.access import forgetting
 from app.access.events import KeysEnding
@@ -71,32 +74,44 @@ async def _forget_tokens(tx: Tx, before: datetime, *, again: bool = False) -> No
         await queue.enqueue(tx.connection, _TOKENS, [onward])
 
 
-_NOTICES = (timedelta(days=7), timedelta(days=30))
-_ENDING = """
-SELECT id, agency_id, region_code, keys_until FROM clients
-WHERE active AND agency_id IS NOT NULL AND jwks_uri IS NULL AND keys_until > $1 AND keys_until <= $2
-  AND (keys_noticed IS NULL OR keys_noticed < keys_until - $3::interval)
-ORDER BY id
+_NOTICES: Final = (timedelta(days=7), timedelta(days=30))
+_TOLD_AT_ONCE: Final = 500
+"""Systems that were registered on one day end on one day."""
+_TELL: Final = "access.tell_of_ending_keys"
+_ENDING: Final = """
+WITH ending AS (
+    SELECT id FROM clients
+    WHERE active AND agency_id IS NOT NULL AND jwks_uri IS NULL
+      AND keys_until > $1 AND keys_until <= $2
+      AND (keys_noticed IS NULL OR keys_noticed < keys_until - $3::interval)
+    ORDER BY id LIMIT $4
+)
+UPDATE clients c SET keys_noticed = $1 FROM ending WHERE c.id = ending.id
+RETURNING c.id, c.agency_id, c.region_code, c.keys_until
 """
 
 
-@queue.every("access.tell_of_ending_keys", "25 7 * * *")
+@queue.every(_TELL, "25 7 * * *")
 async def tell_of_ending_keys(tx: Tx, payload: dict[str, Any]) -> None:
-    """Tell agencies whose systems' keys end in a month, and again in a week."""
+    """Tell agencies whose systems' keys end in a month, and again in a week, some at a time."""
     for before in _NOTICES:
-        for row in await tx.connection.fetch(_ENDING, tx.now, tx.now + before, before):
-            place = row["region_code"]
-            told = KeysEnding(
-                subject_id=row["id"],
-                region_code=place,
-                home_county=regions.county_of(place) if regions.lies_in_a_county(place) else place,
-                told_to=(row["agency_id"],),
-                until=row["keys_until"],
-            )
-            await events.publish(tx, told)
-            await tx.connection.execute(
-                "UPDATE clients SET keys_noticed = $2 WHERE id = $1", row["id"], tx.now
-            )
+        bounds = (tx.now, tx.now + before, before, _TOLD_AT_ONCE)
+        rows = await tx.connection.fetch(_ENDING, *bounds)
+        await events.publish(tx, *(_ending(row) for row in sorted(rows, key=itemgetter("id"))))
+        if len(rows) == _TOLD_AT_ONCE:
+            await queue.enqueue(tx.connection, _TELL, [{}], dedupe_keys=[""])
+            return
+
+
+def _ending(row: asyncpg.Record) -> KeysEnding:
+    place = row["region_code"]
+    return KeysEnding(
+        subject_id=row["id"],
+        region_code=place,
+        home_county=regions.county_of(place) if regions.lies_in_a_county(place) else place,
+        told_to=(row["agency_id"],),
+        until=row["keys_until"],
+    )
 
 
 @following.follows
