@@ -115,7 +115,7 @@ async def arrive(request: Request) -> None:
             found.compared = await sign_in.compare(
                 database, limits, username, form["password"], address=address, kept=kept
             )
-        else:
+        elif not flow.known:
             limits.address.spend(f"password {network_of(address)}", database.clock())
     except RateLimited as limited:
         found.limited = limited

@@ -122,9 +122,9 @@ class Limits(NamedTuple):
     """How much is tried at the door, before any password is compared (TOK-10).
 
     `address`: all the staff of an office get in at once; who guesses soon waits, and alone.
-    `browser`: of one that somebody signed in with, for that name, while the name rests: however
-    many guess it, its owner gets in from where they always do. `alarms`: how often one alarm is
-    raised again.
+    `browser`: of one that somebody signed in with, for that name, while the name or the address
+    rests: however many guess it, or from beside them, its owner gets in from where they always do.
+    `alarms`: how often one alarm is raised again.
     """
 
     address: RateLimits
@@ -217,13 +217,14 @@ async def compare(
     known. Raises RateLimited for an address that tries too often.
     """
     now, keyring = database.clock(), database.keyring
-    limits.address.spend(f"password {network_of(address)}", now)
     known = _known_as(keyring, username, kept, now)
     if known is not None:
         try:
             limits.browser.spend(f"browser {known[0]}", now)
         except RateLimited:
             known = None
+    if known is None:  # else it has tries of its own: a whole county may come from one address
+        limits.address.spend(f"password {network_of(address)}", now)
     generation = None if known is None else known[1]
     network = keyring.blind_index("sign-in network", network_of(address))
     of = (normal_username(username), now, generation, name_index(keyring, username), network)

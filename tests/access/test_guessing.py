@@ -15,6 +15,7 @@ from tests.access.apps import (
     Form,
     a_person,
     an_app,
+    an_authenticator,
     authorization,
     pkce,
     sign_in,
@@ -90,9 +91,11 @@ def test_tries_are_counted_for_all_processes_together() -> None:
 
 
 async def test_who_tries_too_often_waits(app, settings, database, unique) -> None:
-    """An address before any password is compared; a browser that is known counts as any other."""
+    """An address before any password is compared; a browser that is known counts as any other once
+    its own tries are spent.
+    """
     limits = Limits(
-        address=RateLimits(per_second=1, burst=9),
+        address=RateLimits(per_second=1, burst=8),
         browser=RateLimits(per_second=1, burst=1),
         alarms=RateLimits(per_second=1, burst=1),
     )
@@ -114,6 +117,34 @@ async def test_who_tries_too_often_waits(app, settings, database, unique) -> Non
     assert [answer.status_code for answer in refused] == [400, 400, 429]
     assert "稍后再试" in refused[-1].text
     assert int(refused[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_guesses_beside_others_keeps_none_of_them_out(
+    app, settings, database, now, unique
+) -> None:
+    """A county may come from one address: who signed in from a browser before has its own tries."""
+    limits = Limits(
+        address=RateLimits(per_second=0.001, burst=4),
+        browser=RateLimits(per_second=0.001, burst=2),
+        alarms=RateLimits(per_second=1, burst=1),
+    )
+    person = await a_person(database, unique)
+    authenticator = await an_authenticator(database, person.staff_id)
+    phone, (_, challenge) = await an_app(database), pkce()
+    async with calling(app, settings, database, sign_in_limits=limits) as http:
+        first = Form(await sign_in(http, phone, challenge, unique))
+        said = {**first.fields, "code": authenticator.paper[0]}
+        assert (await http.post(first.action, data=said)).status_code == 303
+        kept = dict(http.cookies)
+        http.cookies.clear()
+        told = [(await sign_in(http, phone, challenge, "nobody")).status_code for _ in range(3)]
+        assert told == [400, 400, 429], "the address is spent"
+        assert (await sign_in(http, phone, challenge, unique)).status_code == 429
+        http.cookies.clear()
+        http.cookies.update({name: kept[name] for name in kept if name.endswith("known")})
+        again = Form(await sign_in(http, phone, challenge, unique))
+        said = {**again.fields, "code": authenticator.code(now)}
+        assert (await http.post(again.action, data=said)).status_code == 303
 
 
 async def _guess(http, form, username, address, password="guess") -> int:
