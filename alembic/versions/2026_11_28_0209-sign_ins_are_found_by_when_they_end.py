@@ -1,4 +1,4 @@
-"""sign-ins are found by when they end
+"""sign-ins are found by when they end and go when they are old
 
 Rules for a revision: expand first, fill in a revision of its own, contract in a later release; the
 release before this one still runs on the new schema. Protected rows are seen inside `every_row` or
@@ -20,6 +20,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    op.execute("GRANT DELETE ON sign_ins TO tonghu_app")
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_sign_ins_ends_at")
@@ -30,11 +31,26 @@ def upgrade() -> None:
             unique=False,
             postgresql_concurrently=True,
         )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_authorization_codes_sign_in_id")
+        op.create_index(
+            "ix_authorization_codes_sign_in_id",
+            "authorization_codes",
+            ["sign_in_id"],
+            unique=False,
+            postgresql_concurrently=True,
+        )
 
 
 def downgrade() -> None:
+    op.execute("REVOKE DELETE ON sign_ins FROM tonghu_app")
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_authorization_codes_sign_in_id",
+            table_name="authorization_codes",
+            postgresql_concurrently=True,
+            if_exists=True,
+        )
         op.drop_index(
             "ix_sign_ins_ends_at",
             table_name="sign_ins",

@@ -193,7 +193,7 @@ class AuthorizationCode(SQLModel, table=True):
 
     __tablename__ = "authorization_codes"
     code_hash: bytes = Field(primary_key=True)
-    sign_in_id: UUID = Field(foreign_key="sign_ins.id")
+    sign_in_id: UUID = Field(foreign_key="sign_ins.id", index=True)
     redirect_uri: str
     code_challenge: str
     key_thumbprint: str | None = None
@@ -341,7 +341,7 @@ rls.protect(
 rls.allow("devices", "SELECT, INSERT, UPDATE")
 rls.allow("device_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("sign_in_places", "SELECT, INSERT, UPDATE, DELETE")
-rls.allow("sign_ins", "SELECT, INSERT, UPDATE")
+rls.allow("sign_ins", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("revocations", "SELECT, INSERT, DELETE")
@@ -355,3 +355,10 @@ rls.protect(
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
 retention.keep("reading_tallies", by="since")
+retention.keep("sign_ins", by="started_at")
+retention.unless(
+    "sign_ins",
+    "a code or a token of it is left",
+    "EXISTS (SELECT FROM refresh_tokens r WHERE r.sign_in_id = k.id)"
+    " OR EXISTS (SELECT FROM authorization_codes c WHERE c.sign_in_id = k.id)",
+)

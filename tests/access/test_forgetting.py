@@ -6,7 +6,9 @@ import pytest
 
 from app.access import forgetting, jobs
 from app.core.data.db import SYSTEM
+from app.core.data.retention import KINDS
 from app.core.ids import new_id
+from app.policy import operations as policy
 from tests.access.apps import a_person, refresh, signed_in
 from tests.jobs import run_jobs
 
@@ -88,3 +90,22 @@ async def test_tokens_of_many_sign_ins_and_not_those_of_long_ago_again(
         assert await tx.connection.fetchval("SELECT count(*) FROM sign_ins") == 6
     _, ran = await _forget(database, jobs.forget_expired)
     assert "access.forget_tokens" not in ran, "the latest that are over have none any more"
+
+
+async def test_a_sign_in_goes_after_a_year_once_nothing_of_it_is_left(
+    client, database, now, unique
+) -> None:
+    await a_person(database, unique)
+    kind = KINDS["sign_ins"]
+    for after in (0, 30, 380):
+        database.clock = lambda after=after: now + timedelta(days=after)
+        await signed_in(client, database, unique)
+    database.clock = lambda: now + timedelta(days=400)
+    async with database.begin(SYSTEM) as tx:
+        assert (await policy.forget(tx, kind)).deleted == 0, "a code or a token of each is left"
+    await _forget(database, jobs.forget_expired)
+    async with database.begin(SYSTEM) as tx:
+        assert (await policy.forget(tx, kind)).deleted == 2
+        assert await tx.connection.fetchval("SELECT count(*) FROM sign_ins") == 1
+    async with database.begin(SYSTEM) as tx:
+        assert (await policy.forget(tx, kind)).deleted == 0
