@@ -39,12 +39,54 @@ def upgrade() -> None:
             unique=False,
             postgresql_concurrently=True,
         )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_sign_ins_staff_id_ends_at")
+        op.create_index(
+            "ix_sign_ins_staff_id_ends_at",
+            "sign_ins",
+            ["staff_id", "ends_at"],
+            unique=False,
+            postgresql_concurrently=True,
+        )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_sign_in_places_name_failed")
+        op.create_index(
+            "ix_sign_in_places_name_failed",
+            "sign_in_places",
+            ["name_index", "failed_at"],
+            unique=False,
+            postgresql_concurrently=True,
+        )
+        op.drop_index(
+            "ix_sign_ins_staff_id",
+            table_name="sign_ins",
+            postgresql_concurrently=True,
+            if_exists=True,
+        )
 
 
 def downgrade() -> None:
     op.execute("REVOKE DELETE ON sign_ins FROM tonghu_app")
     # Outside a transaction: the app goes on meanwhile.
     with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_sign_in_places_name_failed",
+            table_name="sign_in_places",
+            postgresql_concurrently=True,
+            if_exists=True,
+        )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_sign_ins_staff_id")
+        op.create_index(
+            "ix_sign_ins_staff_id",
+            "sign_ins",
+            ["staff_id"],
+            unique=False,
+            postgresql_concurrently=True,
+        )
+        op.drop_index(
+            "ix_sign_ins_staff_id_ends_at",
+            table_name="sign_ins",
+            postgresql_concurrently=True,
+            if_exists=True,
+        )
         op.drop_index(
             "ix_authorization_codes_sign_in_id",
             table_name="authorization_codes",

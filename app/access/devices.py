@@ -152,6 +152,7 @@ async def counting(tx: Tx, staff_id: UUID) -> Sequence[Any]:
     return rows
 
 
+# OFFSET: looked up for each sign-in; else the planner may read the tokens of everybody.
 _ENDED: Final = """
 WITH lost AS (
     UPDATE devices SET revoked_at = $2
@@ -159,8 +160,10 @@ WITH lost AS (
     RETURNING id, thumbprint
 )
 UPDATE sign_ins s SET revoked_at = $2 FROM lost
-WHERE s.staff_id = $1 AND s.revoked_at IS NULL AND (s.device_id = lost.id OR EXISTS (
-    SELECT FROM refresh_tokens r WHERE r.sign_in_id = s.id AND r.key_thumbprint = lost.thumbprint))
+WHERE s.staff_id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2
+  AND (s.device_id = lost.id OR EXISTS (
+    SELECT FROM refresh_tokens r WHERE r.sign_in_id = s.id AND r.key_thumbprint = lost.thumbprint
+    OFFSET 0))
 """
 
 

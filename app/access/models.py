@@ -155,7 +155,10 @@ class SignInPlace(SQLModel, table=True):
     """
 
     __tablename__ = "sign_in_places"
-    __table_args__: Any = (Index("ix_sign_in_places_network_failed", "network_index", "failed_at"),)
+    __table_args__: Any = (
+        Index("ix_sign_in_places_network_failed", "network_index", "failed_at"),
+        Index("ix_sign_in_places_name_failed", "name_index", "failed_at"),
+    )
     name_index: bytes = Field(primary_key=True)
     network_index: bytes = Field(primary_key=True)
     failures: int = 0
@@ -169,8 +172,9 @@ class SignIn(SQLModel, table=True):
     """One staff sign-in: the family its refresh tokens belong to (TOK-7)."""
 
     __tablename__ = "sign_ins"
+    __table_args__: Any = (Index("ix_sign_ins_staff_id_ends_at", "staff_id", "ends_at"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    staff_id: UUID = Field(foreign_key="staff.id")
     client_id: UUID = Field(foreign_key="clients.id")
     holding_id: UUID = Field(foreign_key="post_holdings.id")
     scope: str
