@@ -33,6 +33,8 @@ async def allow(
     """
     if not tx.now < until <= tx.now + LONGEST:
         raise ExceptionTooLong
+    # Held: of two at one moment the second finds the first's, and ends it.
+    await tx.connection.execute("SELECT FROM clients WHERE id = $1 FOR NO KEY UPDATE", client.id)
     await end(tx, client, ended_by=given_by)
     return await tx.add(
         BearerException(

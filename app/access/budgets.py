@@ -1,19 +1,19 @@
 """How many children one caller is shown for one purpose on one day: an alarm, then an end.
 
-Nothing is refused that brings a report in, and no write; counted is reading, and a write that shows
-more of a child than its sender said (`needs(…, shows=True)`). Three figures of
+Nothing is refused that brings a report in, and no write: only reading is counted. Three figures of
 each caller, purpose and day lie in memory that the processes of one machine share: whose they are,
 how many children were shown since the last of them was written down, and how many there were then,
 on all machines. Whoever makes a chunk full writes it down, in the transaction of that request; so
 of a hundred children one costs a statement, and the others a look at memory. Nobody locks the
 figures: two processes that count in one microsecond may count once. What was not written down is
-lost with the machine. Four who meet in one room are counted side by side; of five the one who was
-shown least begins anew.
+lost with the machine.
 
 A child that one was shown already that day for that purpose counts no more: a mark of both lies in
 memory too. It tells nobody which child. A mark is let go when another falls on its place, and each
-machine has its own: then a child may count again. So a count is short by a chunk for each machine
-at most, and too long by who was shown one child on several machines, or after so many others.
+machine has its own: then a child may count again. The figures of a caller lie in one of eight
+cells; where others have all eight, those of another day are let go first, then whoever was shown
+least. So a count is short by a chunk for each machine at most, and too long by who was shown one
+child on several machines, or after so many others.
 """
 
 import secrets
@@ -37,13 +37,11 @@ from app.core.processes import shared
 from app.policy import queries as policy
 from app.regions.rules import NATION, level_of
 
-_ROOMS: Final = 2**16
-_CELLS: Final = 4
-"""In each room: callers are sent to a room, and those who meet there are counted side by side. With
-one cell, two who take turns would let go of each other's figures for ever.
-"""
-_DAYS: Final = 2**12
-"""Whose a cell is says, modulo this, of which day."""
+_CELLS: Final = 2**20
+_WAYS: Final = 8
+"""Of 400,000 who read on one day, one in a thousand meets more than eight for as many cells."""
+_DAYS: Final = 2**8
+"""Days are kept modulo this, in what says whose a cell is."""
 _MARKS: Final = 2**23
 """Places for marks, of four bytes: of five million on one day a quarter took another's place."""
 _PRIME: Final = 2**61 - 1
@@ -170,9 +168,9 @@ class ReadingBudgets:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
-        self.whose = shared(_ROOMS * _CELLS).cast("q")
-        self.since = shared(_ROOMS * _CELLS).cast("q")
-        self.before = shared(_ROOMS * _CELLS).cast("q")
+        self.whose = shared(_CELLS).cast("q")
+        self.since = shared(_CELLS).cast("q")
+        self.before = shared(_CELLS).cast("q")
         self.shown = shared(_MARKS // 2).cast("I")
 
     def require(self, tx: Tx, principal: Principal) -> "Counted":
@@ -180,7 +178,8 @@ class ReadingBudgets:
         Raises BudgetSpent.
         """
         counted = self.of(tx, principal)
-        if counted.known() and self._shown(counted.cell) >= counted.marks.refuse:
+        cell = counted.known()
+        if cell is not None and self.shown_in(cell) >= counted.marks.refuse:
             raise _spent(tx, counted.marks)
         return counted
 
@@ -190,57 +189,62 @@ class ReadingBudgets:
         key = principal.agency_id.bytes + said
         found = blake2b(key, digest_size=16, key=self._secret).digest()
         person = principal.staff_id is not None
-        number = int.from_bytes(found[8:], signed=True)
-        whose = number - number % _DAYS + tx.today.toordinal() % _DAYS
+        whose = int.from_bytes(found[8:], signed=True)
         return Counted(
             self,
-            self._cell(int.from_bytes(found[:8]) % _ROOMS * _CELLS, whose),
-            whose,
+            int.from_bytes(found[:8]) % (_CELLS // _WAYS) * _WAYS,
+            (whose - whose % _DAYS + tx.today.toordinal() % _DAYS) or _DAYS,
             int.from_bytes(found) | 1,
             marks_of(Kind.children, person, principal.region_code, tx.today),
         )
 
-    def _cell(self, first: int, whose: int) -> int:
-        """Return the cell of a room that is theirs, or else the one to take: of another day, or of
-        who was shown least.
-        """
-        room = range(first, first + _CELLS)
-        for cell in room:
-            if self.whose[cell] == whose:
-                return cell
-        day = whose % _DAYS
-        return min(
-            room,
-            key=lambda cell: self._shown(cell) + 1 if self.whose[cell] % _DAYS == day else 0,
-        )
-
-    def _shown(self, cell: int) -> int:
-        return int(self.before[cell] + self.since[cell])
+    def shown_in(self, cell: int) -> int:
+        """Return how many were shown to whose a cell is, as far as is known here."""
+        return self.before[cell] + self.since[cell]
 
 
 class Counted(NamedTuple):
-    """Where what a caller is shown for one purpose on one day is counted, and up to what marks."""
+    """Where what a caller is shown for one purpose on one day is counted, and up to what marks.
+    `place`: the first of the cells that it may be.
+    """
 
     budgets: ReadingBudgets
-    cell: int
+    place: int
     whose: int
     factor: int
     marks: Marks
 
-    def known(self) -> bool:
-        """Tell whether the cell is theirs: it may be another's, or of another day."""
-        return bool(self.budgets.whose[self.cell] == self.whose)
+    def known(self) -> int | None:
+        """Return the cell that is theirs; None if all are others', or of other days."""
+        ours = self.budgets.whose
+        return next((cell for cell in self._cells if ours[cell] == self.whose), None)
+
+    @property
+    def _cells(self) -> range:
+        return range(self.place, self.place + _WAYS)
+
+    def _taken(self) -> int:
+        """Return the cell that is theirs, if need be from now on."""
+        kept, cell = self.budgets, self.known()
+        if cell is None:  # what the other had is let go
+            cell = min(self._cells, key=self._is_missed)
+            kept.whose[cell], kept.since[cell], kept.before[cell] = self.whose, 0, 0
+        return cell
+
+    def _is_missed(self, cell: int) -> int:
+        whose = self.budgets.whose[cell]
+        of_today = whose % _DAYS == self.whose % _DAYS
+        return self.budgets.shown_in(cell) if whose and of_today else -1
 
     async def add(self, tx: Tx, principal: Principal, children: Sequence[UUID]) -> None:
         """Count children that are being shown, each once. A statement once a chunk."""
-        kept, cell = self.budgets, self.cell
-        if not self.known():  # what the other had is let go
-            kept.whose[cell], kept.since[cell], kept.before[cell] = self.whose, 0, 0
+        kept, cell = self.budgets, self._taken()
         kept.since[cell] += sum(map(self._is_first, children))
         if kept.since[cell] < self.marks.chunk:
             return
         number, kept.since[cell] = kept.since[cell], 0
-        kept.before[cell], _ = await _write(tx, principal, Kind.children, number)
+        total, _ = await _write(tx, principal, Kind.children, number)
+        kept.before[self._taken()] = total  # the cell may be another's meanwhile
 
     def _is_first(self, child: UUID) -> bool:
         """Mark that a child is shown; tell whether it was not yet, as far as that is known."""

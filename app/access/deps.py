@@ -140,10 +140,10 @@ async def _witness(request: Request, tx: Tx, seen: Seen) -> None:
     reads = request.method == "GET" and seen.decision == "allowed"
     if reads and principal.purpose is None and not (seen.children or seen.groups):
         return
+    await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
     counted: Counted | None = request.scope.get("counted")
     if counted is not None and seen.children and seen.decision == "allowed":
-        await counted.add(tx, principal, seen.children)
-    await audit.record(tx, principal.actor, request.scope["route"].unique_id, seen)
+        await counted.add(tx, principal, seen.children)  # what is not recorded is not shown
 
 
 def named_in_path(

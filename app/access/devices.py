@@ -17,6 +17,7 @@ from app.access import rules, second_factor
 from app.access.models import Device
 from app.access.oauth import Refused
 from app.core.data.db import Tx
+from app.core.data.sql import insert
 
 _LONGEST_NAME: Final = 60
 
@@ -45,10 +46,10 @@ def _hashed(code: str) -> bytes:
     return hashlib.sha256(second_factor.written(code).encode()).digest()
 
 
-_SPENT: Final = """
-DELETE FROM device_codes c USING staff_accounts a JOIN staff s ON s.id = a.staff_id AND s.active
-WHERE c.code_hash = $1 AND c.expires_at > $2 AND a.staff_id = c.staff_id AND a.active
-RETURNING c.staff_id
+_HELD: Final = """
+SELECT c.staff_id FROM device_codes c JOIN staff_accounts a ON a.staff_id = c.staff_id AND a.active
+JOIN staff s ON s.id = a.staff_id AND s.active
+WHERE c.code_hash = $1 AND c.expires_at > $2 FOR UPDATE OF c
 """
 
 
@@ -63,10 +64,9 @@ async def enrol(tx: Tx, form: Mapping[str, str], key: str | None) -> Device:
         said = "Send a DPoP proof: its key is the one that is enrolled."
         raise Refused("invalid_dpop_proof", said)
     if await tx.connection.fetchval("SELECT true FROM devices WHERE thumbprint = $1", key):
-        raise Refused("invalid_request", "This key is enrolled; make one for each person.")
-    staff_id: UUID | None = await tx.connection.fetchval(
-        _SPENT, _hashed(form.get("code", "")), tx.now
-    )
+        raise _enrolled()
+    hashed = _hashed(form.get("code", ""))
+    staff_id: UUID | None = await tx.connection.fetchval(_HELD, hashed, tx.now)
     if staff_id is None:
         raise Refused("invalid_grant", "The code is wrong, used or too old.", reason="device_code")
     device = Device(
@@ -77,7 +77,14 @@ async def enrol(tx: Tx, form: Mapping[str, str], key: str | None) -> Device:
         seen_at=tx.now,
         lease_until=tx.now + rules.LEASE,
     )
-    return await tx.add(device)
+    if not await insert(tx.connection, "devices", device.model_dump(), unless_taken=True):
+        raise _enrolled()  # at this moment, for somebody else; this code stays good
+    await tx.connection.execute("DELETE FROM device_codes WHERE code_hash = $1", hashed)
+    return device
+
+
+def _enrolled() -> Refused:
+    return Refused("invalid_request", "This key is enrolled; make one for each person.")
 
 
 _SIGN_IN: Final = "SELECT staff_id, device_id, asks_device FROM sign_ins WHERE id = $1"
@@ -145,6 +152,7 @@ async def counting(tx: Tx, staff_id: UUID) -> Sequence[Any]:
     return rows
 
 
+# OFFSET: looked up for each sign-in; else the planner may read the tokens of everybody.
 _ENDED: Final = """
 WITH lost AS (
     UPDATE devices SET revoked_at = $2
@@ -152,8 +160,10 @@ WITH lost AS (
     RETURNING id, thumbprint
 )
 UPDATE sign_ins s SET revoked_at = $2 FROM lost
-WHERE s.staff_id = $1 AND s.revoked_at IS NULL AND (s.device_id = lost.id OR EXISTS (
-    SELECT FROM refresh_tokens r WHERE r.sign_in_id = s.id AND r.key_thumbprint = lost.thumbprint))
+WHERE s.staff_id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2
+  AND (s.device_id = lost.id OR EXISTS (
+    SELECT FROM refresh_tokens r WHERE r.sign_in_id = s.id AND r.key_thumbprint = lost.thumbprint
+    OFFSET 0))
 """
 
 

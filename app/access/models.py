@@ -155,7 +155,10 @@ class SignInPlace(SQLModel, table=True):
     """
 
     __tablename__ = "sign_in_places"
-    __table_args__: Any = (Index("ix_sign_in_places_network_failed", "network_index", "failed_at"),)
+    __table_args__: Any = (
+        Index("ix_sign_in_places_network_failed", "network_index", "failed_at"),
+        Index("ix_sign_in_places_name_failed", "name_index", "failed_at"),
+    )
     name_index: bytes = Field(primary_key=True)
     network_index: bytes = Field(primary_key=True)
     failures: int = 0
@@ -169,8 +172,9 @@ class SignIn(SQLModel, table=True):
     """One staff sign-in: the family its refresh tokens belong to (TOK-7)."""
 
     __tablename__ = "sign_ins"
+    __table_args__: Any = (Index("ix_sign_ins_staff_id_ends_at", "staff_id", "ends_at"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    staff_id: UUID = Field(foreign_key="staff.id", index=True)
+    staff_id: UUID = Field(foreign_key="staff.id")
     client_id: UUID = Field(foreign_key="clients.id")
     holding_id: UUID = Field(foreign_key="post_holdings.id")
     scope: str
@@ -184,7 +188,7 @@ class SignIn(SQLModel, table=True):
     asks_device: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """Its code is worth nothing without the key of an enrolled device."""
     started_at: datetime = Field(sa_type=Instant)
-    ends_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime = Field(index=True, sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
@@ -193,7 +197,7 @@ class AuthorizationCode(SQLModel, table=True):
 
     __tablename__ = "authorization_codes"
     code_hash: bytes = Field(primary_key=True)
-    sign_in_id: UUID = Field(foreign_key="sign_ins.id")
+    sign_in_id: UUID = Field(foreign_key="sign_ins.id", index=True)
     redirect_uri: str
     code_challenge: str
     key_thumbprint: str | None = None
@@ -341,7 +345,7 @@ rls.protect(
 rls.allow("devices", "SELECT, INSERT, UPDATE")
 rls.allow("device_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("sign_in_places", "SELECT, INSERT, UPDATE, DELETE")
-rls.allow("sign_ins", "SELECT, INSERT, UPDATE")
+rls.allow("sign_ins", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("authorization_codes", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("refresh_tokens", "SELECT, INSERT, UPDATE, DELETE")
 rls.allow("revocations", "SELECT, INSERT, DELETE")
@@ -355,3 +359,10 @@ rls.protect(
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
 retention.keep("reading_tallies", by="since")
+retention.keep("sign_ins", by="started_at")
+retention.unless(
+    "sign_ins",
+    "a code or a token of it is left",
+    "EXISTS (SELECT FROM refresh_tokens r WHERE r.sign_in_id = k.id)"
+    " OR EXISTS (SELECT FROM authorization_codes c WHERE c.sign_in_id = k.id)",
+)

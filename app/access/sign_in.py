@@ -122,9 +122,9 @@ class Limits(NamedTuple):
     """How much is tried at the door, before any password is compared (TOK-10).
 
     `address`: all the staff of an office get in at once; who guesses soon waits, and alone.
-    `browser`: of one that somebody signed in with, for that name, while the name rests: however
-    many guess it, its owner gets in from where they always do. `alarms`: how often one alarm is
-    raised again.
+    `browser`: of one that somebody signed in with, for that name, while the name or the address
+    rests: however many guess it, or from beside them, its owner gets in from where they always do.
+    `alarms`: how often one alarm is raised again.
     """
 
     address: RateLimits

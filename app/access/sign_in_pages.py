@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from app.access.sign_in import KNOWN_FOR
 from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data_files import plain
-from app.core.problems import Problem, language_of
+from app.core.problems import Problem, language_of, on_page
 
 LIVES_SECONDS = 900
 _PLACE = "oauth.sign_in"
@@ -152,6 +152,23 @@ def told_to_wait(language: str, limited: Problem) -> Response:
     page.status_code = limited.status
     page.headers.update(limited.headers)
     return page
+
+
+def told_to_come_back(request: Request, problem: Problem) -> Response | None:
+    """Render the page for whom there is no room now, or nothing works: what they sent is sent again
+    by loading it anew.
+    """
+    if problem.status not in _PASSING:
+        return None
+    page = stopped(chosen_language(request), "busy")
+    page.status_code = problem.status
+    page.headers.update(problem.headers)
+    return page
+
+
+_PASSING: Final = frozenset({429, 503})
+for _path in ("/oauth/authorize", "/oauth/account", "/oauth/invitation"):
+    on_page(_path, told_to_come_back)
 
 
 def cookie_name(issuer: str) -> str:

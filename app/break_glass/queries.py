@@ -47,7 +47,7 @@ def visible(principal: Principal) -> Where:
 
 def _unhidden(principal: Principal) -> Where:
     codes = principal.region_hi - principal.region_lo
-    return Where(hiding.shown("b.id"), principal.agency_id, codes, principal.agencies)
+    return Where(hiding.row_shown("b"), principal.agency_id, codes, principal.agencies)
 
 
 def _arms(where: Where, principal: Principal) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 from uuid import UUID
 
 import orjson
@@ -184,8 +184,22 @@ def language_of(accept_language: str) -> str:
     return best
 
 
+Tell = Callable[[Request, Problem], Response | None]
+_ON_PAGES: Final[dict[str, Tell]] = {}
+
+
+def on_page(path: str, tell: Tell) -> None:
+    """Have who asks for a path, a person with a browser, told on a page; None: as all others."""
+    _ON_PAGES[path] = tell
+
+
 def response_to(request: Request, problem: Problem) -> Response:
-    """Answer a problem as `application/problem+json`, in the caller's language."""
+    """Answer a problem as `application/problem+json`, in the caller's language; on a page for
+    people, if there is one that says it.
+    """
+    tell = _ON_PAGES.get(request.scope["path"])
+    if tell is not None and (page := tell(request, problem)) is not None:
+        return page
     language = language_of(request.headers.get("accept-language", ""))
     request_id = request.scope.get("request_id")
     return Response(

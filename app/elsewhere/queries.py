@@ -106,7 +106,7 @@ async def looks(
     region, also who asked for these. Never what is hidden from them (AZ-8).
     """
     codes = principal.region_hi - principal.region_lo
-    where = Where(hiding.shown("l.id"), principal.agency_id, codes, principal.agencies)
+    where = Where(hiding.row_shown("l"), principal.agency_id, codes, principal.agencies)
     select = "SELECT l.* FROM looks_elsewhere l"
     theirs = "false"
     if principal.role.relation == "region":

@@ -175,8 +175,8 @@ async def test_machines_that_serve_together_know_it_from_each_other(
 async def test_whoever_meets_in_one_cell_is_not_taken_for_another(
     client, database, offices, few, monkeypatch
 ) -> None:
-    monkeypatch.setattr(budgets, "_ROOMS", 1)
     monkeypatch.setattr(budgets, "_CELLS", 1)
+    monkeypatch.setattr(budgets, "_WAYS", 1)
     for _ in range(3):
         await read(client, database, offices.village)
     assert (await read(client, database, offices.township)).status_code == 200
@@ -189,7 +189,7 @@ async def test_who_take_turns_in_one_room_are_counted_both(
     client, database, offices, few, monkeypatch
 ) -> None:
     """However few each is shown before the other comes: nothing of either is let go."""
-    monkeypatch.setattr(budgets, "_ROOMS", 1)
+    monkeypatch.setattr(budgets, "_CELLS", budgets._WAYS)
     monkeypatch.setattr(Marks, "chunk", 5)
     for _ in range(4):
         for caller in (offices.village, offices.township):
@@ -197,18 +197,6 @@ async def test_who_take_turns_in_one_room_are_counted_both(
     for caller in (offices.village, offices.township):
         spent = await read(client, database, caller, children=1)
         assert problem(spent) == (429, "budget-spent")
-
-
-def test_in_a_full_room_who_was_shown_least_is_let_go_and_yesterday_before(monkeypatch) -> None:
-    monkeypatch.setattr(budgets, "_CELLS", 3)
-    made, today = ReadingBudgets(), 7
-    for cell, (day, shown) in enumerate([(today, 9), (today, 2), (today, 3)]):
-        made.whose[cell], made.before[cell] = (cell + 1) * budgets._DAYS + day, shown
-    assert made._cell(0, 3 * budgets._DAYS + today) == 2, "their own"
-    assert made._cell(0, 9 * budgets._DAYS + today) == 1
-    assert made._cell(0, 9 * budgets._DAYS + today + 1) in {0, 1, 2}
-    made.whose[0] = budgets._DAYS + today - 1
-    assert made._cell(0, 9 * budgets._DAYS + today) == 0
 
 
 async def test_a_write_that_shows_a_file_is_counted_and_not_refused(
@@ -254,8 +242,5 @@ def test_a_system_has_marks_by_how_much_it_serves_and_a_person_the_least(now) ->
 
 def test_cells_are_shared_memory() -> None:
     made = ReadingBudgets()
-    assert all(
-        view.nbytes == budgets._ROOMS * budgets._CELLS * 8
-        for view in (made.whose, made.since, made.before)
-    )
+    assert all(view.nbytes == budgets._CELLS * 8 for view in (made.whose, made.since, made.before))
     assert made.shown.nbytes == budgets._MARKS * 4

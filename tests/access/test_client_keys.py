@@ -12,6 +12,7 @@ from app.core.ids import new_id
 from tests.access.approving import problem, propose, send_by_two
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
+from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 
 GRANT = {"grant_type": "client_credentials"}
@@ -190,6 +191,21 @@ async def test_agency_is_told_a_month_and_a_week_before(database, now) -> None:
     assert {(str(row["subject_id"]), *row["told_to"]) for row in rows} == {
         (str(each.client_id), str(each.agency_id)) for each in (machine, province)
     }
+
+
+async def test_however_many_end_on_one_day_each_is_told_once(database, now, monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "_TOLD_AT_ONCE", 2)
+    made = [await a_machine(database) for _ in range(5)]
+    database.clock = lambda: now + timedelta(days=340)
+    async with database.begin(SYSTEM) as tx:
+        await jobs.tell_of_ending_keys(tx, {})
+        assert await tx.connection.fetchval("SELECT count(*) FROM events") == 2
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT subject_id FROM events WHERE wire_name = 'access.keys_ending'"
+        )
+    assert sorted(row["subject_id"] for row in rows) == sorted(each.client_id for each in made)
 
 
 class TestPublished:

@@ -150,6 +150,34 @@ async def test_who_floods_an_address_keeps_nobody_out_who_signed_in_there(
         assert (await browser.send(code=authenticator.code(now, steps=1))).status_code == 303
 
 
+async def test_who_guesses_beside_others_keeps_none_of_them_out(
+    app, settings, database, now, unique
+) -> None:
+    """A county may come from one address: who signed in from a browser before has its own tries."""
+    limits = Limits(
+        address=RateLimits(per_second=0.001, burst=3),
+        browser=RateLimits(per_second=0.001, burst=2),
+        alarms=RateLimits(per_second=1, burst=1),
+    )
+    person = await a_person(database, unique)
+    authenticator = await an_authenticator(database, person.staff_id)
+    phone, (_, challenge) = await an_app(database), pkce()
+    async with calling(app, settings, database, sign_in_limits=limits) as http:
+        first = Form(await sign_in(http, phone, challenge, unique))
+        said = {**first.fields, "code": authenticator.paper[0]}
+        assert (await http.post(first.action, data=said)).status_code == 303
+        kept = dict(http.cookies)
+        http.cookies.clear()
+        told = [(await sign_in(http, phone, challenge, "nobody")).status_code for _ in range(3)]
+        assert told == [400, 400, 429], "the address is spent"
+        assert (await sign_in(http, phone, challenge, unique)).status_code == 429
+        http.cookies.clear()
+        http.cookies.update({name: kept[name] for name in kept if name.endswith("known")})
+        again = Form(await sign_in(http, phone, challenge, unique))
+        said = {**again.fields, "code": authenticator.code(now)}
+        assert (await http.post(again.action, data=said)).status_code == 303
+
+
 async def _guess(http, form, username, address, password="guess") -> int:
     http._transport.client = (address, 1)
     http.cookies.delete("tonghu-sign-in-known")

@@ -161,7 +161,8 @@ WHY_UNUSABLE: Final = {
     "approval_proposed": "Nobody has decided on it yet.",
     "approval_refused": "It was refused.",
     "approval_withdrawn": "It was withdrawn: propose it anew.",
-    "approval_used": "It was used: each counts once. Propose it anew.",
+    "approval_used": "It was used: each counts once. If you never saw the answer, look whether it"
+    " was done before you propose it anew.",
     "approval_expired": "Its time is over: propose it anew.",
     "approver_left": "Who approved it no longer counts as a second person, or you hold another post"
     " than you proposed it in: propose it anew.",

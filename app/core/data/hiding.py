@@ -166,3 +166,15 @@ def shown(
         f"NOT EXISTS (SELECT 1 FROM hidden_subjects h WHERE h.subject_id = {column}"
         f" AND ({_HIDDEN.format(h='h.', below=below, **caller)}) OFFSET 0)"
     )
+
+
+def row_shown(
+    alias: str, agency: str = "{0}", codes: str = "{1}", served: str = "{2}::uuid[]"
+) -> str:
+    """Write the same as `shown`, of a row that says itself from whom it is hidden (`HiddenRow`) and
+    is what is hidden: nothing is looked up.
+    """
+    h = f"{alias}."
+    accused = f"{h}hidden_from && {served}"
+    said = _HIDDEN.format(h=h, accused=accused, below=_OFFICES, agency=agency, codes=codes)
+    return f"({said}) IS NOT TRUE"
