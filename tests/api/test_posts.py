@@ -84,6 +84,24 @@ class TestHandedOver:
         again = await hand_over(client, county, post.id, held.id, second)
         assert problem(again) == (409, "holding-ended")
 
+    async def test_not_to_who_holds_it_already(self, client, database, county, post) -> None:
+        first, second = [await a_person(database, post.agency_id) for _ in range(2)]
+        held = await a_holding(database, post, first, date(2026, 9, 1))
+        await a_holding(database, post, second, date(2026, 10, 1))
+        answer = await hand_over(client, county, post.id, held.id, second)
+        assert problem(answer) == (409, "already-held")
+        ends = {each["staff_id"]: each["until"] for each in await holding_of(client, county, post)}
+        assert ends == {str(first): None, str(second): None}, "and who has it keeps it"
+
+    async def test_not_once_it_is_given_up(self, client, database, county, post) -> None:
+        first, second = [await a_person(database, post.agency_id) for _ in range(2)]
+        held = await a_holding(database, post, first, date(2026, 9, 1))
+        why = {"reason": "村级岗位撤并,另行设岗。"}
+        closed = await client.post(f"/v1/posts/{post.id}/closure", json=why, headers=county.headers)
+        assert closed.status_code == 200, closed.text
+        answer = await hand_over(client, county, post.id, held.id, second)
+        assert problem(answer) == (409, "post-given-up")
+
     async def test_at_the_police_by_two(self, client, database, settings) -> None:
         one = await a_caller(database, settings, "operator", 0, machine=False)
         two = await a_caller(
