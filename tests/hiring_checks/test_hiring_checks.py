@@ -270,9 +270,15 @@ class TestRecorded:
         body = {name: ids.get(value, value) for name, value in changed.items()}
         assert problem(await ask(client, scene, **body)) == expected
 
+    @pytest.mark.parametrize("result", ["clear", "not_clear"])
     @pytest.mark.parametrize("on", ["2026-11-09", "2026-11-21"])
-    async def test_no_answer_before_the_question_or_after_today(self, client, scene, on) -> None:
-        assert problem(await answered(client, scene, on=on)) == (422, "day-not-yet")
+    async def test_no_answer_before_the_question_or_after_today(
+        self, client, scene, on, result
+    ) -> None:
+        refused = await answered(client, scene, result, on=on)
+        assert problem(refused) == (422, "day-not-yet")
+        [error] = refused.json()["errors"]
+        assert (error["pointer"], error["code"]) == ("#/answered_on", "date_out_of_order")
 
     async def test_an_answer_stands(self, client, scene) -> None:
         first = await answered(client, scene)
