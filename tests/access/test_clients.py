@@ -6,7 +6,7 @@ import pytest
 from app import main
 from app.core.data.db import SYSTEM
 from app.core.settings import Environment
-from tests.access.approving import send_by_two
+from tests.access.approving import problem, send_by_two
 from tests.access.apps import Machine, a_key, a_machine
 from tests.access.factories import a_caller
 from tests.regions.factories import some_regions
@@ -165,6 +165,17 @@ class TestApps:
         app = {"name": "a", "redirect_uris": ["https://a.example/"]}
         answer = await client.post("/v1/clients/apps", json=app, headers=bureau.headers)
         assert answer.status_code == 403
+
+    @pytest.mark.parametrize(
+        "key",
+        [{**a_key()[1], "x": "AA"}, {"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}],
+    )
+    async def test_keys_that_prove_nothing_are_refused(self, client, operator, key) -> None:
+        app = {"name": "a", "redirect_uris": ["https://a.example/"], "jwks": {"keys": [key]}}
+        answer = await client.post("/v1/clients/apps", json=app, headers=operator.headers)
+        assert problem(answer) == (422, "keys-unusable")
+        [error] = answer.json()["errors"]
+        assert (error["pointer"], error["code"]) == ("#/jwks", "keys_unusable")
 
     @pytest.mark.parametrize(
         "uri",
