@@ -146,6 +146,28 @@ async def test_a_child_of_any_age_may_withdraw(client, director, child) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({"form": "posted"}, "no_act_of_theirs", "#/form"),
+        ({"relation": None}, "missing", "#/relation"),
+        ({"withdrawn_on": "2026-11-21"}, "date_in_future", "#/withdrawn_on"),
+    ],
+)
+async def test_a_withdrawal_is_somebodys_act_and_none_of_tomorrow(
+    client, director, child, fields, code, pointer
+) -> None:
+    """What cannot have been said takes nothing back: the consent stands as it was."""
+    consent = await _consented(client, director, child)
+    path = f"/consents/{consent['id']}/withdrawal"
+    refused = await _post(client, director, path, a_withdrawal(**fields), '"1"')
+    assert _problem(refused) == (422, "consent-invalid")
+    assert (_code(refused), refused.json()["errors"][0]["pointer"]) == (code, pointer)
+    listed = await client.get(f"/v1/children/{child.id}/consents", headers=director.headers)
+    [stands] = listed.json()["items"]
+    assert (stands["version"], stands["withdrawal"]) == (1, None)
+
+
 REFERRED = {"to_kind": "after_school_care", "needs": ["study"]}
 
 
