@@ -26,7 +26,7 @@ OF_ANOTHER_RELEASE = {"police_reports.ask_on": "finishes what the release before
 BESIDE_OPERATIONS = {
     *("NotFound", "MethodNotAllowed", "BadRequest"),  # of no operation
     "NotReady",  # of /readyz
-    "PasswordTooWeak",  # of a command
+    *("PasswordTooWeak", "UsernameInvalid"),  # of a command
     *("FoundedAlready", "StaffUnknown"),  # likewise
 }
 """Problems that no operation of the document answers."""
