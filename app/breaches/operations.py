@@ -1,6 +1,6 @@
 """Recording breaches, and who was told."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -16,6 +16,7 @@ from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.problems import Problem
 from app.policy import queries as policy
+from app.policy.rules import ParameterMissing
 
 _minutes: Final = policy.lookup("breach.report_within_minutes")
 _days: Final = policy.lookup("breach.tell_within_days")
@@ -43,16 +44,27 @@ async def record_breach(tx: Tx, principal: Principal, new: schemas.BreachCreate)
     found_at = _past("#/found_at", new.found_at, tx.now)
     place, breach_id = principal.region_code, new_id()
     day = local_date(found_at)
+    minutes, days = _owed(place, day, tx.today)
     return await tx.connection.fetchrow(
         _RECORD,
         *(breach_id, principal.agency_id, place, new.kind, found_at, new.began_at, new.ended_at),
         new.children,
         tx.keyring.seal(WHAT, breach_id, new.what),
         tx.keyring.seal(MEASURES, breach_id, new.measures),
-        found_at + timedelta(minutes=_minutes(place, day)),
-        beginning(day + timedelta(days=_days(place, day) + 1)),
+        found_at + timedelta(minutes=minutes),
+        beginning(day + timedelta(days=days + 1)),
         *(principal.subject, tx.now),
     )
+
+
+def _owed(place: int, found_on: date, today: date) -> tuple[int, int]:
+    """Return in how many minutes and days it is to be told by the law of the day; of before there
+    was one, by that of today.
+    """
+    try:
+        return int(_minutes(place, found_on)), int(_days(place, found_on))
+    except ParameterMissing:
+        return int(_minutes(place, today)), int(_days(place, today))
 
 
 _TOLD: Final = """

@@ -43,6 +43,15 @@ async def test_it_is_owed_to_the_authority_in_hours_and_to_families_in_days(
     assert "一名册被发到群里".encode() not in stored
 
 
+async def test_what_was_found_before_there_was_a_law_is_owed_by_that_of_today(
+    client, offices
+) -> None:
+    breach = await _recorded(client, offices.county, found_at="2000-01-01T00:00:00Z")
+    assert breach["report_due_at"] == "2000-01-01T04:00:00Z"
+    assert breach["tell_due_at"] == "2000-01-04T16:00:00Z"
+    assert breach["late"] == ["cyberspace_authority", "families"]
+
+
 async def test_what_is_late_is_named_until_it_is_told_and_only_then_it_closes(
     client, offices
 ) -> None:
