@@ -132,6 +132,20 @@ class TestUse:
             )
         assert code(await create(client, one, approval=approval)) == "approver_left"
 
+    async def test_nor_once_they_work_at_another_agency(
+        self, client, database, settings, operators
+    ) -> None:
+        one, two = operators
+        approval = await approved(client, one, two, "createAgency", PATH, STATION)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE post_holdings SET until = $1 WHERE staff_id = $2",
+                date(2026, 11, 20),
+                two.subject_id,
+            )
+        await a_new_post(database, settings, two, "operator", 0, date(2026, 11, 20))
+        assert code(await create(client, one, approval=approval)) == "approver_left"
+
     async def test_not_once_the_proposer_has_left(self, client, database, operators) -> None:
         one, two = operators
         approval = await approved(client, one, two, "createAgency", PATH, STATION)
@@ -153,7 +167,8 @@ class TestUse:
         machine = await a_caller(
             database, settings, "operator", 0, agency_id=one.agency_id, machine=True
         )
-        for other in (two, elsewhere, machine):
+        colleague = await a_caller(database, settings, "operator", 0, agency_id=one.agency_id)
+        for other in (two, colleague, elsewhere, machine):
             assert code(await create(client, other, approval=approval)) == "approval_unknown"
         assert code(await create(client, one, approval=str(new_id()))) == "approval_unknown"
 
