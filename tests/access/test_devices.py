@@ -250,6 +250,10 @@ async def test_a_person_ends_a_lost_phone_on_their_page(client, database, unique
     for key, answer, status in ((lost, there, 401), (kept, here, 200)):
         me = await key.ask(client, "GET", "/v1/me", answer.json()["access_token"])
         assert me.status_code == status
+    page = await browser.send(end="all")
+    assert "华为" not in page.text, "all phones, as the page says"
+    _, anew = await _tokens(client, database, unique, kept)
+    assert anew.json()["error"] == "invalid_grant"
 
 
 async def test_the_township_looks_after_the_phones_of_its_villages_alone(

@@ -240,6 +240,19 @@ class TestOnce:
         assert [each.status_code for each in sent] == [200, 400]
         assert sent[1].json()["error"] == "invalid_dpop_proof"
 
+    async def test_of_two_keys_neither_spends_what_the_other_calls_its_proof(
+        self, client, database, now
+    ) -> None:
+        """Else whoever guesses the `jti` of others shuts them out."""
+        machine = await a_machine(database)
+        for holder in (Holder(), Holder()):
+            fields = {**GRANT, **machine.proof(now)}
+            await holder.post(client, "/oauth/token", fields)
+            answer = await holder.post(
+                client, "/oauth/token", {**GRANT, **machine.proof(now)}, jti="the-same"
+            )
+            assert answer.status_code == 200, answer.text
+
     async def test_writing_side_by_side_on_several_machines(
         self, app, settings, live_database, now
     ) -> None:
