@@ -11,7 +11,6 @@ import pytest
 
 from app.cli.console import in_transaction
 from app.core.data.db import Tx
-from app.embedded import postgres
 from tests import schema
 from tests.faults import command
 from tests.faults.command import Tonghu
