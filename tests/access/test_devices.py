@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from jose import jwt
 
-from app.access import devices
+from app.access import accounts, devices
+from app.access.sign_in import Limits
 from app.core.data.db import SYSTEM
+from app.core.http.rate_limits import RateLimits
 from app.core.ids import new_id
 from tests.access.apps import (
     PASSWORD,
@@ -118,6 +120,25 @@ async def test_what_enrols_nothing(client, database, unique, changed) -> None:
     assert answer.status_code == 400
     async with database.begin(SYSTEM) as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM devices") == 0
+
+
+async def test_a_code_does_not_come_back_with_who_was_suspended(client, database, unique) -> None:
+    person = await a_person(database, unique)
+    code = await _code(database, person)
+    for active in (False, True):
+        async with database.begin(SYSTEM) as tx:
+            await accounts.set_active(tx, person.staff_id, active=active)
+    assert (await _enrol(client, Holder(), code)).json()["error"] == "invalid_grant"
+
+
+async def test_who_guesses_codes_waits(app, settings, database) -> None:
+    limits = Limits(*[RateLimits(per_second=1, burst=3)] * 3)
+    async with calling(app, settings, database, sign_in_limits=limits) as http:
+        tried = [
+            (await http.post("/oauth/devices", data={"code": "aaaa", "name": "华为"})).status_code
+            for _ in range(4)
+        ]
+    assert tried == [400, 400, 400, 429]
 
 
 async def test_what_proves_no_key_enrols_none(client, database, unique) -> None:

@@ -152,7 +152,10 @@ class TestBoundToAKey:
         stolen = await refresh(client, app, first["refresh_token"], thief)
         assert stolen.json()["error"] == "invalid_grant"
         assert "another key" in stolen.json()["error_description"]
-        assert (await refresh(client, app, first["refresh_token"], holder)).status_code == 200
+        goes_on = await refresh(client, app, first["refresh_token"], holder)
+        assert goes_on.status_code == 200
+        later = await refresh(client, app, goes_on.json()["refresh_token"], thief)
+        assert "another key" in later.json()["error_description"], "its successor neither"
         async with database.begin(SYSTEM) as tx:
             said = await tx.connection.fetch("SELECT rule, subject_id FROM audit_entries")
         (subject,) = {row["subject_id"] for row in said if row["rule"] == "authorization_code"}
