@@ -219,6 +219,16 @@ async def test_only_our_nonces_count(client, holder, token, nonce) -> None:
     assert 'error="use_dpop_nonce"' in answer.headers["www-authenticate"]
 
 
+def test_a_nonce_counts_to_its_last_bit(keyring) -> None:
+    nonces = dpop.Nonces(keyring)
+    said = nonces.current(SECOND)
+    assert nonces.made_at(said) == SECOND
+    raw = base64.urlsafe_b64decode(said)
+    for place in range(len(raw)):
+        other = bytes(each ^ (place == at) for at, each in enumerate(raw))
+        assert nonces.made_at(base64.urlsafe_b64encode(other).decode()) is None, place
+
+
 class TestOnce:
     async def test_reading(self, client, holder, token, queries) -> None:
         await holder.ask(client, "GET", "/v1/me", token)

@@ -64,6 +64,11 @@ def test_pkce_verifier_has_a_form(verifier) -> None:
         (["pwd", "hwk"], True),
     ],
 )
-def test_two_factors_are_two_of_different_kinds(factors: list[str], two: bool) -> None:
+def test_two_factors_are_two_of_different_kinds(factors, two) -> None:
     expected = rules.TWO_FACTORS if two else rules.ONE_FACTOR
     assert rules.context_of(factors) == expected
+
+
+def test_strangers_wait_from_the_twentieth_wrong_one() -> None:
+    assert rules.pause_for_strangers(19) is None
+    assert rules.pause_for_strangers(20) == timedelta(seconds=30)
