@@ -286,6 +286,13 @@ async def test_the_township_looks_after_the_phones_of_its_villages_alone(
     assert answer.json()["type"] == "/problems/staff-not-found"
 
 
+async def test_an_operator_gives_no_code_alone(client, settings, database, unique) -> None:
+    operator = await a_caller(database, settings, "operator", 0, machine=False)
+    person = await a_person(database, unique)
+    answer = await client.post(f"/v1/staff/{person.staff_id}/device-code", headers=operator.headers)
+    assert answer.json()["type"] == "/problems/approval-required"
+
+
 async def test_no_form_is_no_phone(app, settings, database) -> None:
     async with calling(app, settings, database) as http:
         assert (await http.post("/oauth/devices", json={})).status_code == 400
