@@ -293,6 +293,16 @@ async def test_an_operator_gives_no_code_alone(client, settings, database, uniqu
     assert answer.json()["type"] == "/problems/approval-required"
 
 
+async def test_nobody_gives_themselves_a_code(client, settings, database) -> None:
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        kind = "UPDATE agencies SET kind = 'village_committee' WHERE id = $1"
+        await tx.connection.execute(kind, township.agency_id)
+    at = f"/v1/staff/{township.subject_id}/device-code"
+    answer = await client.post(at, headers=township.headers)
+    assert answer.json()["type"] == "/problems/not-your-own-account"
+
+
 async def test_no_form_is_no_phone(app, settings, database) -> None:
     async with calling(app, settings, database) as http:
         assert (await http.post("/oauth/devices", json={})).status_code == 400

@@ -105,7 +105,12 @@ async def test_a_report_about_nobody_known_is_counted_beside_the_children(
         rows, unnamed = await listing.looks(tx, meant)
         nothing = await listing.looks(tx, Asked(NOW - DAY, NOW + DAY, "staff:x"))
         await audit.record(tx, audit.SYSTEM, "aJob", Seen(subject=UUID(int=1)))
-        assert "aJob" not in (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
+        somebody = audit.SYSTEM._replace(subject="staff:x", purpose="care")
+        for decision in ("denied", "allowed"):
+            seen = Seen(subject=UUID(int=1), decision=decision)
+            await audit.record(tx, somebody, f"was_{decision}", seen)
+        found = (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
+        assert {"aJob", "was_denied", "was_allowed"} & found.keys() == {"was_allowed"}
     assert (rows, unnamed["readReport"], unnamed["listReports"]) == (3, 1, 1)
     assert nothing == (0, {})
 
