@@ -49,6 +49,16 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) AS f (id, child_
 """
 
 
+# By its own id, too, by which the record tells of it. Of one that is kept from nobody, nothing.
+_KNOWN: Final = """
+INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
+SELECT of.id, l.hidden_from, l.hidden_below, l.police_below, l.filed_by_id
+FROM looks_elsewhere l CROSS JOIN LATERAL (VALUES (l.id), (l.look_id)) AS of (id)
+WHERE l.look_id = $1 AND l.hidden_from IS NOT NULL
+ON CONFLICT (subject_id) DO NOTHING
+"""
+
+
 async def look_elsewhere(
     tx: Tx, principal: Principal, sought: schemas.LookElsewhereCreate
 ) -> tuple[schemas.LookAnswer, list[UUID]]:
@@ -85,6 +95,7 @@ async def look_elsewhere(
             *((sorted(kept.agencies), kept.below, kept.police_below) if kept else (None,) * 3),
             principal.agency_id,
         )
+        await tx.connection.execute(_KNOWN, look_id)
     await queue.enqueue(tx.connection, TELL, [{"look": str(look_id)}])
     answer = schemas.LookAnswer(
         id=look_id, known=bool(told), call=call, otherwise="report_suspected_harm"
@@ -119,12 +130,6 @@ _LOOK: Final = f"""
 SELECT * FROM looks_elsewhere
 WHERE look_id = $1 AND child_id IS NOT NULL AND region_code <> {NATION}
 """
-_KNOWN: Final = """
-INSERT INTO hidden_subjects (subject_id, hidden_from, hidden_below, police_below, filed_by_id)
-SELECT id, hidden_from, hidden_below, police_below, filed_by_id FROM looks_elsewhere
-WHERE look_id = $1 AND hidden_from IS NOT NULL
-ON CONFLICT (subject_id) DO NOTHING
-"""
 _LOOK_AFTER: Final = (
     AgencyKind.village_committee,
     AgencyKind.township_government,
@@ -142,7 +147,6 @@ async def tell(tx: Tx, look_id: UUID) -> None:
     """
     rows = await tx.connection.fetch(_LOOK, look_id)
     if any(row["hidden_from"] is not None for row in rows):
-        await tx.connection.execute(_KNOWN, look_id)
         await hiding.note(tx.connection, [row["id"] for row in rows])
     for row in rows:
         kept = Kept(

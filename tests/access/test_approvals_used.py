@@ -3,6 +3,8 @@
 import asyncio
 from datetime import date
 
+from app.access.accounts import set_active
+from app.access.operations import note_same_person
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.access.approving import (
@@ -132,6 +134,36 @@ class TestUse:
             )
         assert code(await create(client, one, approval=approval)) == "approver_left"
 
+    async def test_nor_once_they_work_at_another_agency(
+        self, client, database, settings, operators
+    ) -> None:
+        one, two = operators
+        approval = await approved(client, one, two, "createAgency", PATH, STATION)
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE post_holdings SET until = $1 WHERE staff_id = $2",
+                date(2026, 11, 20),
+                two.subject_id,
+            )
+        await a_new_post(database, settings, two, "operator", 0, date(2026, 11, 20))
+        assert code(await create(client, one, approval=approval)) == "approver_left"
+
+    async def test_nor_once_they_are_known_to_be_the_proposer(
+        self, client, database, operators
+    ) -> None:
+        one, two = operators
+        approval = await approved(client, one, two, "createAgency", PATH, STATION)
+        async with database.begin(SYSTEM) as tx:
+            await note_same_person(tx, one.subject_id, two.subject_id)
+        assert code(await create(client, one, approval=approval)) == "approver_left"
+
+    async def test_nor_once_they_are_suspended(self, client, database, operators) -> None:
+        one, two = operators
+        approval = await approved(client, one, two, "createAgency", PATH, STATION)
+        async with database.begin(SYSTEM) as tx:
+            await set_active(tx, two.subject_id, active=False)
+        assert code(await create(client, one, approval=approval)) == "approver_left"
+
     async def test_not_once_the_proposer_has_left(self, client, database, operators) -> None:
         one, two = operators
         approval = await approved(client, one, two, "createAgency", PATH, STATION)
@@ -153,7 +185,8 @@ class TestUse:
         machine = await a_caller(
             database, settings, "operator", 0, agency_id=one.agency_id, machine=True
         )
-        for other in (two, elsewhere, machine):
+        colleague = await a_caller(database, settings, "operator", 0, agency_id=one.agency_id)
+        for other in (two, colleague, elsewhere, machine):
             assert code(await create(client, other, approval=approval)) == "approval_unknown"
         assert code(await create(client, one, approval=str(new_id()))) == "approval_unknown"
 
@@ -165,6 +198,16 @@ class TestUse:
         again = await a_new_post(database, settings, one, "operator", 0, date(2026, 11, 20))
         answer = await create(client, again, approval=approval)
         assert problem(answer) == (403, "approval-unusable")
+
+    async def test_nor_is_it_withdrawn_from_there(
+        self, client, database, settings, operators
+    ) -> None:
+        one, two = operators
+        approval = await approved(client, one, two, "createAgency", PATH, STATION)
+        again = await a_new_post(database, settings, one, "operator", 0, date(2026, 11, 20))
+        path = f"/v1/approvals/{approval}/withdrawal"
+        answer = await client.post(path, headers=again.headers)
+        assert problem(answer) == (403, "not-yours-to-withdraw")
 
     async def test_an_approval_that_is_not_needed_stays(self, client, operators) -> None:
         one, two = operators

@@ -101,6 +101,19 @@ async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
         assert await tx.connection.fetchval("SELECT failed_attempts FROM staff_accounts") == 2
 
 
+async def test_a_right_one_waits_for_the_guesses_before_it(emptied, unique) -> None:
+    await a_person(emptied, unique)
+    async with emptied.begin(SYSTEM) as tx:
+        stored = await tx.connection.fetchval("SELECT password_hash FROM staff_accounts")
+
+    async def right():
+        async with emptied.begin() as tx:
+            return await check_password(tx, unique, _compared(stored, right=True))
+
+    (person,) = await behind(emptied, "SELECT FROM staff_accounts FOR UPDATE", right)
+    assert person is not None
+
+
 async def test_no_connection_is_held_while_a_password_is_compared(
     app, settings, emptied, unique
 ) -> None:

@@ -92,6 +92,13 @@ async def test_is_seen_by_the_agency_and_the_county_and_then_refused(
     feed = (await client.get("/v1/events", headers=offices.county.headers)).json()["items"]
     told = [each["data"] for each in feed if each["type"] == "audit.alarm_raised"]
     assert [each["by_agency_id"] for each in told] == [str(offices.village.agency_id)] * 2
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT data -> 'known_to' AS known_to FROM events"
+            " WHERE wire_name = 'audit.alarm_raised'"
+        )
+    own = [str(offices.village.agency_id)]
+    assert [row["known_to"] for row in rows] == [own, own], "the agency itself hears of it"
 
 
 async def test_what_is_spent_is_one_purpose_of_one_caller_on_one_day(

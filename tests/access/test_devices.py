@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from jose import jwt
 
-from app.access import devices
+from app.access import accounts, devices
+from app.access.sign_in import Limits
 from app.core.data.db import SYSTEM
+from app.core.http.rate_limits import RateLimits
 from app.core.ids import new_id
 from tests.access.apps import (
     PASSWORD,
@@ -118,6 +120,25 @@ async def test_what_enrols_nothing(client, database, unique, changed) -> None:
     assert answer.status_code == 400
     async with database.begin(SYSTEM) as tx:
         assert await tx.connection.fetchval("SELECT count(*) FROM devices") == 0
+
+
+async def test_a_code_does_not_come_back_with_who_was_suspended(client, database, unique) -> None:
+    person = await a_person(database, unique)
+    code = await _code(database, person)
+    for active in (False, True):
+        async with database.begin(SYSTEM) as tx:
+            await accounts.set_active(tx, person.staff_id, active=active)
+    assert (await _enrol(client, Holder(), code)).json()["error"] == "invalid_grant"
+
+
+async def test_who_guesses_codes_waits(app, settings, database) -> None:
+    limits = Limits(*[RateLimits(per_second=1, burst=3)] * 3)
+    async with calling(app, settings, database, sign_in_limits=limits) as http:
+        tried = [
+            (await http.post("/oauth/devices", data={"code": "aaaa", "name": "华为"})).status_code
+            for _ in range(4)
+        ]
+    assert tried == [400, 400, 400, 429]
 
 
 async def test_what_proves_no_key_enrols_none(client, database, unique) -> None:
@@ -250,6 +271,10 @@ async def test_a_person_ends_a_lost_phone_on_their_page(client, database, unique
     for key, answer, status in ((lost, there, 401), (kept, here, 200)):
         me = await key.ask(client, "GET", "/v1/me", answer.json()["access_token"])
         assert me.status_code == status
+    page = await browser.send(end="all")
+    assert "华为" not in page.text, "all phones, as the page says"
+    _, anew = await _tokens(client, database, unique, kept)
+    assert anew.json()["error"] == "invalid_grant"
 
 
 async def test_the_township_looks_after_the_phones_of_its_villages_alone(
@@ -259,6 +284,23 @@ async def test_the_township_looks_after_the_phones_of_its_villages_alone(
     person = await a_person(database, unique)
     answer = await client.post(f"/v1/staff/{person.staff_id}/device-code", headers=there.headers)
     assert answer.json()["type"] == "/problems/staff-not-found"
+
+
+async def test_an_operator_gives_no_code_alone(client, settings, database, unique) -> None:
+    operator = await a_caller(database, settings, "operator", 0, machine=False)
+    person = await a_person(database, unique)
+    answer = await client.post(f"/v1/staff/{person.staff_id}/device-code", headers=operator.headers)
+    assert answer.json()["type"] == "/problems/approval-required"
+
+
+async def test_nobody_gives_themselves_a_code(client, settings, database) -> None:
+    township = await a_caller(database, settings, "township_supervisor", TOWNSHIP)
+    async with database.begin(SYSTEM) as tx:
+        kind = "UPDATE agencies SET kind = 'village_committee' WHERE id = $1"
+        await tx.connection.execute(kind, township.agency_id)
+    at = f"/v1/staff/{township.subject_id}/device-code"
+    answer = await client.post(at, headers=township.headers)
+    assert answer.json()["type"] == "/problems/not-your-own-account"
 
 
 async def test_no_form_is_no_phone(app, settings, database) -> None:

@@ -135,6 +135,14 @@ async def test_a_new_password_takes_the_second_factor(client, database, now, uni
     assert "验证码" in browser.page.text, "it is still there"
 
 
+async def test_a_code_sets_one_new_password(client, database, unique) -> None:
+    """Whoever finds it afterwards sets none."""
+    code = await _invited(database, await a_person(database, unique), "password")
+    done = await (await _with(client, code)).send(new_password=NEW, again=NEW)
+    assert done.status_code == 200
+    assert (await _with(client, code)).page.status_code == 400
+
+
 async def test_a_new_authenticator_takes_the_password(client, database, now, unique) -> None:
     """The old one counts until the new one does."""
     person = await a_person(database, unique)

@@ -59,3 +59,15 @@ async def test_a_person_ends_their_own(client, database, unique) -> None:
     assert len(alive) == 1
     assert (await client.post("/v1/me/sign-ins/end", headers=alive[0])).json() == {"ended": 1}
     assert (await client.get("/v1/me", headers=alive[0])).status_code == 401
+
+
+async def test_nobody_ends_anothers(client, database, unique) -> None:
+    for name in (unique, f"{unique}2"):
+        await a_person(database, name)
+    _, mine = await signed_in(client, database, unique)
+    _, theirs = await signed_in(client, database, f"{unique}2")
+    me, other = ({"authorization": f"Bearer {each['access_token']}"} for each in (mine, theirs))
+    [listed] = (await client.get("/v1/me/sign-ins", headers=other)).json()["items"]
+    answer = await client.post(f"/v1/me/sign-ins/{listed['id']}/end", headers=me)
+    assert answer.json()["type"] == "/problems/sign-in-not-found"
+    assert (await client.get("/v1/me", headers=other)).status_code == 200

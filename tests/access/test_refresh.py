@@ -6,7 +6,17 @@ from datetime import timedelta
 import pytest
 
 from app.core.data.db import SYSTEM
-from tests.access.apps import Holder, a_person, refresh, signed_in
+from tests.access.apps import (
+    Holder,
+    a_person,
+    an_app,
+    answer_of,
+    exchange,
+    pkce,
+    refresh,
+    sign_in,
+    signed_in,
+)
 from tests.conftest import calling
 
 
@@ -57,6 +67,22 @@ async def test_of_another_app_is_refused_and_harms_nothing(client, database, sig
     other, _ = await signed_in(client, database, (await a_person(database, "other")).username)
     assert (await refresh(client, other, first["refresh_token"])).status_code == 400
     assert (await refresh(client, app, first["refresh_token"])).status_code == 200
+
+
+async def test_asks_for_no_more_than_the_sign_in_was_for(client, database, unique) -> None:
+    await a_person(database, unique)
+    app, (verifier, challenge) = await an_app(database), pkce()
+    redirect = await sign_in(client, app, challenge, unique, scope="visits:read me:read")
+    first = (await exchange(client, app, answer_of(redirect)["code"], verifier)).json()
+    for asked, given in (
+        ("visits:read visits:write children:read", "visits:read"),
+        ("", "me:read visits:read"),
+    ):
+        answer = await refresh(client, app, first["refresh_token"], scope=asked)
+        assert answer.json()["scope"] == given
+        first = answer.json()
+    more = await refresh(client, app, first["refresh_token"], scope="visits:write")
+    assert more.json()["error"] == "invalid_scope"
 
 
 async def test_unknown_scope_spends_nothing(client, signed) -> None:
@@ -126,7 +152,10 @@ class TestBoundToAKey:
         stolen = await refresh(client, app, first["refresh_token"], thief)
         assert stolen.json()["error"] == "invalid_grant"
         assert "another key" in stolen.json()["error_description"]
-        assert (await refresh(client, app, first["refresh_token"], holder)).status_code == 200
+        goes_on = await refresh(client, app, first["refresh_token"], holder)
+        assert goes_on.status_code == 200
+        later = await refresh(client, app, goes_on.json()["refresh_token"], thief)
+        assert "another key" in later.json()["error_description"], "its successor neither"
         async with database.begin(SYSTEM) as tx:
             said = await tx.connection.fetch("SELECT rule, subject_id FROM audit_entries")
         (subject,) = {row["subject_id"] for row in said if row["rule"] == "authorization_code"}

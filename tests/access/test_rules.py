@@ -51,3 +51,24 @@ def test_pkce_matches_the_example_of_rfc_7636() -> None:
 @pytest.mark.parametrize("verifier", ["", "a" * 42, "a" * 129, "é" * 50, "a b" * 20])
 def test_pkce_verifier_has_a_form(verifier) -> None:
     assert not rules.pkce_matches("x", verifier)
+
+
+@pytest.mark.parametrize(
+    ("factors", "two"),
+    [
+        (["pwd"], False),
+        (["pwd", "pwd"], False),
+        (["hwk", "hwk"], False),
+        (["pwd", "else"], False),
+        (["pwd", "otp"], True),
+        (["pwd", "hwk"], True),
+    ],
+)
+def test_two_factors_are_two_of_different_kinds(factors, two) -> None:
+    expected = rules.TWO_FACTORS if two else rules.ONE_FACTOR
+    assert rules.context_of(factors) == expected
+
+
+def test_strangers_wait_from_the_twentieth_wrong_one() -> None:
+    assert rules.pause_for_strangers(19) is None
+    assert rules.pause_for_strangers(20) == timedelta(seconds=30)

@@ -59,6 +59,8 @@ async def test_page_is_guarded_and_usable(client, database) -> None:
     )
     form = Form(page)
     policy = page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["x-frame-options"] == "DENY"
     assert policy.startswith("default-src 'none'")
     assert "form-action 'self' https://app.example;" in policy
     assert page.headers["cache-control"] == "no-store"

@@ -178,6 +178,14 @@ class TestAddPost:
         answer = await client.post("/v1/posts", json=a_post_body(new_id()), headers=county.headers)
         assert answer.json()["type"] == "/problems/agency-not-found"
 
+    async def test_nor_is_one_that_was_closed(self, client, database, county) -> None:
+        agency_id = await an_agency(database, "township_government", TOWNSHIP)
+        async with database.begin(SYSTEM) as tx:
+            sql = "UPDATE agencies SET active = false, closed_on = $2 WHERE id = $1"
+            await tx.connection.execute(sql, agency_id, tx.today)
+        answer = await client.post("/v1/posts", json=a_post_body(agency_id), headers=county.headers)
+        assert answer.json()["type"] == "/problems/agency-not-found"
+
     async def test_two_give_every_role(self, client, database, operator, colleague) -> None:
         await some_regions(database, TOWNSHIP)
         agency_id = await an_agency(database, "police", TOWNSHIP)

@@ -155,6 +155,19 @@ async def test_who_did_what_is_told_by_name_to_those_who_may_know(client, databa
     assert None in {each["actor_name"] for each in answer.json()["items"]}
 
 
+async def test_a_read_for_a_purpose_is_recorded_though_it_shows_nobody(
+    client, database, settings
+) -> None:
+    caller = await a_caller(database, settings, "village_director", VILLAGE)
+    read = await client.get("/v1/children", headers=caller.headers)
+    assert read.json()["items"] == []
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT operation, purpose, field_groups FROM audit_entries"
+        )
+    assert [row["operation"] for row in rows] == ["listChildren"], rows
+
+
 class TestWhoSawAChild:
     async def seen(self, client, caller, child_id):
         return await client.get(f"/v1/children/{child_id}/readers", headers=caller.headers)

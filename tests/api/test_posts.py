@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from app.access.operations import note_same_person
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs import queue
@@ -273,3 +274,17 @@ class TestGivenUp:
         (owed,) = reviews.json()["items"]
         read = await client.get(f"/v1/reviews/{owed['id']}", headers=county.headers)
         assert (owed["operation"], read.json()["reason"]) == ("closePost", why["reason"])
+
+
+async def test_nobody_puts_another_entry_of_theirs_into_a_post(
+    client, database, county, post
+) -> None:
+    """Nor lets it take one over: two entries that are known as one person are one."""
+    first, mine = [await a_person(database, post.agency_id) for _ in range(2)]
+    held = await a_holding(database, post, first, date(2026, 9, 1))
+    async with database.begin(SYSTEM) as tx:
+        await note_same_person(tx, county.subject_id, mine)
+    body = {"staff_id": str(mine), "since": TODAY}
+    taken = await client.post(f"/v1/posts/{post.id}/holdings", json=body, headers=county.headers)
+    over = await hand_over(client, county, post.id, held.id, mine)
+    assert [problem(each) for each in (taken, over)] == [(403, "role-not-yours")] * 2

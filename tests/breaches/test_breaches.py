@@ -4,6 +4,7 @@ import pytest
 
 from tests.access.factories import a_caller
 from tests.police_reports.factories import COUNTY, TOWNSHIP, rows, the_offices
+from tests.regions.factories import some_regions
 from tests.rights.factories import by_two, post, problem, shown
 
 
@@ -154,3 +155,11 @@ async def test_lists_narrow(client, database, settings, offices) -> None:
     refused = await client.get("/v1/breaches", headers=offices.township.headers)
     assert problem(refused) == (403, "scope-missing")
     assert TOWNSHIP
+
+
+async def test_the_next_county_reads_none_of_it(client, database, settings, offices) -> None:
+    """A county ends where the next begins, whose code is the first that is not its own."""
+    await some_regions(database, COUNTY + 1_000_000)
+    beside = await a_caller(database, settings, "civil_affairs", COUNTY + 1_000_000)
+    await _recorded(client, beside)
+    assert (await shown(client, offices.county, "/breaches"))["items"] == []

@@ -97,14 +97,21 @@ async def test_a_report_about_nobody_known_is_counted_beside_the_children(
     filed = await client.post("/v1/police-reports", json=a_report(), headers=headers)
     assert filed.status_code == 201, filed.text
     await client.get(f"/v1/police-reports/{filed.json()['id']}", headers=headers)
+    listed = await client.get("/v1/police-reports", headers=headers)
+    assert len(listed.json()["items"]) == 1
     assert await _concerned(database) == []
     meant = Asked(NOW - DAY, NOW + DAY, f"staff:{offices.village.subject_id}")
     async with database.begin(SYSTEM) as tx:
         rows, unnamed = await listing.looks(tx, meant)
         nothing = await listing.looks(tx, Asked(NOW - DAY, NOW + DAY, "staff:x"))
         await audit.record(tx, audit.SYSTEM, "aJob", Seen(subject=UUID(int=1)))
-        assert "aJob" not in (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
-    assert (rows, unnamed["readReport"]) == (2, 1)
+        somebody = audit.SYSTEM._replace(subject="staff:x", purpose="care")
+        for decision in ("denied", "allowed"):
+            seen = Seen(subject=UUID(int=1), decision=decision)
+            await audit.record(tx, somebody, f"was_{decision}", seen)
+        found = (await listing.looks(tx, Asked(NOW - DAY, NOW + DAY)))[1]
+        assert {"aJob", "was_denied", "was_allowed"} & found.keys() == {"was_allowed"}
+    assert (rows, unnamed["readReport"], unnamed["listReports"]) == (3, 1, 1)
     assert nothing == (0, {})
 
 

@@ -1,6 +1,6 @@
 """One child's file is opened in an emergency, for some minutes, and that is reviewed (AZ-7)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -8,7 +8,7 @@ from app.break_glass import operations
 from app.break_glass.acts import GlassShut
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
-from tests.access.factories import a_caller
+from tests.access.factories import a_caller, a_new_post
 from tests.break_glass.conftest import ELSEWHERE
 from tests.break_glass.factories import (
     REASON,
@@ -141,6 +141,16 @@ class TestOpens:
         for who in (doctor, again):
             spent = await broken(client, who, (await a_child(database, VILLAGE)).id)
             assert problem(spent) == (429, "glasses-spent")
+
+    async def test_in_another_post_it_is_opened_anew(
+        self, client, database, settings, child, doctor
+    ) -> None:
+        first = await opened(client, doctor, child)
+        moved = await a_new_post(
+            database, settings, doctor, "hospital", ELSEWHERE, date(2026, 11, 20)
+        )
+        second = await opened(client, moved, child)
+        assert (second["agency_id"], second["id"] != first["id"]) == (str(moved.agency_id), True)
 
 
 def database_reach(caller):

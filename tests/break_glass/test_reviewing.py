@@ -215,6 +215,16 @@ class TestWhomAReportSpeaksAgainst:
         assert duty["state"] == "open"
         assert (await review(client, offices.county, glass)).status_code == 200
 
+    async def test_nor_does_it_read_there_who_looked_at_the_child(
+        self, client, offices, child, doctor
+    ) -> None:
+        await accused(client, offices.village, child, offices.township.agency_id)
+        await opened(client, doctor, child)
+        for caller, known in ((offices.township, False), (offices.county, True)):
+            page = await client.get(f"/v1/children/{child}/readers", headers=caller.headers)
+            said = {each["operation"] for each in page.json()["items"]}
+            assert ("breakGlass" in said) is known, said
+
     async def test_nor_does_an_office_that_words_may_mean(
         self, client, offices, child, doctor
     ) -> None:

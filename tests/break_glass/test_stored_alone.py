@@ -63,6 +63,19 @@ async def test_an_emergency_opens_it_marked_and_it_is_reviewed_where_it_lay(
     assert problem(await file(client, doctor, glass)) == (403, "glass-shut")
 
 
+async def test_put_away_again_it_is_reviewed_where_it_lay_last(
+    client, database, offices, child, doctor, restrict
+) -> None:
+    await _lifted(client, offices, await restrict(child))
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE rights_requests SET restricted_from = $1",
+            offices.township.claims["region_code"],
+        )
+    await restrict(child)
+    assert (await opened(client, doctor, child))["region_code"] == str(VILLAGE)
+
+
 async def test_who_looked_after_it_opens_it_like_others_and_another_office_reviews(
     client, database, settings, offices, child, doctor, restrict
 ) -> None:

@@ -246,6 +246,16 @@ async def test_who_asks_too_often_is_seen_and_then_refused(
     assert (await looked(client, colleague)).status_code == 200
 
 
+async def test_what_a_look_found_opens_to_who_looked_alone(
+    client, database, settings, child, hospital
+) -> None:
+    look = (await looked(client, hospital)).json()["id"]
+    colleague = await a_caller(database, settings, "hospital", FAR, agency_id=hospital.agency_id)
+    by_look = {"child_id": None, "look_id": look}
+    assert problem(await broken(client, colleague, child, **by_look)) == (404, "child-not-found")
+    assert (await broken(client, hospital, child, **by_look)).status_code == 201
+
+
 class TestWhomAReportSpeaksAgainst:
     async def test_is_told_of_nobody(self, client, database, offices, child, hospital) -> None:
         await accused(client, offices.township, child, hospital.agency_id)
@@ -276,6 +286,17 @@ class TestWhomAReportSpeaksAgainst:
         assert look["child_id"] == child
         [own] = await looks(client, hospital)
         assert own["known"] is True
+
+    async def test_does_not_read_of_it_with_the_child(
+        self, client, database, offices, child, hospital
+    ) -> None:
+        await accused(client, offices.village, child, offices.township.agency_id)
+        await looked(client, hospital)
+        await run_jobs(database)
+        for caller, known in ((offices.township, False), (offices.county, True)):
+            page = await client.get(f"/v1/children/{child}/readers", headers=caller.headers)
+            said = {each["operation"] for each in page.json()["items"]}
+            assert ("lookElsewhere" in said) is known, said
 
 
 async def test_the_public_contact_is_said_by_two_of_the_agency_or_who_has_its_place(

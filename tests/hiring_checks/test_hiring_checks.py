@@ -154,6 +154,11 @@ class TestNotClear:
         await answered(client, scene, on="2026-11-19", asked_on="2026-11-18")
         assert (await take_post(client, scene)).status_code == 201
 
+    async def test_a_question_of_the_same_day_does_not(self, client, scene) -> None:
+        await answered(client, scene, "not_clear", on="2026-11-12")
+        await answered(client, scene, on="2026-11-13", asked_on="2026-11-12")
+        assert problem(await take_post(client, scene)) == NEEDED
+
     async def test_where_a_place_only_tells_nothing_ends_and_nobody_not_clear_comes(
         self, client, database, scene, monkeypatch
     ) -> None:
@@ -269,6 +274,12 @@ class TestRecorded:
         ids = {"school": str(scene.head.agency_id), "nobody": str(new_id())}
         body = {name: ids.get(value, value) for name, value in changed.items()}
         assert problem(await ask(client, scene, **body)) == expected
+
+    async def test_nor_does_an_office_answer_that_is_no_more(self, client, database, scene) -> None:
+        async with database.begin(SYSTEM) as tx:
+            sql = "UPDATE agencies SET active = false WHERE id = $1"
+            await tx.connection.execute(sql, scene.office)
+        assert problem(await ask(client, scene)) == (422, "office-not-asked")
 
     @pytest.mark.parametrize("result", ["clear", "not_clear"])
     @pytest.mark.parametrize("on", ["2026-11-09", "2026-11-21"])

@@ -231,3 +231,16 @@ async def test_lists_narrow(client, offices, child_id) -> None:
     assert await found("/rights-requests?permitted=copyChildData") == [first["id"]]
     assert await found(f"/rights-requests?region_code={TOWNSHIP}") == [second["id"], first["id"]]
     assert await found(f"/children/{other}/rights-requests") == [second["id"]]
+
+
+async def test_who_only_supervises_answers_nothing(client, offices, child_id) -> None:
+    request = await asked(client, offices.village, child_id)
+    headers = {
+        **offices.township.headers,
+        "if-match": f'"{request["version"]}"',
+        "purpose-of-use": "supervision",
+    }
+    body = {"outcome": "refused", "reason": "needed_by_law", "words": "合成答复"}
+    path = f"/v1/rights-requests/{request['id']}/answer"
+    refused = await client.post(path, json=body, headers=headers)
+    assert problem(refused) == (403, "purpose-not-allowed")

@@ -1,5 +1,6 @@
 """A file that must be kept and not used is stored and nothing else (PIP-47)."""
 
+from datetime import date
 from uuid import UUID
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.access.roles import roles
 from app.children import rederiving
 from app.core.data.db import SYSTEM, Reach
+from app.regions.operations import replace_region
 from tests.access.factories import a_caller
 from tests.children.factories import RESIDENT_ID
 from tests.conftest import VILLAGE
@@ -184,3 +186,17 @@ def test_nobody_holds_a_post_of_the_nation_that_sees_children() -> None:
         for role in roles().values()
         if "nation" in role.levels and role.relation != "none"
     ]
+
+
+async def test_it_comes_back_where_it_lay_by_the_code_of_now(
+    client, database, offices, child_id, erased
+) -> None:
+    request = await erased(child_id)
+    async with database.begin(SYSTEM) as tx:
+        await replace_region(tx, VILLAGE, VILLAGE + 9, date(2026, 11, 1))
+    await run_jobs(database)
+    path = f"/rights-requests/{request['id']}/restriction-end"
+    lifted = await post(client, offices.township, path, None, f'"{request["version"]}"')
+    assert lifted.status_code == 200, lifted.text
+    (child,) = await rows(database, "children")
+    assert child["region_code"] == VILLAGE + 9

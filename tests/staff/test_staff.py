@@ -205,11 +205,17 @@ async def test_whose_people_are_whose(client, settings, database, unique, school
     """An agency its own; civil affairs, those of its line; no system enters anybody."""
     await some_regions(database, COUNTY)
     village = await an_agency(database, "village_committee", VILLAGE)
+    elsewhere = await an_agency(database, "village_committee", 120118101200)
+    closed = await an_agency(database, "village_committee", VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE agencies SET active = false WHERE id = $1", closed)
     county = await a_caller(database, settings, "civil_affairs", COUNTY, machine=False)
     system = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
     for caller, agency, expected in (
         (county, village, "approval-required"),
         (county, school, "agency-not-yours"),
+        (county, elsewhere, "agency-not-yours"),
+        (county, closed, "agency-not-yours"),
         (county, new_id(), "agency-not-yours"),
         (system, village, "person-required"),
     ):
