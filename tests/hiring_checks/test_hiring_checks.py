@@ -274,12 +274,17 @@ class TestRecorded:
     async def test_no_answer_before_the_question_or_after_today(self, client, scene, on) -> None:
         assert problem(await answered(client, scene, on=on)) == (422, "day-not-yet")
 
-    async def test_an_answer_stands(self, client, scene) -> None:
+    @pytest.mark.parametrize(
+        ("what", "said"), [("finding", {}), ("answer", {"result": "no_answer"})]
+    )
+    async def test_an_answer_stands(self, client, scene, what, said) -> None:
         first = await answered(client, scene)
-        url = f"/v1/hiring-checks/{first.json()['id']}/finding"
-        said = {"answered_on": ANSWERED}
-        again = await client.post(url, json=said, headers=scene.head.headers)
+        url = f"/v1/hiring-checks/{first.json()['id']}"
+        said = {"answered_on": ANSWERED, **said}
+        again = await client.post(f"{url}/{what}", json=said, headers=scene.head.headers)
         assert problem(again) == (409, "answered-already")
+        now = await client.get(url, headers=scene.head.headers)
+        assert now.json()["result"] == "clear"
 
 
 class TestEveryYear:
