@@ -290,7 +290,10 @@ def _in_production(request: Request) -> bool:
     return settings.environment is Environment.production
 
 
-@router.put("/clients/{client_id}/bearer-exception", responses=documented(bearers.ExceptionTooLong))
+@router.put(
+    "/clients/{client_id}/bearer-exception",
+    responses=documented(NotYoursToRegister, bearers.ExceptionTooLong),
+)
 async def allow_bearer_tokens(
     principal: AllowsBearers,
     client: ClientInPath,

@@ -210,9 +210,7 @@ async def read_staff(
 @router.post(
     "/staff",
     status_code=201,
-    responses=documented(
-        PersonRequired, AgencyNotYours, access.UsernameTaken, access.UsernameInvalid
-    ),
+    responses=documented(PersonRequired, AgencyNotYours, access.UsernameTaken),
 )
 async def create_staff(
     principal: GivesAccess, new: schemas.StaffCreate, tx: Transaction
