@@ -19,6 +19,13 @@ from app.rights.area import ANSWER, FILE
 from app.rights.models import RightsKind, RightsState
 
 
+class RightsRequestNotFound(Problem, status=404, denies=True):
+    """No such request, or none the caller may know of: the same answer (AZ-3)."""
+
+    title = "No such request"
+    title_zh = "没有这项请求"
+
+
 class RightsRequestEnded(Problem, status=409):
     """It has its answer, or was taken back."""
 

@@ -10,6 +10,7 @@ from app.access.principal import Principal
 from app.children import queries as children
 from app.core.data.db import Tx
 from app.rights import schemas
+from app.rights.acts import RightsRequestNotFound
 from app.rights.copies import copies, picked
 from app.rights.models import AskedBy
 
@@ -30,13 +31,13 @@ CHAPTERS: Final[Mapping[str, str]] = {
 """What is read of each chapter of a copy: of one child, by its key, in the caller's reach."""
 
 
-async def copy_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.ChildCopy | None:
-    """Make the copy that a request asks for, of the sections and chapters the caller reads; None if
-    the caller does not see the child. A statement, and one for each chapter.
+async def copy_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.ChildCopy:
+    """Make the copy that a locked request asks for, of the sections and chapters the caller reads.
+    A statement, and one for each chapter. Raises RightsRequestNotFound.
     """
     file = await children.read(tx, principal, row["child_id"])
-    if file is None:  # pragma: no cover  it moved between two statements
-        return None
+    if file is None:  # pragma: no cover  whoever moves a child waits for its requests
+        raise RightsRequestNotFound
     said, asker = copies(), AskedBy(row["asked_by"])
     found: list[schemas.CopiedSection] = []
     not_read: list[str] = []

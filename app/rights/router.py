@@ -19,7 +19,7 @@ from app.core.http.paging import Page, Paged, Rows
 from app.core.http.preconditions import IfMatch
 from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
-from app.core.problems import Problem, documented
+from app.core.problems import documented
 from app.regions.deps import RegionSpan
 from app.rights import queries, schemas
 from app.rights.acts import (
@@ -31,20 +31,13 @@ from app.rights.acts import (
     NoCopyAsked,
     NotRestricted,
     RightsRequestEnded,
+    RightsRequestNotFound,
 )
 from app.rights.area import ANSWER, AREA, FILE, READ
 from app.rights.models import RightsKind, RightsState
 from app.rights.operations import answering, filing, restricting
 
 router = routing.v1(AREA.tag)
-
-
-class RightsRequestNotFound(Problem, status=404, denies=True):
-    """No such request, or none the caller may know of: the same answer (AZ-3)."""
-
-    title = "No such request"
-    title_zh = "没有这项请求"
-
 
 Reads = Annotated[Principal, needs(READ)]
 Files = Annotated[Principal, needs(FILE)]
@@ -118,13 +111,7 @@ async def read_rights_request(
 
 @router.post(
     "/rights-requests/{request_id}/copy",
-    responses=documented(
-        PersonRequired,
-        RightsRequestEnded,
-        NoCopyAsked,
-        IdentityNotChecked,
-        answering.ChildOutOfSight,
-    ),
+    responses=documented(PersonRequired, RightsRequestEnded, NoCopyAsked, IdentityNotChecked),
 )
 async def copy_child_data(
     principal: Copies, found: ToChange, if_match: IfMatch, tx: Transaction

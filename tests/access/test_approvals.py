@@ -22,7 +22,7 @@ from tests.access.approving import (
     propose,
     states,
 )
-from tests.access.factories import a_caller, a_new_post
+from tests.access.factories import a_caller, a_new_post, an_agency
 from tests.agencies.factories import a_post
 from tests.regions.factories import some_regions
 
@@ -175,6 +175,26 @@ class TestDecide:
         assert "agency-already-registered" in answer.json()["detail"]
         decided = await decide(client, two, proposed.json()["id"], "refused")
         assert decided.status_code == 200, decided.text
+
+    async def test_what_one_may_do_alone_by_now_is_not_approved(
+        self, client, database, operators
+    ) -> None:
+        """A second office of a place takes two people; its first was closed meanwhile."""
+        one, two = operators
+        first = await an_agency(database, "township_government", TOWNSHIP)
+        second = {**STATION, "kind": "township_government", "name": "上仓镇人民政府"}
+        proposed = await propose(client, one, "createAgency", PATH, second)
+        assert proposed.status_code == 201, proposed.text
+        closing = {"json": {"reason": REASON}, "headers": one.headers}
+        closed = await client.post(f"{PATH}/{first}/closure", **closing)
+        assert closed.status_code == 200, closed.text
+        answer = await decide(client, two, proposed.json()["id"])
+        assert problem(answer) == (422, "not-guarded")
+        (wrong,) = answer.json()["errors"]
+        assert (wrong["pointer"], wrong["code"]) == ("#/operation", "one_person_may")
+        decided = await decide(client, two, proposed.json()["id"], "refused")
+        assert (decided.status_code, decided.json()["state"]) == (200, "refused")
+        assert (await create(client, one, second)).status_code == 201
 
     async def test_who_decides_could_do_the_same(
         self, client, database, settings, operators

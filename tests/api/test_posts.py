@@ -288,3 +288,43 @@ async def test_nobody_puts_another_entry_of_theirs_into_a_post(
     taken = await client.post(f"/v1/posts/{post.id}/holdings", json=body, headers=county.headers)
     over = await hand_over(client, county, post.id, held.id, mine)
     assert [problem(each) for each in (taken, over)] == [(403, "role-not-yours")] * 2
+
+
+class TestRefused:
+    ACTS = pytest.mark.parametrize(
+        ("what", "body"), [("changes", {"based_on": 1, "local_title": "科长"}), ("closure", None)]
+    )
+
+    async def send(self, client, who, post, what, body):
+        return await client.post(f"/v1/posts/{post}/{what}", json=body, headers=who.headers)
+
+    @ACTS
+    async def test_to_whom_its_role_is_not_theirs_to_give(
+        self, client, database, county, what, body
+    ) -> None:
+        post = await a_post(database, "hospital", COUNTY, "hospital")
+        before = (await client.get(f"/v1/posts/{post.id}", headers=county.headers)).json()
+        answer = await self.send(client, county, post.id, what, body)
+        assert problem(answer) == (403, "role-not-yours")
+        after = (await client.get(f"/v1/posts/{post.id}", headers=county.headers)).json()
+        assert (after, after["active"]) == (before, True)
+
+    @ACTS
+    async def test_of_none_that_there_is(self, client, county, what, body) -> None:
+        answer = await self.send(client, county, new_id(), what, body)
+        assert problem(answer) == (404, "post-not-found")
+
+    @ACTS
+    async def test_once_it_was_given_up(self, client, county, post, what, body) -> None:
+        given_up = await self.send(client, county, post.id, "closure", None)
+        assert given_up.status_code == 200, given_up.text
+        answer = await self.send(client, county, post.id, what, body)
+        assert problem(answer) == (409, "post-given-up")
+
+    @pytest.mark.parametrize("place", ["120119101999", "999999999999"])
+    async def test_a_place_that_is_none(self, client, county, post, place) -> None:
+        body = {"based_on": 1, "region_code": place}
+        answer = await self.send(client, county, post.id, "changes", body)
+        assert problem(answer) == (422, "region-unknown")
+        (wrong,) = answer.json()["errors"]
+        assert (wrong["pointer"], wrong["code"]) == ("#/region_code", "region_unknown")

@@ -291,12 +291,17 @@ class TestRecorded:
         [error] = refused.json()["errors"]
         assert (error["pointer"], error["code"]) == ("#/answered_on", "date_out_of_order")
 
-    async def test_an_answer_stands(self, client, scene) -> None:
+    @pytest.mark.parametrize(
+        ("what", "said"), [("finding", {}), ("answer", {"result": "no_answer"})]
+    )
+    async def test_an_answer_stands(self, client, scene, what, said) -> None:
         first = await answered(client, scene)
-        url = f"/v1/hiring-checks/{first.json()['id']}/finding"
-        said = {"answered_on": ANSWERED}
-        again = await client.post(url, json=said, headers=scene.head.headers)
+        url = f"/v1/hiring-checks/{first.json()['id']}"
+        said = {"answered_on": ANSWERED, **said}
+        again = await client.post(f"{url}/{what}", json=said, headers=scene.head.headers)
         assert problem(again) == (409, "answered-already")
+        now = await client.get(url, headers=scene.head.headers)
+        assert now.json()["result"] == "clear"
 
 
 class TestEveryYear:

@@ -132,7 +132,7 @@ async def test_names_are_taken_once_and_typed_on_any_keyboard(
     client, database, unique, administrator
 ) -> None:
     await _someone(client, administrator, unique)
-    for username, status, slug in ((unique, 409, "username-taken"), (f"{unique}/", 422, "")):
+    for username, status, slug in ((unique, 409, "taken"), (f"{unique}/", 422, "validation")):
         answer = await client.post(
             "/v1/staff",
             json={"name": "李娜", "username": username},
