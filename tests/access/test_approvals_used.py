@@ -46,6 +46,20 @@ class TestUse:
             listed = await client.get(PATH, params={"kind": "police"}, headers=one.headers)
             assert len(listed.json()["items"]) == 1
 
+    async def test_of_those_who_decide_at_a_moment_one_does(self, app, settings, patient) -> None:
+        await some_regions(patient, TOWNSHIP)
+        one = await a_caller(patient, settings, "operator", 0)
+        others = [
+            await a_caller(patient, settings, "operator", 0, agency_id=one.agency_id)
+            for _ in range(4)
+        ]
+        async with calling(app, settings, patient) as client:
+            proposed = await propose(client, one, "createAgency", PATH, STATION)
+            answers = await asyncio.gather(
+                *(decide(client, each, proposed.json()["id"]) for each in others)
+            )
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+
     async def test_a_key_gives_the_answer_again(self, client, operators) -> None:
         one, two = operators
         approval = await approved(client, one, two, "createAgency", PATH, STATION)
