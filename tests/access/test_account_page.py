@@ -5,7 +5,7 @@ import re
 import pyotp
 import pytest
 
-from app.access import sign_in_pages
+from app.access import accounts, second_factor, sign_in_pages
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     PASSWORD,
@@ -57,6 +57,22 @@ async def test_sees_and_ends_where_they_are_signed_in(client, database, unique) 
         headers = {"authorization": f"Bearer {issued['access_token']}"}
         assert (await client.get("/v1/me", headers=headers)).status_code == status
     assert (await refresh(client, first, one["refresh_token"])).status_code == 400
+    async with database.begin(SYSTEM) as tx:
+        by = await tx.connection.fetch(
+            "SELECT actor FROM audit_entries WHERE operation = 'endSignIn'"
+        )
+    assert len({row["actor"] for row in by}) == 1, "that they did stands in the record"
+
+
+async def test_another_authenticator_ends_what_is_open(client, database, now, unique) -> None:
+    """Who signed in before knew less."""
+    person = await a_person(database, unique)
+    _, issued = await signed_in(client, database, unique)
+    async with database.begin(SYSTEM) as tx:
+        secret = second_factor.new_secret()
+        await accounts.enrol(tx, person.staff_id, secret, 1)
+    headers = {"authorization": f"Bearer {issued['access_token']}"}
+    assert (await client.get("/v1/me", headers=headers)).status_code == 401
 
 
 async def test_changes_the_password_with_the_old_one(client, database, unique) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date
+from functools import partial
 
 from app.access.accounts import set_active
 from app.access.operations import note_same_person
@@ -22,6 +23,7 @@ from tests.access.approving import (
 )
 from tests.access.factories import a_caller, a_new_post
 from tests.agencies.factories import a_person, a_post
+from tests.at_once import at_once
 from tests.conftest import calling
 from tests.regions.factories import some_regions
 
@@ -45,6 +47,24 @@ class TestUse:
             assert sorted(answer.status_code for answer in answers) == [201, *[403] * 7]
             listed = await client.get(PATH, params={"kind": "police"}, headers=one.headers)
             assert len(listed.json()["items"]) == 1
+
+    async def test_of_two_who_decide_at_a_moment_one_does(
+        self, app, settings, patient, database_urls
+    ) -> None:
+        await some_regions(patient, TOWNSHIP)
+        one = await a_caller(patient, settings, "operator", 0)
+        others = [
+            await a_caller(patient, settings, "operator", 0, agency_id=one.agency_id)
+            for _ in range(2)
+        ]
+        async with calling(app, settings, patient) as client:
+            proposed = await propose(client, one, "createAgency", PATH, STATION)
+            told = [
+                partial(decide, client, each, proposed.json()["id"], verdict)
+                for each, verdict in zip(others, ("refused", "approved"), strict=True)
+            ]
+            answers = await at_once(patient, database_urls.owner, *told)
+        assert [answer.status_code for answer in answers] == [200, 409]
 
     async def test_a_key_gives_the_answer_again(self, client, operators) -> None:
         one, two = operators

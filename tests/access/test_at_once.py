@@ -7,11 +7,13 @@ import asyncpg
 import pytest
 
 from app.access import passwords
+from app.access.accounts import try_factor
 from app.access.sign_in import Compared, check_password
 from app.core.data.db import SYSTEM
 from tests.access.apps import (
     a_person,
     an_app,
+    an_authenticator,
     answer_of,
     exchange,
     pkce,
@@ -101,6 +103,17 @@ async def test_guesses_at_one_moment_count_one_by_one(emptied, unique) -> None:
         assert await tx.connection.fetchval("SELECT failed_attempts FROM staff_accounts") == 2
 
 
+async def test_a_code_of_the_second_factor_counts_once(emptied, unique) -> None:
+    person = await a_person(emptied, unique)
+    code = (await an_authenticator(emptied, person.staff_id)).code(emptied.clock())
+
+    async def use():
+        async with emptied.begin(SYSTEM) as tx:
+            return (await try_factor(tx, person.staff_id, code, known=False)).right
+
+    assert await behind(emptied, "SELECT FROM staff_accounts FOR UPDATE", use, use) == [True, False]
+
+
 async def test_a_right_one_waits_for_the_guesses_before_it(emptied, unique) -> None:
     await a_person(emptied, unique)
     async with emptied.begin(SYSTEM) as tx:
@@ -150,3 +163,24 @@ async def test_what_was_compared_before_the_account_changed_is_worth_nothing(
         for _ in range(5):
             await check_password(tx, unique, _compared(stored, right=False))
         assert await check_password(tx, unique, right) is None
+
+
+async def test_a_name_that_nobody_has_takes_the_same_work(monkeypatch) -> None:
+    compared = []
+
+    class Hasher:
+        def verify(self, stored: str, _: str) -> bool:
+            compared.append(stored)
+            return True
+
+        def hash(self, _: str) -> str:
+            return "nobody's"
+
+    monkeypatch.setattr(passwords, "_HASHER", Hasher())
+    passwords._nobodys.cache_clear()
+    assert [await passwords.matches(stored, "x") for stored in ("somebody's", None)] == [
+        True,
+        False,
+    ]
+    passwords._nobodys.cache_clear()
+    assert compared == ["somebody's", "nobody's"]

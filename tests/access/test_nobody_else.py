@@ -1,6 +1,6 @@
 """What one did alone is looked at by those above once nobody else is in the post."""
 
-from datetime import date
+import pytest
 
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller
@@ -18,7 +18,17 @@ async def owed(database) -> list[tuple]:
     return [tuple(row) for row in rows]
 
 
-async def test_those_above_have_it_with_what_was_owed_before(client, database, settings) -> None:
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "UPDATE post_holdings SET until = '2026-11-20' WHERE staff_id = $1",
+        "UPDATE staff_accounts SET active = false WHERE staff_id = $1",
+    ],
+    ids=["left", "suspended"],
+)
+async def test_those_above_have_it_with_what_was_owed_before(
+    client, database, settings, gone
+) -> None:
     await some_regions(database, TOWNSHIP)
     one = await a_caller(database, settings, "administrator", TOWNSHIP)
     other = await a_caller(database, settings, "administrator", TOWNSHIP, agency_id=one.agency_id)
@@ -37,11 +47,7 @@ async def test_those_above_have_it_with_what_was_owed_before(client, database, s
             "UPDATE reviews SET role = 'school'"
             " WHERE id = (SELECT id FROM reviews ORDER BY id LIMIT 1)"
         )
-        await tx.connection.execute(
-            "UPDATE post_holdings SET until = $1 WHERE staff_id = $2",
-            date(2026, 11, 20),
-            other.subject_id,
-        )
+        await tx.connection.execute(gone, other.subject_id)
     await lets_go()
     found = await owed(database)
     assert sorted(map(str, found)) == sorted(map(str, [(None, "school"), above, above]))

@@ -290,6 +290,12 @@ async def test_nobody_puts_another_entry_of_theirs_into_a_post(
     assert [problem(each) for each in (taken, over)] == [(403, "role-not-yours")] * 2
 
 
+async def test_a_remit_ends_before_the_first_code_of_the_next(client, database, county) -> None:
+    beside = await a_post(database, "village_committee", COUNTY + 1_000_000, "village_director")
+    read = await client.get(f"/v1/posts/{beside.id}", headers=county.headers)
+    assert problem(read) == (404, "post-not-found")
+
+
 class TestRefused:
     ACTS = pytest.mark.parametrize(
         ("what", "body"), [("changes", {"based_on": 1, "local_title": "科长"}), ("closure", None)]

@@ -56,6 +56,9 @@ class TestOpens:
         before = await _everything(client, village, child, mine)
         glass = await opened(client, village, child)
         assert (await file(client, village, glass)).status_code == 200
+        care = {**village.headers, "purpose-of-use": "care"}
+        unread = await client.get(f"/v1/break-glass/{glass['id']}/file", headers=care)
+        assert problem(unread) == (403, "purpose-not-allowed"), "for no purpose but protection"
         async with database.begin() as tx:  # in these tests, of the transaction of that request
             assert await tx.connection.fetchval("SELECT current_setting('tonghu.opened')") == ""
         assert await _everything(client, village, child, mine) == before

@@ -5,17 +5,23 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from app.cli.console import in_transaction
+from app.access.operations import create_staff
+from app.agencies.models import AgencyKind
+from app.agencies.operations import create_agency
+from app.cli.console import in_session, in_transaction
 from app.core.data.db import Tx
 from tests import schema
 from tests.faults import command
 from tests.faults.command import Tonghu
+from tests.regions.factories import some_regions
 
 INIT = ("init", "--first", "甲", "op.one", "--second", "乙", "op.two")
+PROVINCE = 120000000000
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +75,16 @@ def test_who_was_named_who_signed_in_and_who_is_one_person(tonghu: Tonghu) -> No
     assert said == {"signIn": theirs, "noteSamePerson": theirs}, "a list names nobody"
     about = next(row for row in rows if row["operation"] == "noteSamePerson")
     assert (about["subject_id"], about["beside"]) == (one["staff_id"], [two["staff_id"]])
+
+
+def test_who_is_no_operator_gives_no_command(tonghu: Tonghu) -> None:
+    async def an_auditor(tx: Tx) -> None:
+        agency = await create_agency(tx, AgencyKind.supervision, "测试监督机构", PROVINCE)
+        who = {"name": "丙", "username": "au.one", "password": "湖边 seven lanterns"}
+        await create_staff(tx, agency, **who, role="auditor", region_code=PROVINCE)
+
+    in_session(lambda session: some_regions(session.database, PROVINCE))
+    in_transaction(an_auditor)
+    theirs = ("--by", "au.one", "--password", "湖边 seven lanterns")
+    same = ("staff", "same", str(uuid4()), str(uuid4()))
+    assert "No operator signs in" in tonghu(*same, *theirs)[2]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.access.operations import note_same_person
 from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.hiring_checks.jobs import follow_region_change
@@ -153,6 +154,14 @@ class TestNotClear:
         assert "not_clear" not in refused.text
         await answered(client, scene, on="2026-11-19", asked_on="2026-11-18")
         assert (await take_post(client, scene)).status_code == 201
+
+    async def test_nor_does_another_entry_of_theirs(self, client, database, scene) -> None:
+        await answered(client, scene)
+        other = await a_person(database, scene.head.agency_id)
+        async with database.begin(SYSTEM) as tx:
+            await note_same_person(tx, scene.teacher, other)
+        await answered(client, scene._replace(teacher=other), "not_clear", on="2026-11-19")
+        assert problem(await take_post(client, scene)) == NEEDED
 
     async def test_a_question_of_the_same_day_does_not(self, client, scene) -> None:
         await answered(client, scene, "not_clear", on="2026-11-12")

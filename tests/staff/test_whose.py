@@ -11,6 +11,7 @@ async def test_of_other_lines_civil_affairs_sees_nobody(client, settings, databa
     county = await a_caller(database, settings, "civil_affairs", COUNTY, machine=False)
     village = await a_caller(database, settings, "village_director", VILLAGE)
     others = [
+        await a_caller(database, settings, "village_director", 120118101200),
         await a_caller(database, settings, "police", COUNTY, machine=False),
         await a_caller(database, settings, "administrator", VILLAGE),
     ]
