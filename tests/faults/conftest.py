@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.embedded import cluster
+from tests import schema
+from tests.faults import command
 from tests.faults import town as towns
+from tests.faults.command import Tonghu
 from tests.faults.town import Town
 from tests.waiting import until
 from tests.webhooks.workshop import Receiver
@@ -46,3 +49,20 @@ async def receiver(town: Town) -> AsyncIterator[Receiver]:
     """The police's system, listening."""
     async with towns.desk(town, Receiver()) as receiver:
         yield receiver
+
+
+@pytest.fixture
+def tonghu(
+    urls: schema.Urls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Tonghu:
+    """Run `tonghu ARGUMENTS` on the module's database; returns exit code, output and errors."""
+    return command.here(
+        monkeypatch,
+        capsys,
+        TONGHU_DATABASE__URL=urls.app,
+        TONGHU_DATABASE__OWNER_URL=urls.owner,
+        TONGHU_DATA_DIR=str(tmp_path),
+    )

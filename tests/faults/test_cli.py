@@ -21,7 +21,6 @@ from app.embedded import postgres
 from app.policy import clauses
 from tests import schema
 from tests.access.apps import a_key, an_authenticator
-from tests.faults import command
 from tests.faults.command import Tonghu
 
 HEADER = "code,name,streetCode,provinceCode,cityCode,areaCode"
@@ -37,23 +36,6 @@ def urls(pg: str) -> Iterator[schema.Urls]:
     postgres.bootstrap(pg, name, schema.PASSWORD, schema.PASSWORD)
     yield schema.urls_of(pg, name)
     asyncio.run(schema.drop(pg, name))
-
-
-@pytest.fixture
-def tonghu(
-    urls: schema.Urls,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Tonghu:
-    """Run `tonghu ARGUMENTS`; returns exit code, output and errors."""
-    return command.here(
-        monkeypatch,
-        capsys,
-        TONGHU_DATABASE__URL=urls.app,
-        TONGHU_DATABASE__OWNER_URL=urls.owner,
-        TONGHU_DATA_DIR=str(tmp_path),
-    )
 
 
 def villages(tmp_path: Path, *lines: str) -> Path:

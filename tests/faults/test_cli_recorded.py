@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -16,7 +15,6 @@ from app.agencies.operations import create_agency
 from app.cli.console import in_session, in_transaction
 from app.core.data.db import Tx
 from tests import schema
-from tests.faults import command
 from tests.faults.command import Tonghu
 from tests.regions.factories import some_regions
 
@@ -30,22 +28,6 @@ def urls(pg: str) -> Iterator[schema.Urls]:
     urls = schema.make(pg, name)
     yield urls
     asyncio.run(schema.drop(pg, name))
-
-
-@pytest.fixture
-def tonghu(
-    urls: schema.Urls,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Tonghu:
-    return command.here(
-        monkeypatch,
-        capsys,
-        TONGHU_DATABASE__URL=urls.app,
-        TONGHU_DATABASE__OWNER_URL=urls.owner,
-        TONGHU_DATA_DIR=str(tmp_path),
-    )
 
 
 async def recorded(tx: Tx) -> list[asyncpg.Record]:

@@ -4,16 +4,15 @@ from typing import Final
 from uuid import UUID
 
 from app.access import events
-from app.access.approvals.operations import place_of
+from app.access.approvals.operations import ROLE_ABOVE, place_of
 from app.access.roles import role
 from app.agencies import queries as agencies
 from app.core.data.db import Tx
 from app.core.jobs.events import publish
 
-_LATE: Final = """
+_LATE: Final = f"""
 UPDATE reviews r SET region_code = coalesce(r.region_code, a.region_code),
-    role = CASE WHEN r.region_code IS NULL AND r.role = 'administrator' THEN 'operator'
-                ELSE r.role END
+    role = CASE WHEN r.region_code IS NULL THEN {ROLE_ABOVE.format("r.role")} ELSE r.role END
 FROM agencies a WHERE a.id = r.agency_id AND r.id = $1 AND r.finding IS NULL
 RETURNING r.id, r.operation, r.role, r.agency_id, r.concerns_id, r.region_code, r.due_at
 """

@@ -244,6 +244,8 @@ SELECT EXISTS (
 """
 _LOOKED_AFTER_BY: Final = {"administrator": "operator"}
 """Above an administrator there is no other of the same line, but who looks after all accounts."""
+ROLE_ABOVE: Final = "(CASE {0} WHEN 'administrator' THEN 'operator' ELSE {0} END)"
+"""The same, of a review in SQL."""
 _OF_WHO_SHARES_NO_POWER: Final = "civil_affairs"
 """Who reviews what a school's system or an education authority did over a place."""
 
@@ -276,7 +278,7 @@ async def pass_up(tx: Tx, agency_id: UUID, region: int, *, role: str | None = No
     async with tx.as_system():
         await tx.connection.execute(
             "UPDATE reviews SET region_code = $2,"
-            " role = CASE role WHEN 'administrator' THEN 'operator' ELSE role END"
+            f" role = {ROLE_ABOVE.format('role')}"
             " WHERE agency_id = $1 AND region_code IS NULL AND finding IS NULL"
             " AND ($3::text IS NULL OR role = $3)",
             agency_id,
