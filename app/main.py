@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 from fastapi import FastAPI
@@ -15,7 +16,6 @@ from app import wiring
 from app.access import dpop, sign_in
 from app.access.budgets import ReadingBudgets
 from app.access.presenting import Proofs
-from app.access.rotation import KeyFile
 from app.access.tokens import TokenKeys, token_keys
 from app.access.traces import Traces
 from app.api import answers, docs, doors, openapi, v1
@@ -23,6 +23,7 @@ from app.api.draining import drained_first
 from app.core import logs, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
+from app.core.data.key_file import KeyFile
 from app.core.data.replica import Replica
 from app.core.http import admission
 from app.core.http.corners import by_corner
@@ -68,17 +69,23 @@ async def state(
     shared: SharedLimits | None = None,
     *,
     replica: Replica | None = None,
+    file: KeyFile | None = None,
 ) -> AsyncIterator[State]:
-    """Build what requests share around an open database. `shared`: with other processes."""
+    """Build what requests share around an open database. `shared`: with other processes. `file`:
+    where its keys came from.
+    """
     limits = shared or shared_limits(settings)
-    ring, told = database.keyring, settings.tokens
-    keys = token_keys(ring.signing, ring.coming, issuer=told.issuer, audience=told.audience)
-    following = settings.keys_file and asyncio.create_task(KeyFile(settings.keys_file).follow(keys))
+    told = settings.tokens
+    keys = token_keys({}, issuer=told.issuer, audience=told.audience)
+    proofs = Proofs(dpop.Nonces(database.keyring), limits.proofs)
+    renew = partial(_renew, database, keys, proofs)
+    renew()
+    following = file and asyncio.create_task(file.follow(database, renew))
     yield {
         "database": database,
         "replica": replica,
         "token_keys": keys,
-        "proofs": Proofs(dpop.Nonces(database.keyring), limits.proofs),
+        "proofs": proofs,
         "rate_limits": limits.callers,
         "reading_budgets": limits.reading,
         "sign_in_limits": limits.sign_in,
@@ -87,6 +94,17 @@ async def state(
     }
     if following:
         following.cancel()
+
+
+def _renew(database: Database, keys: TokenKeys, proofs: Proofs) -> None:
+    """Take over the keys a process works with by now. One whose are wrong signs nothing, and
+    verifies by the public keys that stand in the database.
+    """
+    if database.wrong_keys is None:
+        keys.renew(database.keyring.signing, database.keyring.coming)
+    else:
+        keys.verify_only(database.wrong_keys.verifying)
+    proofs.nonces = dpop.Nonces(database.keyring)
 
 
 def shared_limits(settings: Settings) -> SharedLimits:
@@ -118,7 +136,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
             startup.reachable_database(chosen) as addresses,
             startup.open_database(chosen, clock, addresses=addresses) as database,
             startup.open_replica(chosen, clock, database) as replica,
-            state(chosen, database, limits, replica=replica) as shared,
+            state(
+                chosen, database, limits, replica=replica, file=startup.key_file(chosen, database)
+            ) as shared,
         ):
             spare_the_collector()
             with drained_first(chosen.drain_seconds):

@@ -33,6 +33,7 @@ def load() -> None:
     and BadEvent if a job waits for such an event.
     """
     import_module("app.core.data.hiding")
+    import_module("app.core.data.key_checks")
     import_module("app.access.approvals.models")
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")

@@ -16,7 +16,7 @@ import structlog
 from app import wiring
 from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM
+from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM, Database
 from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery, handing, key_sets
@@ -47,11 +47,54 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
         )
         begin = partial(database.begin, SYSTEM)
         log.info("worker.started")
-        async with asyncio.TaskGroup() as together:
-            together.create_task(runner.run(connect, begin=begin, clock=clock, stop=stop))
-            together.create_task(handing.run(connect, begin=begin, stop=stop))
-            together.create_task(
-                delivery.run(connect, begin=begin, settings=settings.webhooks, stop=stop)
-            )
-            together.create_task(key_sets.run(begin=begin, settings=settings.webhooks, stop=stop))
+        file = startup.key_file(settings, database)
+        keys = _Keys(database)
+        following = file and asyncio.create_task(file.follow(database, keys.changed))
+        ending = asyncio.create_task(keys.end_with(stop))
+        while await keys.are_right(stop):
+            async with asyncio.TaskGroup() as together:
+                pause = keys.pause
+                together.create_task(runner.run(connect, begin=begin, clock=clock, stop=pause))
+                together.create_task(handing.run(connect, begin=begin, stop=pause))
+                together.create_task(
+                    delivery.run(connect, begin=begin, settings=settings.webhooks, stop=pause)
+                )
+                together.create_task(
+                    key_sets.run(begin=begin, settings=settings.webhooks, stop=pause)
+                )
+        for task in (following, ending):
+            if task:
+                task.cancel()
         log.info("worker.stopped")
+
+
+class _Keys:
+    """Whether there is anything to be done with the keys of this process (ADR 62). `pause`: set
+    when what runs is to end.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.pause = asyncio.Event()
+        self._right = asyncio.Event()
+        self.changed()
+
+    def changed(self) -> None:
+        """Begin again, or end what runs, by what the keys are now."""
+        if self._database.wrong_keys is None:
+            self._right.set()
+        else:
+            self._right.clear()
+            self.pause.set()
+
+    async def are_right(self, stop: asyncio.Event) -> bool:
+        """Wait until they are, and tell so; False: the process is to stop."""
+        await self._right.wait()
+        self.pause = asyncio.Event()
+        return not stop.is_set()
+
+    async def end_with(self, stop: asyncio.Event) -> None:
+        """End what runs when the process is to stop, and what waits."""
+        await stop.wait()
+        self._right.set()
+        self.pause.set()

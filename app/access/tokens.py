@@ -10,14 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
 from jose import jwk, jwt
 from jose.backends.base import Key
 
+from app.core.data.crypto import public_of
 from app.core.ids import new_id
 
 ALGORITHM = "ES256"
@@ -81,6 +77,13 @@ class TokenKeys:
         Raises ValueError for what is no key.
         """
         other = token_keys(signing, coming, issuer=self.issuer, audience=self.audience)
+        self._take(other)
+
+    def verify_only(self, verifying: Mapping[str, Mapping[str, str]]) -> None:
+        """Sign nothing, and verify by these public keys (kid → JWK)."""
+        self._take(_token_keys({}, verifying, self.issuer, self.audience))
+
+    def _take(self, other: "TokenKeys") -> None:
         self.private, self.public, self.jwks = other.private, other.public, other.jwks
         self._verified.clear()
 
@@ -93,15 +96,22 @@ def token_keys(
     audience: str,
 ) -> TokenKeys:
     """Build the keys from kid → PEM private key (P-256): the first signs, those `coming` verify."""
-    private, public, published = {}, {}, []
-    for kid, pem in {**signing, **(coming or {})}.items():
-        loaded = load_pem_private_key(pem.encode(), None).public_key()
-        public_pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        private[kid] = jwk.construct(pem, ALGORITHM)
-        public[kid] = jwk.construct(public_pem.decode(), ALGORITHM)
-        described = public[kid].to_dict()
-        published.append({**described, "kid": kid, "use": "sig", "alg": ALGORITHM})
-    return TokenKeys(issuer, audience, private, public, {"keys": published})
+    private = {**signing, **(coming or {})}
+    public = {kid: public_of(pem) for kid, pem in private.items()}
+    return _token_keys(private, public, issuer, audience)
+
+
+def _token_keys(
+    private: Mapping[str, str], public: Mapping[str, Mapping[str, str]], issuer: str, audience: str
+) -> TokenKeys:
+    described = {kid: {**key, "alg": ALGORITHM} for kid, key in public.items()}
+    return TokenKeys(
+        issuer,
+        audience,
+        {kid: jwk.construct(pem, ALGORITHM) for kid, pem in private.items()},
+        {kid: jwk.construct(key, ALGORITHM) for kid, key in described.items()},
+        {"keys": [{**key, "kid": kid, "use": "sig"} for kid, key in described.items()]},
+    )
 
 
 def issue(

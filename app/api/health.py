@@ -53,9 +53,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer if the database is reachable, of this version, takes the record, and has room for this
-    month's. A replica that is away or behind is told of; its part is done without it. So is room
-    that ends with this month.
+    """Answer if the database is reachable, of this version and its keys are ours, if it takes the
+    record, and has room for this month's. A replica that is away or behind is told of; its part is
+    done without it. So is room that ends with this month.
     """
     look = _Look("draining") if DRAINING.is_set() else await _asked_once(request.state.database)
     if look.reason is not None:
@@ -88,6 +88,8 @@ async def _look(database: Database) -> _Look:
         return _Look("database away")
     except asyncpg.PostgresError:
         return _Look("database not migrated")
+    if database.wrong_keys is not None:
+        return _Look("keys")
     if await database.recording.is_away():
         return _Look("audit")
     # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.

@@ -20,6 +20,7 @@ from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
+from app.core.data.crypto import KeysWrong
 from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
 from app.core.data.recording import RecordAway
 from app.core.http.admission import TooManyAtOnce
@@ -56,6 +57,7 @@ _ALWAYS = (
     TemporarilyUnavailable,
     OutcomeUnknown,
     RecordAway,
+    KeysWrong,
     TooManyAtOnce,
 )
 _WITH_BODY = (

@@ -179,6 +179,8 @@ async def render(database: Database, figures: Figures) -> bytes:
         "Whole months that partitions are there for; -1: not even for this one.",
         registry=registry,
     )
+    wrong = Gauge("tonghu_keys_wrong", "1 if whoever answers has wrong keys.", registry=registry)
+    wrong.set(database.wrong_keys is not None)
     depths, schedules = [], []
     try:
         async with database.begin(SYSTEM) as tx:

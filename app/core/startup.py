@@ -3,16 +3,18 @@
 import asyncio
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import structlog
 
 from app.core.clock import Clock
 from app.core.data import crypto, rls
 from app.core.data.crypto import Keyring
 from app.core.data.db import Database, open_engine, session_settings
+from app.core.data.key_file import KeyFile
 from app.core.data.replica import Replica
 from app.core.settings import Environment, Settings
 from app.embedded import postgres
@@ -102,6 +104,12 @@ def refuse_open_file(keys_file: Path) -> None:
         )
 
 
+def key_file(settings: Settings, database: Database) -> KeyFile | None:
+    """Return the file that the keys came from, which may change; None: they cannot."""
+    path = settings.keys_file or settings.data_dir / crypto.MADE
+    return None if settings.keys else KeyFile(database.keyring, path)
+
+
 def keyring(settings: Settings) -> Keyring:
     """Load the keys; outside production, make them on first use in `data_dir`. Raises OpenKeyFile
     in production, if others on the machine may read or write them.
@@ -136,9 +144,15 @@ async def open_database(
     try:
         await refuse_unsafe_role(database)
         await _refuse_lost_settings(database, settings)
+        await _compare_keys(database)
         yield database
     finally:
         await database.close()
+
+
+async def _compare_keys(database: Database) -> None:
+    with suppress(asyncpg.UndefinedTableError):  # of before keys were compared: `/readyz` says so
+        await KeyFile(database.keyring).look(database)
 
 
 @asynccontextmanager

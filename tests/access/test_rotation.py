@@ -8,8 +8,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from app.access import rotation, tokens
-from app.access.rotation import KeyFile
+from app.access import tokens
 from app.access.tokens import token_keys
 from app.cli.commands import app as tonghu
 from app.core.data.crypto import Keyring

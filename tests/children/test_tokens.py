@@ -143,5 +143,5 @@ def test_tokens_are_the_county_s_own() -> None:
     near, same, next_to_it = (made_at(keyring, place, ["e样"]) for place in places)
     assert near == same != next_to_it, "nor is a name of one county known by another's"
     # Kept in databases: another key, or another form, and no name is found.
-    known = Keyring(signing={}, data={}, index=bytes(32))
+    known = Keyring(signing={}, data={}, index={"0000": bytes(32)})
     assert known.tokens("child_names", 120119000000, ["e样小一"]) == [-4421256212544836422]

@@ -5,12 +5,12 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Never, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from app.core.problems import Problem
 
 _NONCE_BYTES = 12
 _KID_BYTES = 4
@@ -31,8 +38,42 @@ _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
 
 
+MADE: Final = "keys.json"
+"""The key file that is made where none is given."""
+OLD_INDEX: Final = "0000"
+"""The id of an index key from before index keys had ids."""
+
+
 class DecryptionRefused(Exception):
     """The ciphertext does not belong to this place, or its key is unknown."""
+
+
+class KeysWrong(Problem, status=503):
+    """The keys of this process are not those of the database, so it shows and stores nothing; only
+    reports to the police are taken in. Try again.
+    """
+
+    title = "This server cannot open the files at this moment; try again"
+    title_zh = "服务器当前无法打开档案;请稍后重试"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "5"})
+
+
+class _Withheld(Mapping[str, Any]):
+    """Keys that are not to be used: whoever asks for one is refused."""
+
+    def __getitem__(self, kid: str) -> Never:
+        raise KeysWrong
+
+    def __iter__(self) -> Iterator[str]:
+        raise KeysWrong
+
+    def __len__(self) -> int:
+        raise KeysWrong
+
+
+_WITHHELD: Final = _Withheld()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,67 +82,83 @@ class Keyring:
 
     `signing`: kid → PEM private key (P-256) for access tokens: the first signs, the others did.
     `coming`: those that sign next, and verify already.
-    `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: the HMAC key of blind
-    indexes; whoever has it can test guesses of identity numbers, so it lives outside the database.
+    `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: kid → HMAC key of blind
+    indexes: the first makes them, all are asked. Whoever has one can test guesses of identity
+    numbers, so they live outside the database.
     `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
     `unspool`: kid → the private keys, which only who works it off needs.
+    `lesser`: what follows from the index keys and stands in the database, in a process that has
+    none of the rest (`for_intake`).
     """
 
     signing: Mapping[str, str] = field(repr=False)
     data: Mapping[str, bytes] = field(repr=False)
-    index: bytes = field(repr=False)
+    index: Mapping[str, bytes] = field(repr=False)
     spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lesser: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def generate(cls) -> Self:
-        unspool = {os.urandom(2).hex(): os.urandom(32)}
+        unspool = _new_key()
         return cls(
             signing=_signing_key(),
             coming=_signing_key(),
-            data={os.urandom(2).hex(): os.urandom(32)},
-            index=os.urandom(32),
+            data=_new_key(),
+            index=_new_key(),
             spool=_public(unspool),
             unspool=unspool,
         )
 
     @classmethod
+    def for_intake(cls, lesser: Mapping[str, bytes], spool: Mapping[str, bytes]) -> Self:
+        """Make what a process works with whose own keys are wrong: it can seal away, and know again
+        what was. Whatever else asks it for a key raises KeysWrong.
+        """
+        return cls(signing={}, data=_WITHHELD, index=_WITHHELD, spool=spool, lesser=lesser)
+
+    @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read `{"signing": {kid: pem}, "data": {kid: base64}, "index": base64, "spool": {kid:
-        base64}, "unspool": {kid: base64}}`. A file of before, without a spool's keys, has such as
-        follow from its data keys; one for web processes leaves `unspool` out.
+        """Read `{"signing": {kid: pem}, "data": {kid: base64}, "index": {kid: base64}, "spool":
+        {kid: base64}, "unspool": {kid: base64}}`. A file of before has one `index`, without an id,
+        or no spool's keys: it has such as follow from its data keys. One for web processes leaves
+        `unspool` out.
         """
         raw: dict[str, Any] = json.loads(text)
         data = _bytes_of(raw["data"])
         unspool = _bytes_of(raw.get("unspool", {})) if "spool" in raw else _derived(data)
+        index = raw["index"]
         ring = cls(
             signing=raw["signing"],
             coming=raw.get("coming", {}),
             data=data,
-            index=base64.b64decode(raw["index"]),
+            index=_bytes_of({OLD_INDEX: index} if isinstance(index, str) else index),
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
             unspool=unspool,
         )
-        if not ring.signing or not ring.data:
-            raise ValueError("the key file holds no signing or no data key")
+        if not (ring.signing and ring.data and ring.index):
+            raise ValueError("the key file holds no signing, no data or no index key")
         if not ring.spool:
             raise ValueError("the key file holds no public key of the spool")
-        named = (ring.data, ring.spool, ring.unspool)
-        keys = (key for each in named for key in each.values())
-        if any(len(key) != 32 for key in (*keys, ring.index)):  # noqa: PLR2004
+        named = (ring.data, ring.index, ring.spool, ring.unspool)
+        if any(len(key) != 32 for each in named for key in each.values()):  # noqa: PLR2004
             raise ValueError("data, index and spool keys are 32 bytes, base64")
         if any(len(kid) != _KID_BYTES for each in named for kid in each):
-            raise ValueError("data and spool key ids are 4 characters")
+            raise ValueError("data, index and spool key ids are 4 characters")
+        for pem in (*ring.signing.values(), *ring.coming.values()):
+            _signer(pem)
         return ring
 
     def to_json(self) -> str:
+        index = _text_of(self.index)
         return json.dumps(
             {
                 "signing": dict(self.signing),
                 "coming": dict(self.coming),
                 "data": _text_of(self.data),
-                "index": base64.b64encode(self.index).decode(),
+                # So that programs of before read it, until there is a second.
+                "index": index[OLD_INDEX] if [*index] == [OLD_INDEX] else index,
                 "spool": _text_of(self.spool),
                 "unspool": _text_of(self.unspool),
             },
@@ -114,10 +171,10 @@ class Keyring:
         come = dict(self.coming) or _signing_key()
         return replace(self, signing={**come, **signed}, coming=_signing_key())
 
-    def without(self, kid: str) -> Self:
-        """Drop a key of access tokens."""
+    def without(self, *kids: str) -> Self:
+        """Drop keys of access tokens."""
         left = [
-            {name: pem for name, pem in keys.items() if name != kid}
+            {kid: pem for kid, pem in keys.items() if kid not in kids}
             for keys in (self.signing, self.coming)
         ]
         return replace(self, signing=left[0], coming=left[1])
@@ -192,8 +249,27 @@ class Keyring:
             raise DecryptionRefused(place) from None
 
     def blind_index(self, kind: str, normalised: str) -> bytes:
-        """Keyed hash for equality look-up of an encrypted value (32 bytes)."""
-        return hmac.new(self.index, f"{kind}\0{normalised}".encode(), hashlib.sha256).digest()
+        """Keyed hash for equality look-up of an encrypted value (32 bytes), as it is written."""
+        return _keyed(next(iter(self.index.values())), kind, normalised)
+
+    def blind_indexes(self, kind: str, normalised: str) -> list[bytes]:
+        """Return that under each index key there is, as it is looked up: what is written first."""
+        return [_keyed(key, kind, normalised) for key in self.index.values()]
+
+    def each(self) -> list[Self]:
+        """One of each index key, to ask for what was made of several hashes, or was written while
+        another was the first.
+        """
+        return [replace(self, index={kid: key}) for kid, key in self.index.items()]
+
+    def each_at_intake(self) -> list[Self]:
+        """Like `each`; and of what follows from them, which is all that a process has whose keys
+        are wrong, last.
+        """
+        if self.lesser:
+            return [replace(self, index={kid: key}) for kid, key in self.lesser.items()]
+        lesser = [replace(self, index={kid: check(key)}) for kid, key in self.index.items()]
+        return [*self.each(), *lesser]
 
     def mark(self, kind: str, normalised: str) -> str:
         """Keyed hash by which it is seen that two sought the same (32 hexadecimal digits)."""
@@ -203,8 +279,32 @@ class Keyring:
         """Keyed hashes of texts, 8 bytes each as a bigint, under a key of their own for each kind
         and place: how often one occurs is seen within a place only.
         """
-        keyed = hmac.new(self.blind_index(kind, str(place)), digestmod=hashlib.sha256)
-        return [_token(keyed.copy(), text.encode()) for text in texts]
+        return _tokens(self.blind_index(kind, str(place)), texts)
+
+    def all_tokens(self, kind: str, place: int, texts: Iterable[str]) -> list[int]:
+        """Return those under each index key there is, as they are looked up."""
+        pieces = [*texts]
+        keys = self.blind_indexes(kind, str(place))
+        return [token for key in keys for token in _tokens(key, pieces)]
+
+
+def check(index: bytes) -> bytes:
+    """Return by what an index key is known: it tells nothing of the key."""
+    return _keyed(index, "tonghu", "key check")
+
+
+def public_of(pem: str) -> dict[str, str]:
+    """Return the public part of a signing key, as a JWK has it."""
+    numbers = _signer(pem).public_key().public_numbers()
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(32)).rstrip(b"=") for n in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": "P-256", "x": x.decode(), "y": y.decode()}
+
+
+def _signer(pem: str) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem.encode(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise ValueError("signing keys are P-256")
+    return key
 
 
 @cache
@@ -217,6 +317,19 @@ def _signing_key() -> dict[str, str]:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     return {os.urandom(6).hex(): pem.decode()}  # no "-" before it: commands take it as a word
+
+
+def _new_key() -> dict[str, bytes]:
+    return {os.urandom(2).hex(): os.urandom(32)}
+
+
+def _keyed(key: bytes, kind: str, normalised: str) -> bytes:
+    return hmac.digest(key, f"{kind}\0{normalised}".encode(), "sha256")
+
+
+def _tokens(key: bytes, texts: Iterable[str]) -> list[int]:
+    keyed = hmac.new(key, digestmod=hashlib.sha256)
+    return [_token(keyed.copy(), text.encode()) for text in texts]
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:
@@ -258,7 +371,7 @@ def load_keyring(*, keys: str | None, keys_file: Path | None, generate_in: Path 
         return Keyring.from_json(keys_file.read_text())
     if generate_in is None:
         raise ValueError("no keys given")
-    path = generate_in / "keys.json"
+    path = generate_in / MADE
     generate_in.mkdir(parents=True, exist_ok=True)
     temporary = generate_in / f".keys.{os.getpid()}.json"
     if not path.exists():

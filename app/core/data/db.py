@@ -11,11 +11,11 @@ Every wait for the server ends: a little later than the server would end it itse
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -215,8 +215,17 @@ class Lane:
         return self.pooled.driver_connection
 
 
+class WrongKeys(NamedTuple):
+    """That a process has other keys than the database: which, and by what it verifies tokens."""
+
+    told: str
+    verifying: Mapping[str, Mapping[str, str]]
+
+
 class Database:
-    """The pool of connections, and the only place that begins and commits."""
+    """The pool of connections, and the only place that begins and commits. `wrong_keys`: as
+    `key_file` found; then `keyring` is good for little.
+    """
 
     def __init__(
         self, engine: AsyncEngine, keyring: Keyring, clock: Clock, *, lock_seconds: float = 5.0
@@ -224,6 +233,7 @@ class Database:
         """`lock_seconds`: how long the server lets a statement wait for a lock."""
         self.engine = engine
         self.keyring = keyring
+        self.wrong_keys: WrongKeys | None = None
         self.clock = clock
         self.recording = Recording(self.begin, lock_seconds)
 

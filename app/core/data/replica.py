@@ -97,7 +97,7 @@ class Replica:
             async with limit, self._asked(limit), self._database.begin() as there:
                 await self._open(there, reach, wanted)
                 limit.reschedule(None)  # from here on the server's own limits hold
-                there.now = tx.now
+                there.now, there.keyring = tx.now, tx.keyring
                 return await ask(there)
         except TemporarilyUnavailable as error:
             raise self._gone(error) from error

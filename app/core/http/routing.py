@@ -17,8 +17,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.core.data.crypto import KeysWrong
 from app.core.data.db import Database, Tx
-from app.core.data.recording import RecordAway, Recording
+from app.core.data.recording import RecordAway
 from app.core.data.replica import Replica
 from app.core.http import idempotency
 from app.core.http.bodies import MalformedRequest, StrictRequest, read_json, refuse_body, taken_by
@@ -59,6 +60,8 @@ class Route(APIRoute):
         templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
+            if meanwhile is None and request.state.database.wrong_keys is not None:
+                raise KeysWrong
             if templated and request.scope["path"] in concrete_paths(request.app):
                 raise HTTPException(405)  # OpenAPI 3.1 §4.8.8.2: a concrete path comes first
             strict = StrictRequest(request.scope, request.receive)
@@ -104,8 +107,8 @@ def before(step: Step) -> Callable[[Endpoint], Endpoint]:
 
 
 def meanwhile(other: Callable[..., Any]) -> Callable[[Endpoint], Endpoint]:
-    """Have `other` answer 202 in the endpoint's place while nothing can be recorded: it takes in
-    what the endpoint will be given later, and shows no more than was sent.
+    """Have `other` answer 202 in the endpoint's place while nothing can be recorded or keys are
+    wrong: it takes in what the endpoint will be given later, and shows no more than was sent.
     """
 
     def mark(endpoint: Endpoint) -> Endpoint:
@@ -267,16 +270,14 @@ def _refuse_threads(dependant: Dependant) -> None:
 
 def _refuse_plain(endpoint: Any) -> None:
     """Raise TypeError for an endpoint that returns what nobody makes an answer of."""
-    returned = get_annotations(endpoint).get("return")
-    answers = isinstance(returned, type) and issubclass(returned, Response)
-    if not answers and shows(endpoint) is None:
+    kind = get_annotations(endpoint).get("return")
+    if shows(endpoint) is None and not (isinstance(kind, type) and issubclass(kind, Response)):
         raise TypeError(f"{endpoint.__qualname__}: return `Shown[…]` or a response")
 
 
 def _meanwhile(route: APIRoute) -> Handler | None:
-    """Return what handles a request of this route while nothing can be recorded."""
-    other = getattr(route.endpoint, "meanwhile", None)
-    if other is None:
+    """Return what handles a request of this route while nothing can be recorded or opened."""
+    if (other := getattr(route.endpoint, "meanwhile", None)) is None:
         return None
     stand_in = APIRoute(route.path, _answering(other), response_model=None)
     _refuse_threads(stand_in.dependant)
@@ -286,11 +287,12 @@ def _meanwhile(route: APIRoute) -> Handler | None:
 async def _recorded(
     request: StrictRequest, handler: Handler, status: int, meanwhile: Handler | None
 ) -> Response:
-    """Answer what can be recorded. Raises RecordAway, at once and with no connection held, as soon
-    as it is known that nothing can.
+    """Answer what can be recorded, else have it taken in. Raises RecordAway, at once and with no
+    connection held, as soon as it is known that nothing can.
     """
-    recording: Recording = request.state.database.recording
-    if recording.missing is None or not await recording.is_away():
+    database: Database = request.state.database
+    recording, has_keys = database.recording, database.wrong_keys is None
+    if has_keys and (recording.missing is None or not await recording.is_away()):
         try:
             return await _in_transaction(request, handler, status)
         except RecordAway:

@@ -11,6 +11,7 @@ import orjson
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.http.shown import Shown
 from app.core.jobs import events as spine
@@ -18,7 +19,7 @@ from app.police_reports import events, jurisdiction, models, queries, rules, sch
 from app.police_reports.operations import claims, hidden, own_cases, shields
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.locks import hold_names
-from app.police_reports.operations.own_ids import filed_as, own_id
+from app.police_reports.operations.own_ids import Known, filed_as, own_id
 from app.police_reports.operations.standing import deadlines, dispatch_due, had_by
 from app.police_reports.operations.telling import about, announce
 from app.police_reports.schemas.filing import ReportCreate, Subject
@@ -84,18 +85,19 @@ async def file_report(
     is asked of the child, the place or of who may see the report: somebody who reported their own
     agency does not (AZ-8).
     """
-    content = content_of(tx, new)
-    stated = told or stated_id(tx, new, content)
-    names = [name for name in (stated, new.incident_id) if name]
+    known = known_by(tx.keyring.each_at_intake(), new, told)
+    content, contents = known[0].content, {each.content for each in known}
+    called = (*(each.stated for each in known), new.incident_id)
+    names = [*dict.fromkeys(name for name in called if name)]
     if names and corrects is None:  # the same sent twice at once: the second finds the first
         await hold_names(tx, names)
 
     def is_it(before: Mapping[str, Any]) -> bool:
         theirs = before["reporter_agency_id"] in principal.agencies
         instead = corrects is None or before["supersedes_id"] == corrects["id"]
-        return theirs and instead and before["content_index"] == content
+        return theirs and instead and before["content_index"] in contents
 
-    report_id, before = await filed_as(tx, stated, content, is_it, held=corrects is None)
+    report_id, before = await filed_as(tx, known, is_it, held=corrects is None)
     if before is not None:
         return _filed(before, is_new=False)
     said = await claims.understood(tx, principal, new, report_id)
@@ -159,17 +161,23 @@ async def deliver(
     return bool(made)
 
 
-def content_of(tx: Tx, new: ReportCreate) -> bytes:
+def known_by(rings: Iterable[Keyring], new: ReportCreate, told: UUID | None = None) -> list[Known]:
+    """Return by what a report is known again, whichever key was the first when it came."""
+    contents = [(ring, content_of(ring, new)) for ring in rings]
+    return [Known(ring, said, told or stated_id(ring, new, said)) for ring, said in contents]
+
+
+def content_of(ring: Keyring, new: ReportCreate) -> bytes:
     """Digest what a report says, to know it again."""
     # A field that came later is no part of what was sent before it was there.
     later = {name for name in _CAME_LATER if getattr(new, name) is None}
     unread = orjson.dumps(new.unread).decode() if new.unread else ""
-    return tx.keyring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
+    return ring.blind_index(_CONTENT, new.model_dump_json(exclude=later) + unread)
 
 
-def stated_id(tx: Tx, new: ReportCreate, content: bytes) -> UUID | None:
+def stated_id(ring: Keyring, new: ReportCreate, content: bytes) -> UUID | None:
     """Return the id it came under; of one that is none, an id made of what was sent."""
-    return own_id(tx, content.hex()) if "id" in new.unread and new.id is None else new.id
+    return own_id(ring, content.hex()) if "id" in new.unread and new.id is None else new.id
 
 
 def _report(

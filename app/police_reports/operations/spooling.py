@@ -3,8 +3,8 @@
 [ADR 34]: docs/decisions/0034-a-report-is-taken-in-also-while-nothing-can-be-recorded.md
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ import structlog
 from app.access import queries as access
 from app.access.principal import Principal, as_kept, kept
 from app.audit import operations as audit
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Tx
 from app.core.data.sql import insert
 from app.core.http import strict_json
@@ -34,9 +35,9 @@ _SOON: Final = timedelta(seconds=2)
 _PER_RUN: Final = 200
 _ANOTHERS: Final = """
 SELECT EXISTS (SELECT FROM spooled_reports
-               WHERE id = $1 AND (content_index <> $2 OR sender_index <> $3))
+               WHERE id = $1 AND NOT (content_index = ANY ($2) AND sender_index = ANY ($3)))
     OR EXISTS (SELECT FROM police_reports
-               WHERE id = $1 AND (content_index <> $2 OR reporter_agency_id <> $4))
+               WHERE id = $1 AND NOT (content_index = ANY ($2) AND reporter_agency_id = $4))
 """
 _WAITING: Final = """
 SELECT count(*) AS reports, extract(epoch FROM $1 - min(received_at))::int AS oldest_seconds
@@ -52,10 +53,17 @@ SELECT EXISTS (SELECT FROM jobs WHERE name = $1 AND payload <> '{}' AND status =
 """
 _TAKE: Final = "DELETE FROM spooled_reports WHERE id = $1 RETURNING received_at, sealed"
 _TAKE_OWN: Final = """
-DELETE FROM spooled_reports WHERE id = ANY ($1) AND content_index = $2 AND sender_index = $3
+DELETE FROM spooled_reports
+WHERE id = ANY ($1) AND content_index = ANY ($2) AND sender_index = ANY ($3)
 RETURNING received_at
 """
-_IS_OWN: Final = "SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND sender_index = $2)"
+_IS_OWN: Final = """
+SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND sender_index = ANY ($2))
+"""
+_SINCE: Final = "SELECT received_at FROM spooled_reports WHERE id = $1"
+_SPOOLED: Final = """
+SELECT sealed FROM spooled_reports WHERE id = $1 AND sender_index = ANY ($2)
+"""
 
 
 class ReportWaits(Problem, status=503):
@@ -72,42 +80,56 @@ async def spool_report(tx: Tx, principal: Principal, new: ReportCreate, body: by
     waits it is kept under one of its own; the same again is that one. Raises ReportInvalid.
     """
     claims.require_place(new)
-    content = filing.content_of(tx, new)
-    report_id = filing.stated_id(tx, new, content) or new_id()
+    rings = tx.keyring.each_at_intake()
+    known = filing.known_by(rings, new)
+    ring, content, stated = known[0]
+    report_id = stated or new_id()
     sent = orjson.dumps({**kept(principal), "body": body.decode("latin-1")}, default=str)
     row = {
         "content_index": content,
-        "sender_index": _sender(tx, principal),
+        "sender_index": _senders(rings[:1], principal)[0],
         "urgent": new.urgency == "immediate",
         "received_at": tx.now,
     }
-    while not await _keep(tx, principal, report_id, row, sent):
-        report_id = own_id(tx, report_id, content.hex())
+    contents, senders = [each.content for each in known], _senders(rings, principal)
+    while (since := await _keep(tx, principal, report_id, row, sent, contents, senders)) is None:
+        report_id = own_id(ring, report_id, content.hex())
     await _look_again(tx)
-    return Spooled(report_id=report_id, received_at=tx.now)
+    return Spooled(report_id=report_id, received_at=since)
 
 
-def _sender(tx: Tx, principal: Principal) -> bytes:
-    return tx.keyring.blind_index("spooled_reports.sender", str(principal.agency_id))
+def _senders(rings: Iterable[Keyring], principal: Principal) -> list[bytes]:
+    agency = str(principal.agency_id)
+    return [ring.blind_index("spooled_reports.sender", agency) for ring in rings]
 
 
 async def _keep(
-    tx: Tx, principal: Principal, report_id: UUID, row: Mapping[str, Any], sent: bytes
-) -> bool:
-    """Keep what was sent under an id, once; False: another report has it, or it is none."""
+    tx: Tx,
+    principal: Principal,
+    report_id: UUID,
+    row: Mapping[str, Any],
+    sent: bytes,
+    *same: Sequence[bytes],
+) -> datetime | None:
+    """Keep what was sent under an id, once; return since when it is kept. None: another report has
+    the id, or it is none.
+    """
 
     async def is_anothers() -> bool:
-        same = (row["content_index"], row["sender_index"], principal.agency_id)
         async with tx.as_system():
-            return bool(await tx.connection.fetchval(_ANOTHERS, report_id, *same))
+            agency = principal.agency_id
+            return bool(await tx.connection.fetchval(_ANOTHERS, report_id, *same, agency))
 
     if not report_id.int or await is_anothers():
-        return False
+        return None
     sealed = tx.keyring.seal_away(models.SPOOLED, report_id, sent)
     whole = {"id": report_id, **row, "sealed": sealed}
     if await insert(tx.connection, "spooled_reports", whole, unless_taken=True):
-        return True
-    return not await is_anothers()  # by now
+        return tx.now
+    if await is_anothers():  # by now
+        return None
+    async with tx.as_system():
+        return await tx.connection.fetchval(_SINCE, report_id) or tx.now
 
 
 async def find(tx: Tx, principal: Principal, report_id: UUID) -> asyncpg.Record | None:
@@ -117,8 +139,8 @@ async def find(tx: Tx, principal: Principal, report_id: UUID) -> asyncpg.Record 
     found = await queries.find(tx, principal, report_id)
     if found is None:
         async with tx.as_system():
-            sender = _sender(tx, principal)
-            if await tx.connection.fetchval(_IS_OWN, report_id, sender):
+            senders = _senders(tx.keyring.each_at_intake(), principal)
+            if await tx.connection.fetchval(_IS_OWN, report_id, senders):
                 raise ReportWaits(headers={"retry-after": str(_SOON.seconds)})
     return found
 
@@ -127,12 +149,17 @@ async def file_report(tx: Tx, principal: Principal, new: ReportCreate) -> filing
     """File a report; one that its sender heard was taken in, as of the moment it was. Raises what
     `filing.file_report` does.
     """
-    content = filing.content_of(tx, new)
-    stated, now = filing.stated_id(tx, new, content), tx.now
-    if stated is not None:
-        ids = [stated, own_id(tx, stated, content.hex())]
+    rings, now = tx.keyring.each_at_intake(), tx.now
+    known = filing.known_by(rings, new)
+    if known[0].stated is not None:
+        ids = [
+            name
+            for ring, said, stated in known
+            for name in (stated, own_id(ring, stated, said.hex()))
+        ]
+        contents, senders = [each.content for each in known], _senders(rings, principal)
         async with tx.as_system():
-            since = await tx.connection.fetchval(_TAKE_OWN, ids, content, _sender(tx, principal))
+            since = await tx.connection.fetchval(_TAKE_OWN, ids, contents, senders)
         tx.now = since or now
     filed = await filing.file_report(tx, principal, new)
     tx.now = now
@@ -175,6 +202,8 @@ async def file_one_spooled(tx: Tx, payload: dict[str, Any]) -> None:
     said = orjson.loads(tx.keyring.unseal_away(models.SPOOLED, report_id, row["sealed"]))
     new = _read(said.pop("body").encode("latin-1"))
     principal = as_kept(said)
+    if await _is_twin(tx, principal, new, report_id):
+        return
     await tx.reach(access.reach_of(principal))
     tx.now = row["received_at"]
     filed = await filing.file_report(tx, principal, new, told=report_id)
@@ -183,6 +212,25 @@ async def file_one_spooled(tx: Tx, payload: dict[str, Any]) -> None:
     await audit.record(tx, principal.actor, "fileReport", shown.seen(shown.subject))
     await tx.flush()
     await tx.reach(SYSTEM)
+
+
+async def _is_twin(tx: Tx, principal: Principal, new: ReportCreate, report_id: UUID) -> bool:
+    """Tell whether a report that was kept under an id of its own, since a process with wrong keys
+    could not compare it, is the one under the id it states: filed, or waiting too.
+    """
+    known = filing.known_by(tx.keyring.each_at_intake(), new)
+    if new.id in {None, report_id}:
+        return False
+    contents = [each.content for each in known]
+    senders = _senders([each.ring for each in known], principal)
+    filed = await queries.find_anywhere(tx, new.id)
+    if filed is not None and filed["reporter_agency_id"] in principal.agencies:
+        return filed["content_index"] in contents
+    waiting = await tx.connection.fetchval(_SPOOLED, new.id, senders)
+    if waiting is None:
+        return False
+    said = orjson.loads(tx.keyring.unseal_away(models.SPOOLED, new.id, waiting))
+    return filing.content_of(known[0].ring, _read(said["body"].encode("latin-1"))) == contents[0]
 
 
 def _read(body: bytes) -> ReportCreate:

@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from app.access.principal import Principal
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
@@ -69,7 +70,7 @@ Body = TypeVar("Body", bound=BaseModel)
 Taking = Callable[[Tx, Principal, asyncpg.Record, Body], Awaitable[Taken]]
 
 
-def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
+def _content(ring: Keyring, step: Step, body: BaseModel) -> bytes:
     # A field that came later is no part of what was sent before it was there.
     later: dict[str, Any] = {
         name: True for name in ("situations",) if getattr(body, name, None) is None
@@ -77,7 +78,7 @@ def _content(tx: Tx, step: Step, body: BaseModel) -> bytes:
     services = enumerate(getattr(body, "services", ()))
     unnamed = {place for place, each in services if each.provider_agency_id is None}
     later |= {"services": {place: {"provider_agency_id"} for place in unnamed}} if unnamed else {}
-    return tx.keyring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
+    return ring.blind_index(_CONTENT, f"{step}\0{body.model_dump_json(exclude=later)}")
 
 
 async def repeated(
@@ -86,20 +87,39 @@ async def repeated(
     """Return the step recorded as what was stated, as one of `steps`, if it was before, and what
     was stated: under an id of its own, if it came under that of another step.
     """
-    while (step_id := getattr(body, "id", None)) is not None:
+    if getattr(body, "id", None) is None:
+        return None, body
+    free = []
+    for ring in tx.keyring.each():
+        before, under = await _along(tx, ring, report, body, steps)
+        if before is not None:
+            return (_taken(before, report["state"], report["version"]), False), under
+        free.append(under)
+    return None, free[0]
+
+
+async def _along(
+    tx: Tx, ring: Keyring, report: Mapping[str, Any], body: Body, steps: Sequence[Step]
+) -> tuple[asyncpg.Record | None, Body]:
+    """Follow the ids under which a step may have been recorded, as one index key makes them, to
+    where it was, or nobody's is.
+    """
+    while True:
+        step_id: UUID = body.id  # type: ignore[attr-defined]
         await hold_step(tx, step_id)
         async with tx.as_system():  # whoever took it may have lost sight of it by that
             before = await tx.connection.fetchrow(
                 "SELECT * FROM police_report_steps WHERE id = $1", step_id
             )
         if before is None and step_id.int:  # systems write the id of zeros for none
-            break
+            return None, body
         same = before is not None and before["report_id"] == report["id"]
-        if same and before["content_index"] in {_content(tx, step, body) for step in steps}:
-            return (_taken(before, report["state"], report["version"]), False), body
+        if same and before["content_index"] in {
+            _content(key, step, body) for key in tx.keyring.each() for step in steps
+        }:
+            return before, body
         said = (report["id"], steps[0], body.model_dump_json())
-        body = body.model_copy(update={"id": own_id(tx, *said)})
-    return None, body
+        body = body.model_copy(update={"id": own_id(ring, *said)})
 
 
 def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]:
@@ -290,7 +310,7 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
         if told
         else None,
-        content_index=_content(tx, deed.step, deed.body),
+        content_index=_content(tx.keyring, deed.step, deed.body),
         out_of_order=early,
     )
     charge: dict[str, Any] = {}

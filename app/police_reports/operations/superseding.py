@@ -27,12 +27,13 @@ async def supersede_report(
     SupersededAlready and what `file_report` raises.
     """
     named = new.id is not None or "id" in new.unread
-    content = filing.content_of(tx, new) if named else None
+    rings = tx.keyring.each() if named else []
+    contents = [filing.content_of(ring, new) for ring in rings]
     if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
         async with tx.as_system():
-            old = await tx.connection.fetchrow(_NEWEST, old["id"], content)
+            old = await tx.connection.fetchrow(_NEWEST, old["id"], contents)
     later = old["superseded_by_id"] and await queries.find_anywhere(tx, old["superseded_by_id"])
-    repeated = later and content == later["content_index"]
+    repeated = later and later["content_index"] in contents
     stands = {**old, "superseded_by_id": None} if repeated else old
     ACTS["supersedeReport"].require(principal, stands, tx.today)
     filed = await filing.file_report(tx, principal, new, corrects=old)
@@ -54,7 +55,7 @@ WITH RECURSIVE line AS (
     SELECT id, superseded_by_id FROM police_reports WHERE id = $1
     UNION
     SELECT r.id, r.superseded_by_id FROM line JOIN police_reports r
-      ON r.id = line.superseded_by_id AND r.content_index IS DISTINCT FROM $2::bytea
+      ON r.id = line.superseded_by_id AND NOT (r.content_index = ANY ($2::bytea[]))
 )
 SELECT r.* FROM police_reports r JOIN line USING (id)
 WHERE NOT EXISTS (SELECT FROM line AS later WHERE later.id = r.superseded_by_id) FOR UPDATE OF r

@@ -83,7 +83,7 @@ def test_a_key_file_of_before_seals_away_too() -> None:
     web, worker = (Keyring.from_json(json.dumps(text)) for _ in range(2))
     sealed = web.seal_away("t.c", row, b"words")
     assert worker.unseal_away("t.c", row, sealed) == b"words"
-    text["data"] = {"next": text["index"], **text["data"]}
+    text["data"] = {"next": next(iter(text["index"].values())), **text["data"]}
     rotated = Keyring.from_json(json.dumps(text))
     assert rotated.unseal_away("t.c", row, sealed) == b"words"
     assert rotated.seal_away("t.c", row, b"x")[1:5] == b"next"
@@ -112,8 +112,10 @@ def test_keys_survive_their_file_and_are_private(tmp_path: Path) -> None:
     [
         ({"data": {"abcd": "AAAA"}}, "32 bytes"),
         ({"index": "AAAA"}, "32 bytes"),
-        ({"signing": {}}, "no signing or no data key"),
-        ({"data": {}}, "no signing or no data key"),
+        ({"signing": {}}, "no signing, no data or no index key"),
+        ({"data": {}}, "no signing, no data or no index key"),
+        ({"index": {}}, "no signing, no data or no index key"),
+        ({"index": {"abcde": "A" * 43 + "="}}, "4 characters"),
         ({"spool": {}}, "no public key of the spool"),
     ],
 )

@@ -1,0 +1,101 @@
+"""The key file, and whether a process works with what is in it ([ADR 62]).
+
+[ADR 62]: docs/decisions/0062-keys-prove-themselves.md
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import structlog
+
+from app.core.data import key_checks
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable, WrongKeys
+
+_LOOK_SECONDS: Final = 2.0
+_DO: Final = (
+    "give this process the key file of this database (`tonghu keys check FILE` names each key);"
+    " until then only reports to the police are taken in"
+)
+_KEPT: Final = "the keys of before go on, in this process and until it ends; give it the right file"
+log = structlog.get_logger(__name__)
+
+
+class KeyFile:
+    """Where a process has its keys from; no path: from its settings, for good."""
+
+    def __init__(self, ring: Keyring, path: Path | None = None) -> None:
+        self._path = path
+        self._read = self._stamp()
+        self._ring = ring
+        self._told = ""
+
+    async def look(self, database: Database) -> bool:
+        """Have a process work with the keys of the file if they are those of the database, else
+        with none; tell whether that changed. A file that is wrong takes no key from a process whose
+        own are right.
+        """
+        self._renew()
+        async with database.begin(SYSTEM) as tx:
+            rows, wrong = await key_checks.settle(tx, self._ring)
+        if wrong and self._renew():  # it came while we looked
+            return await self.look(database)
+        before, told = database.keyring, "; ".join(map(str, wrong))
+        if not wrong:
+            ended = key_checks.ended(rows, key_checks.SIGNING)
+            if database.wrong_keys is not None:
+                log.info("keys.right")
+            database.keyring, database.wrong_keys = self._ring.without(*ended), None
+        elif self._is_kept(database, rows):
+            if told != self._told:
+                log.error("keys.not_taken", which=told, do=_KEPT)
+        else:
+            if told != self._told:
+                log.error("keys.wrong", which=told, do=_DO)
+            if database.wrong_keys is None or told != self._told:
+                database.wrong_keys = WrongKeys(told, key_checks.verifying(rows))
+                database.keyring = key_checks.for_intake(rows)
+        self._told = told
+        return database.keyring != before
+
+    def _is_kept(self, database: Database, rows: key_checks.Rows) -> bool:
+        ours = database.keyring
+        return (
+            database.wrong_keys is None and ours != self._ring and not key_checks.faults(ours, rows)
+        )
+
+    async def follow(self, database: Database, changed: Callable[[], None]) -> None:
+        """Look every two seconds; say so when keys have `changed`."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                if await self.look(database):
+                    changed()
+            except (TemporarilyUnavailable, asyncpg.PostgresError, OSError) as error:
+                log.warning("keys.not_compared", reason=type(error).__name__)
+
+    def _renew(self) -> bool:
+        """Read the file if it is another; tell whether it was. What cannot be read changes nothing:
+        the keys of before go on.
+        """
+        stamp = self._stamp()
+        if self._path is None or stamp == self._read:
+            return False
+        self._read = stamp
+        try:
+            self._ring = Keyring.from_json(self._path.read_text())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("keys.not_renewed", reason=type(error).__name__)
+            return False
+        log.info("keys.renewed", signing=next(iter(self._ring.signing)))
+        return True
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat() if self._path else None
+        except OSError:
+            return None
+        return found and (found.st_mtime_ns, found.st_ino)
