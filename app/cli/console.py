@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,8 +11,9 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
-from app.core import startup
+from app.core import logs, startup
 from app.core.clock import utc_now
+from app.core.data.crypto import KeysWrong
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings
@@ -48,11 +50,16 @@ def in_session(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
 
     async def run() -> Answer:
         settings = Settings()
+        logs.configure(logging.CRITICAL)  # a command says itself what is wrong
         async with (
             startup.reachable_database(settings) as addresses,
             startup.open_database(settings, utc_now, addresses=addresses) as database,
         ):
-            return await work(Session(settings, database))
+            try:
+                return await work(Session(settings, database))
+            except KeysWrong:
+                told = database.wrong_keys.told if database.wrong_keys else ""
+                fail(f"This takes the keys of the database: {told}.")
 
     return asyncio.run(run())
 

@@ -1,19 +1,26 @@
-"""`tonghu keys`: make the key file, and change which key signs tokens while the service runs."""
+"""`tonghu keys`: make the key file, compare it, and change its keys while the service runs."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
-from app.cli.console import fail, out
-from app.core.clock import utc_now
+from app.cli.console import fail, in_transaction, out
+from app.core.clock import CHINA
+from app.core.data import key_checks
 from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.data.key_checks import SIGNING
 
 app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
-_TOKENS_LIVE: Final = timedelta(minutes=10)
+KNOWN_FOR: Final = timedelta(minutes=10)
+"""For so long a key stands published before it is used: no token lives longer, nobody keeps our key
+set longer, and a file is on all machines by then.
+"""
 _File = Annotated[Path, typer.Argument(help="The key file.", exists=True, dir_okay=False)]
 
 
@@ -31,6 +38,48 @@ def generate(
     out.print(f"Keys written to {path}. Keep a copy apart from the database's backups.")
 
 
+@app.command()
+def check(path: _File) -> None:
+    """Compare a key file with the database, a line a key; exit with 1 if something is wrong."""
+    ring = _read(path)
+
+    async def look(tx: Tx) -> tuple[key_checks.Rows, list[key_checks.Fault]]:
+        rows = await key_checks.rows_of(tx)
+        return rows, key_checks.faults(ring, rows) if rows else await key_checks.unproven(tx, ring)
+
+    rows, wrong = in_transaction(look)
+    for kind, kid, says in _compared(ring, rows):
+        out.print(f"{kind} key {kid}: {says}", highlight=False, soft_wrap=True)
+    behind = [row for row in key_checks.coming(rows) if not key_checks.has(ring, row)]
+    for fault in wrong:
+        out.print(str(fault), style="red", highlight=False, soft_wrap=True)
+    for row in behind:
+        said = "is coming, and not in this file yet: copy the new file before it is used"
+        out.print(f"{row['kind']} key {row['kid']} {said}", style="red", soft_wrap=True)
+    if wrong or behind:
+        raise typer.Exit(1)
+
+
+def _compared(ring: Keyring, rows: key_checks.Rows) -> Iterator[tuple[str, str, str]]:
+    """Yield what is to be said of each key of a file that is not wrong."""
+    known = {(row["kind"], row["kid"]): row for row in rows}
+    wrong = {fault[:2] for fault in key_checks.faults(ring, rows)}
+    for kind, kid in key_checks.named(ring):
+        row = known.get((kind, kid))
+        if row is None:
+            yield kind, kid, "not known yet; it is when a process begins with it"
+        elif row["ended_at"] is not None and (kind, kid) not in wrong:
+            yield kind, kid, f"ended {_day(row['ended_at'])}; it may leave this file"
+        elif (kind, kid) not in wrong:
+            used = row["used_since"]
+            said = f"used since {_day(used)}" if used else f"coming since {_day(row['since'])}"
+            yield kind, kid, f"right, {said}"
+
+
+def _day(instant: object) -> str:
+    return f"{instant.astimezone(CHINA):%Y-%m-%d %H:%M}"  # type: ignore[attr-defined]
+
+
 @app.command("list")
 def list_keys(path: _File) -> None:
     """List the keys of access tokens: which signs, which did before, which comes next."""
@@ -45,16 +94,29 @@ def list_keys(path: _File) -> None:
 
 @app.command()
 def rotate(path: _File) -> None:
-    """Let the next key sign. The one that signed verifies what it signed, until the next rotation.
+    """Let the next key sign, which has stood published for ten minutes at least. The one that
+    signed verifies what it signed, until the next rotation.
 
     Processes that run take it within seconds. Where the file lies on several machines, copy it to
     all within five minutes.
     """
     ring = _read(path)
-    since = utc_now() - datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    if len(ring.signing) > 1 and since < _TOKENS_LIVE:
-        fail("The keys were changed less than ten minutes ago: tokens of the key before may live.")
-    _write(path, ring.rotated())
+    changed = ring.rotated()
+
+    async def note(tx: Tx) -> None:
+        rows = await _right(tx, ring)
+        if ring.coming:
+            next_kid, signs = next(iter(ring.coming)), next(iter(ring.signing))
+            _require_since(tx, rows, next_kid, "since", "is published")
+            if len(ring.signing) > 1:
+                _require_since(tx, rows, signs, "used_since", "signs")
+            await key_checks.use(tx, SIGNING, next_kid)
+        await _leave(tx, rows, changed)
+
+    in_transaction(note)
+    _write(path, changed)
+    if not ring.coming:
+        out.print("A next key is published: in ten minutes, run this again to let it sign.")
     list_keys(path)
 
 
@@ -66,8 +128,41 @@ def retire(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `keys
         fail("This key signs: rotate first.")
     if kid not in {*ring.signing, *ring.coming}:
         fail("There is no such key.")
+
+    async def note(tx: Tx) -> None:
+        await _right(tx, ring)
+        await key_checks.end(tx, SIGNING, kid)
+
+    in_transaction(note)
     _write(path, ring.without(kid))
     list_keys(path)
+
+
+async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:
+    """Return what is known of keys, now that it is known of all of this file. Fails for another."""
+    rows, wrong = await key_checks.settle(tx, ring)
+    if wrong:
+        fail(f"This is not the key file of the database: {'; '.join(map(str, wrong))}.")
+    return rows
+
+
+def _require_since(
+    tx: Tx, rows: key_checks.Rows, kid: str, column: str, does: str, kind: str = SIGNING
+) -> None:
+    since = next(row[column] for row in rows if (row["kind"], row["kid"]) == (kind, kid))
+    if tx.now - since < KNOWN_FOR:
+        at = f"{(since + KNOWN_FOR).astimezone(CHINA):%H:%M:%S}"
+        fail(f"Key {kid} {does} for less than ten minutes: run this again after {at}.")
+
+
+async def _leave(tx: Tx, rows: key_checks.Rows, ring: Keyring) -> None:
+    """Note which keys of tokens a changed file has, and which no more."""
+    for row in rows:
+        if row["kind"] == SIGNING and not key_checks.has(ring, row):
+            await key_checks.end(tx, SIGNING, row["kid"])
+    for kid in ring.coming:
+        shown = key_checks.shown_of(ring, SIGNING, kid)
+        await key_checks.make_known(tx, SIGNING, kid, shown)
 
 
 def _read(path: Path) -> Keyring:

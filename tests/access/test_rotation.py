@@ -2,20 +2,22 @@
 
 import asyncio
 import json
-import os
 import re
 
 import pytest
 from typer.testing import CliRunner
 
+from app import main
 from app.access import tokens
 from app.access.tokens import token_keys
 from app.cli.commands import app as tonghu
+from app.cli.keys import KNOWN_FOR
+from app.core.data import key_file
 from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database
+from app.core.data.key_file import KeyFile
 from tests.access.factories import a_caller, renewed
 from tests.conftest import calling
-
-OLD = 1_000_000_000
 
 
 @pytest.fixture
@@ -26,10 +28,34 @@ def path(tmp_path, keyring):
     return path
 
 
-def ran(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(tonghu, ["keys", *map(str, words)])
-    assert done.exit_code == code, done.output
-    return done.output
+@pytest.fixture
+def ran(live_database, database_urls, monkeypatch, path):
+    """Run `tonghu keys …` on the database; returns what it says."""
+    monkeypatch.setenv("TONGHU_DATABASE__URL", database_urls.app)
+    monkeypatch.setenv("TONGHU_KEYS_FILE", str(path))
+
+    async def run(*words: object, code: int = 0) -> str:
+        asked = ["keys", *map(str, words)]
+        done = await asyncio.to_thread(CliRunner().invoke, tonghu, asked)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    return run
+
+
+@pytest.fixture
+def later(live_database):
+    """Let as long pass, for what is known of keys, as a key is known before it is used."""
+
+    async def pass_by() -> None:
+        async with live_database.begin(SYSTEM) as tx:
+            await tx.connection.execute(
+                "UPDATE key_checks SET since = since - $1::interval,"
+                " used_since = used_since - $1::interval",
+                KNOWN_FOR,
+            )
+
+    return pass_by
 
 
 def of(path) -> list[str]:
@@ -38,49 +64,100 @@ def of(path) -> list[str]:
     return [*ring.signing, *ring.coming]
 
 
-def test_command_lets_the_next_sign(path) -> None:
+async def test_command_lets_the_next_sign(path, ran, later) -> None:
     first, second = of(path)
-    assert re.search(rf"{first} +│ signs ", ran("list", path))
-    ran("rotate", path)
+    assert re.search(rf"{first} +│ signs ", await ran("list", path))
+    said = await ran("rotate", path, code=1)
+    assert f"Key {second} is published for less than ten minutes" in said
+    assert of(path) == [first, second]
+    await later()
+    await ran("rotate", path)
     signs, before, comes = of(path)
     assert (signs, before) == (second, first)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "less than ten minutes" in ran("rotate", path, code=1)
-    os.utime(path, (OLD, OLD))
-    ran("rotate", path)
+    said = await ran("rotate", path, code=1)
+    assert "for less than ten minutes" in said
+    await later()
+    await ran("rotate", path)
     assert of(path)[:2] == [comes, second]
     assert first not in of(path)
-    assert "rotate first" in ran("retire", path, comes, code=1)
-    assert "no such key" in ran("retire", path, first, code=1)
-    ran("retire", path, second)
+    assert "rotate first" in await ran("retire", path, comes, code=1)
+    assert "no such key" in await ran("retire", path, first, code=1)
+    await ran("retire", path, second)
     assert second not in of(path)
+    assert "right, coming since" in await ran("check", path)
 
 
-def test_command_makes_one_where_none_is_coming(path) -> None:
-    """A file of before has none: it is made, and signs at once."""
+async def test_what_signed_just_now_is_not_put_behind(path, ran, later, live_database) -> None:
+    """Who copied a file of before would let a key go whose tokens live."""
+    await ran("check", path)
+    await later()
+    await ran("rotate", path)
+    async with live_database.begin(SYSTEM) as tx:  # the next is old enough, what signs is not
+        await tx.connection.execute("UPDATE key_checks SET since = since - $1::interval", KNOWN_FOR)
+    assert f"Key {of(path)[0]} signs for less than" in await ran("rotate", path, code=1)
+
+
+async def test_command_publishes_one_where_none_is_coming(path, ran, later) -> None:
+    """A file of before has none: one is made, and signs later."""
     old = json.loads(path.read_text())
     del old["coming"]
     path.write_text(json.dumps(old))
     (first,) = of(path)
-    ran("rotate", path)
-    assert (len(of(path)), of(path)[1]) == (3, first)
+    assert "a next key is published" in (await ran("rotate", path)).lower()
+    assert (len(of(path)), of(path)[0]) == (2, first)
+    assert "for less than ten minutes" in await ran("rotate", path, code=1)
+    await later()
+    await ran("rotate", path)
+    assert of(path)[1] == first
+
+
+async def test_a_file_of_another_database_is_changed_by_nobody(path, ran, later, tmp_path) -> None:
+    await ran("check", path)
+    await later()
+    other = tmp_path / "other.json"
+    other.write_text(Keyring.generate().to_json())
+    written = other.read_text()
+    for words in (("rotate", other), ("retire", other, of(other)[1])):
+        assert "not the key file of the database: data key" in await ran(*words, code=1)
+    assert other.read_text() == written
+
+
+async def test_a_file_from_before_a_rotation_is_told_of_before_it_is_wrong(
+    path, ran, later, tmp_path
+) -> None:
+    old = tmp_path / "old.json"
+    old.write_text(path.read_text())
+    await ran("check", path)
+    await later()
+    await ran("rotate", path)
+    comes = of(path)[2]
+    assert f"signing key {comes} is coming, and not in this file yet" in await ran(
+        "check", old, code=1
+    )
+    await later()
+    await ran("rotate", path)
+    assert f"signing key {comes} is missing" in await ran("check", old, code=1)
 
 
 def test_command_takes_key_files_only(tmp_path) -> None:
     other = tmp_path / "other.json"
     other.write_text("{}")
-    assert "no key file" in ran("list", other, code=1)
+    done = CliRunner().invoke(tonghu, ["keys", "list", str(other)])
+    assert (done.exit_code, "no key file" in done.output) == (1, True)
 
 
 async def test_nobody_is_refused_meanwhile_whichever_process_reads_first(
-    app, settings, database, path
+    app, settings, live_database, path, ran, later
 ) -> None:
     """Two processes, each with the keys as it read them last; every token is shown to both."""
+    database = live_database
     caller = await a_caller(database, settings, "civil_affairs", 120119000000)
     told = {"issuer": settings.tokens.issuer, "audience": settings.tokens.audience}
     ring = Keyring.from_json(path.read_text())
     keys = [token_keys(ring.signing, ring.coming, **told) for _ in range(2)]
-    files = [KeyFile(path) for _ in keys]
+    apart = [Database(database.engine, ring, database.clock) for _ in keys]
+    files = [KeyFile(ring, path) for _ in keys]
     statuses, signed_by = [], set()
     async with (
         calling(app, settings, database, token_keys=keys[0]) as one,
@@ -99,15 +176,15 @@ async def test_nobody_is_refused_meanwhile_whichever_process_reads_first(
                     statuses.append((await client.get("/v1/me", headers=headers)).status_code)
 
         await everybody_calls()
+        await ran("check", path)
         for _ in range(2):
-            os.utime(path, (OLD, OLD))
-            for file, each in zip(files, keys, strict=True):
-                file.renew(each)
-            ran("rotate", path)
-            for file, each in zip(files, keys, strict=True):
+            await later()
+            await ran("rotate", path)
+            for file, own, each in zip(files, apart, keys, strict=True):
                 await everybody_calls()
-                assert file.renew(each)
-                assert not file.renew(each)
+                assert await file.look(own)
+                each.renew(own.keyring.signing, own.keyring.coming)
+                assert not await file.look(own)
             await everybody_calls()
             issued[:-2] = []
         assert {*statuses} == {200}
@@ -119,8 +196,9 @@ async def test_nobody_is_refused_meanwhile_whichever_process_reads_first(
         old = _issued(database, token_keys({before: _pem(path, before)}, **told), caller)
         headers = {"authorization": f"Bearer {old}"}
         assert (await one.get("/v1/me", headers=headers)).status_code == 200
-        ran("retire", path, before)
-        files[0].renew(keys[0])
+        await ran("retire", path, before)
+        await files[0].look(apart[0])
+        keys[0].renew(apart[0].keyring.signing, apart[0].keyring.coming)
         assert (await one.get("/v1/me", headers=headers)).status_code == 401
         assert signs == keys[0].signing_kid
 
@@ -134,25 +212,32 @@ def _issued(database, keys, caller) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"signing": {"a": "no key"}}'])
-def test_what_cannot_be_read_changes_nothing(path, settings, text) -> None:
+async def test_what_cannot_be_read_changes_nothing(path, live_database, text) -> None:
     ring = Keyring.from_json(path.read_text())
-    keys = token_keys(ring.signing, ring.coming, issuer="i", audience="a")
-    file = KeyFile(path)
+    file = KeyFile(ring, path)
     if "no key" in text:
         text = json.dumps({**json.loads(ring.to_json()), **json.loads(text)})
     path.write_text(text)
-    assert not file.renew(keys)
+    assert not await file.look(live_database)
     path.unlink()
-    assert not file.renew(keys)
-    assert keys.signing_kid == next(iter(ring.signing))
+    assert not await file.look(live_database)
+    assert live_database.keyring == ring
+    assert live_database.wrong_keys is None
 
 
-async def test_each_process_looks_by_itself(app, settings, database, path, monkeypatch) -> None:
-    monkeypatch.setattr(rotation, "_LOOK_SECONDS", 0.001)
-    followed = settings.model_copy(update={"keys_file": path})
-    async with calling(app, followed, database) as client:
+async def test_each_process_looks_by_itself(
+    app, settings, live_database, path, monkeypatch, ran, later
+) -> None:
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.001)
+    await ran("check", path)
+    await later()
+    file = KeyFile(live_database.keyring, path)
+    async with (
+        main.state(settings, live_database, file=file) as shared,
+        calling(app, settings, live_database, token_keys=shared["token_keys"]) as client,
+    ):
         before = of(path)[0]
-        ran("rotate", path)
+        await ran("rotate", path)
         while True:
             published = (await client.get("/.well-known/jwks.json")).json()["keys"]
             if published[0]["kid"] != before:

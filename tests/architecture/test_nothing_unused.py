@@ -54,7 +54,7 @@ CODES_OF_EVENTS = {
 LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
     *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
-    *("by", "exc_info", "shown_to", "signing", "standing", "times"),
+    *("by", "exc_info", "shown_to", "signing", "standing", "times", "which", "do"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

@@ -101,12 +101,12 @@ class Keyring:
 
     @classmethod
     def generate(cls) -> Self:
-        unspool = _new_key()
+        unspool = new_key()
         return cls(
             signing=_signing_key(),
             coming=_signing_key(),
-            data=_new_key(),
-            index=_new_key(),
+            data=new_key(),
+            index=new_key(),
             spool=_public(unspool),
             unspool=unspool,
         )
@@ -166,10 +166,11 @@ class Keyring:
         )
 
     def rotated(self) -> Self:
-        """Let the key that was coming sign; the one that signed goes on to verify."""
-        signed = dict([next(iter(self.signing.items()))])
-        come = dict(self.coming) or _signing_key()
-        return replace(self, signing={**come, **signed}, coming=_signing_key())
+        """Let the key that was coming sign; the one that signed goes on to verify. Where none was
+        coming, one is from now on.
+        """
+        signed = dict([next(iter(self.signing.items()))]) if self.coming else self.signing
+        return replace(self, signing={**self.coming, **signed}, coming=_signing_key())
 
     def without(self, *kids: str) -> Self:
         """Drop keys of access tokens."""
@@ -319,7 +320,8 @@ def _signing_key() -> dict[str, str]:
     return {os.urandom(6).hex(): pem.decode()}  # no "-" before it: commands take it as a word
 
 
-def _new_key() -> dict[str, bytes]:
+def new_key() -> dict[str, bytes]:
+    """Make a data, index or private key of the spool, under a new id."""
     return {os.urandom(2).hex(): os.urandom(32)}
 
 

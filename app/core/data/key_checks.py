@@ -127,6 +127,31 @@ def ended(rows: Rows, kind: str) -> set[str]:
     return {r["kid"] for r in rows if r["kind"] == kind and r["ended_at"] is not None}
 
 
+def used(rows: Rows, kind: str) -> list[str]:
+    """Return the keys of a kind that are in use, the newest first."""
+    return [r["kid"] for r in _counting(rows, kind) if r["used_since"] is not None]
+
+
+def coming(rows: Rows, *kinds: str) -> Rows:
+    """Return the keys that are published and not used yet."""
+    return [
+        r
+        for kind in kinds or KINDS
+        for r in _counting(rows, kind)
+        if r["used_since"] is None and kind != SPOOL
+    ]
+
+
+def has(ring: Keyring, row: Mapping[str, Any]) -> bool:
+    """Tell whether a key of this id is there."""
+    return row["kid"] in _keys(ring)[row["kind"]]
+
+
+def named(ring: Keyring) -> list[tuple[str, str]]:
+    """Return kind and id of each key."""
+    return [(kind, kid) for kind, keys in _keys(ring).items() for kid in keys]
+
+
 async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     """Compare keys with what is known of them, in SYSTEM's reach; where nothing is wrong make known
     what is not yet. Of two processes that are first at once one makes it known, and the other

@@ -1,0 +1,128 @@
+"""Keys are compared with what the database knows of them (DB-6)."""
+
+import asyncio
+import os
+from dataclasses import replace
+
+import pytest
+
+from app.core.data import key_checks
+from app.core.data.crypto import Keyring, KeysWrong
+from app.core.data.db import SYSTEM, Database
+from app.core.data.key_checks import DATA, INDEX, SIGNING, SPOOL, Fault
+from app.core.data.key_file import KeyFile
+from app.regions.rules import lineage
+from tests.access.factories import a_caller
+from tests.children.factories import a_file
+from tests.conftest import VILLAGE, calling
+from tests.regions.factories import some_regions
+
+
+async def settled(database: Database, ring: Keyring) -> list[Fault]:
+    async with database.begin(SYSTEM) as tx:
+        return (await key_checks.settle(tx, ring))[1]
+
+
+async def known(database: Database) -> set[tuple[str, str]]:
+    async with database.begin(SYSTEM) as tx:
+        return {(row["kind"], row["kid"]) for row in await key_checks.rows_of(tx)}
+
+
+async def test_the_first_to_start_makes_its_keys_known(live_database, keyring) -> None:
+    other = Keyring.generate()
+    found = await asyncio.gather(settled(live_database, keyring), settled(live_database, other))
+    won, lost = (keyring, other) if not found[0] else (other, keyring)
+    assert sorted(map(bool, found)) == [False, True]
+    its_own = {(DATA, *won.data), (INDEX, *won.index), (SPOOL, *won.spool)}
+    assert its_own < await known(live_database)
+    assert await settled(live_database, lost)
+    assert not await settled(live_database, won)
+
+
+async def test_what_is_new_is_made_known_when_all_else_is_right(live_database, keyring) -> None:
+    await settled(live_database, keyring)
+    more = replace(keyring, data={"more": os.urandom(32), **keyring.data})
+    wrong = replace(more, index={next(iter(more.index)): os.urandom(32)})
+    assert await settled(live_database, wrong)
+    assert (DATA, "more") not in await known(live_database)
+    assert not await settled(live_database, more)
+    assert await settled(live_database, keyring) == [Fault(DATA, "more", key_checks.MISSING)]
+
+
+async def test_a_key_that_is_coming_may_be_missing_until_it_is_used(live_database, keyring) -> None:
+    await settled(live_database, keyring)
+    next_one = replace(keyring, index={**keyring.index, "next": os.urandom(32)})
+    assert not await settled(live_database, next_one)
+    assert not await settled(live_database, keyring)
+    first = replace(next_one, index=dict(reversed(next_one.index.items())))
+    assert not await settled(live_database, first)
+    assert await settled(live_database, keyring) == [Fault(INDEX, "next", key_checks.MISSING)]
+
+
+async def test_a_key_that_has_ended_is_nobodys_first_and_comes_back_by_no_file(
+    live_database, keyring
+) -> None:
+    both = replace(keyring, index={"newi": os.urandom(32), **keyring.index})
+    await settled(live_database, both)
+    old = next(iter(keyring.index))
+    async with live_database.begin(SYSTEM) as tx:
+        await key_checks.end(tx, INDEX, old)
+    assert not await settled(live_database, both)
+    without = replace(both, index={"newi": both.index["newi"]})
+    assert not await settled(live_database, without)
+    backwards = replace(both, index=dict(reversed(both.index.items())))
+    assert await settled(live_database, backwards) == [Fault(INDEX, old, key_checks.ENDED)]
+
+
+@pytest.fixture
+async def of_before(app, settings, live_database, keyring) -> Keyring:
+    """A database with data, of whose keys nothing is known."""
+    await some_regions(live_database, *lineage(VILLAGE))
+    director = await a_caller(live_database, settings, "village_director", VILLAGE)
+    async with calling(app, settings, live_database) as client:
+        opened = await client.post("/v1/children", json=a_file(VILLAGE), headers=director.headers)
+    assert opened.status_code == 201, opened.text
+    return keyring
+
+
+async def test_keys_of_an_older_installation_are_tried_on_its_data(
+    live_database, of_before
+) -> None:
+    kid, index = next(iter(of_before.data)), next(iter(of_before.index))
+    other = Keyring.generate()
+    assert Fault(DATA, kid, key_checks.MISSING) in await settled(live_database, other)
+    same_id = replace(of_before, data={kid: os.urandom(32)})
+    assert Fault(DATA, kid, key_checks.ANOTHER) in await settled(live_database, same_id)
+    unfit = replace(of_before, index={index: os.urandom(32)})
+    assert await settled(live_database, unfit) == [Fault(INDEX, index, key_checks.ANOTHER)]
+    assert not await known(live_database)
+    assert not await settled(live_database, of_before)
+    assert (SIGNING, next(iter(of_before.signing))) in await known(live_database)
+
+
+async def test_whoever_has_wrong_keys_seals_hashes_and_opens_nothing(
+    live_database, of_before
+) -> None:
+    await settled(live_database, of_before)
+    database = Database(live_database.engine, Keyring.generate(), live_database.clock)
+    await KeyFile(database.keyring).look(database)
+    assert database.wrong_keys is not None
+    async with database.begin(SYSTEM) as tx:
+        for use in (
+            lambda: tx.keyring.seal("t.c", "row", "words"),
+            lambda: tx.keyring.seal_alike("cursor", b"words"),
+            lambda: tx.keyring.unseal("t.c", "row", b"\x01abcdwords"),
+            lambda: tx.keyring.unseal_alike("cursor", b"\x03abcdwords"),
+            lambda: tx.keyring.blind_index("kind", "words"),
+            lambda: tx.keyring.blind_indexes("kind", "words"),
+            lambda: tx.keyring.tokens("kind", 1, ["words"]),
+            lambda: tx.keyring.mark("kind", "words"),
+            tx.keyring.each,
+            lambda: len(tx.keyring.data),
+            lambda: tx.keyring.data["abcd"],
+        ):
+            with pytest.raises(KeysWrong):
+                use()
+        sealed = tx.keyring.seal_away("spooled_reports.sealed", "row", b"words")
+    opened = of_before.unseal_away("spooled_reports.sealed", "row", sealed)
+    assert opened == b"words", "to the public key that stands in the database"
