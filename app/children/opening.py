@@ -31,7 +31,8 @@ from app.children.queries import ChildRef
 from app.children.referred import ASIDE, sections_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
-from app.core.data import sql
+from app.core.data import keys, sql
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -215,6 +216,7 @@ def _as_opened(
     tx: Tx, principal: Principal, child_id: UUID, it: _Sent, opened_at: datetime
 ) -> dict[str, Any]:
     """Show a file as it was when it was opened, whatever has become of it."""
+    tx.keyring.opened.setdefault(of_child(child_id).named, None)  # sealed for the moment only
     place = ChildRef(child_id, 0, operations.lives_in(it.file), it.file.education.school_id)
     on = local_date(opened_at)
     outcome = derivation.derive(it.file, place.region_code, on)
@@ -254,6 +256,7 @@ async def _open(
                 await duplicates.claim_id(tx, child.id)
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except numbers.Taken as taken:
+        tx.keyring.opened.pop(of_child(child.id).named, None)  # it went with what was taken back
         # Whoever was in the way may have been committed since we looked: look again.
         if sees and await queries.find_itself(tx, principal, child.id):
             return await _itself(tx, principal, child.id, it)
@@ -312,6 +315,7 @@ async def _store(
 ) -> None:
     """Store a file with all that follows from it, and what of `sent` is not in it. Raises Taken."""
     outcome = derivation.derive(file, child.region_code, tx.today)
+    wrapped = keys.make(tx.keyring, of_child(child.id))
     columns = {
         "id": child.id,
         "home_county": child.home_county,
@@ -321,6 +325,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
+    await sql.insert(tx.connection, "child_keys", {**child.key(), "wrapped": wrapped})
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)

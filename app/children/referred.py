@@ -11,6 +11,8 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import queries
+from app.core.data import keys
+from app.core.data.crypto import Erased
 from app.core.data.db import Tx
 from app.core.ids import new_id
 
@@ -78,14 +80,20 @@ async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[st
     )
     if row is None:
         return None
+    await keys.of_values(tx, row["submitted_sealed"])
     readable = queries.readable(principal)
     sections = sections_of(tx, row)
     return {**row, "sections": {name: sections[name] for name in readable if name in sections}}
 
 
 def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that a referral keeps, and what is beside them (`ASIDE`), if anything."""
-    raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
+    """Return the sections that a referral keeps, and what is beside them (`ASIDE`), if anything;
+    none of a child that was erased.
+    """
+    try:
+        raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
+    except Erased:
+        return {}
     sections: dict[str, Any] = orjson.loads(raw)
     return sections
 

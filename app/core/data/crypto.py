@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -21,11 +22,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+SUITES: Final[Mapping[int, str]] = {
+    1: "AES-256-GCM under a data key of the file: its id (4 characters), nonce (12), ciphertext",
+    2: "X25519, HKDF-SHA256, AES-256-GCM to a key of the spool: its id (4), point (32), ciphertext",
+    3: "AES-256-SIV under a key made of a data key: its id (4), ciphertext",
+    4: "AES-256-GCM under a key of its own: whose (1), their id (16), nonce (12), ciphertext",
+}
+"""What the first byte of every sealed value says: how it was sealed, and how the rest is laid out.
+Another suite gets the next number; what was sealed before stays readable until it is sealed anew.
+"""
 _NONCE_BYTES = 12
 _KID_BYTES = 4
 _VERSION = b"\x01"
 _TO_PUBLIC = b"\x02"
 _ALIKE = b"\x03"
+_OWN = b"\x04"
+_OWNER_BYTES = 17
 _POINT_BYTES = 32
 _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
@@ -33,6 +45,63 @@ _ONCE = bytes(_NONCE_BYTES)
 
 class DecryptionRefused(Exception):
     """The ciphertext does not belong to this place, or its key is unknown."""
+
+
+class Erased(DecryptionRefused):
+    """Its key is no more: nobody reads this again."""
+
+
+ERASED: Final = "已删除 (erased)"
+"""What is shown where a text stood whose key is no more."""
+
+
+class KeyNotLoaded(LookupError):
+    """The transaction has not looked for the key that is named here (`keys.load`)."""
+
+
+class Whose(IntEnum):
+    """Who has keys of their own, as sealed values name them."""
+
+    child = 1
+    report = 2
+    reporter = 3
+
+
+class Owner(NamedTuple):
+    """Whose key: a child's, a report's, that of who made a report."""
+
+    whose: Whose
+    id: UUID
+
+    @property
+    def named(self) -> bytes:
+        return bytes([self.whose]) + self.id.bytes
+
+
+def of_child(child_id: UUID) -> Owner:
+    return Owner(Whose.child, child_id)
+
+
+def of_report(report_id: UUID) -> Owner:
+    return Owner(Whose.report, report_id)
+
+
+def of_reporter(report_id: UUID) -> Owner:
+    return Owner(Whose.reporter, report_id)
+
+
+def owner_of(envelope: bytes) -> Owner | None:
+    """Return whose key a sealed value names; None for one of the service's, or of no value."""
+    if envelope[:1] != _OWN or len(envelope) < 1 + _OWNER_BYTES:
+        return None
+    return Owner(Whose(envelope[1]), UUID(bytes=bytes(envelope[2 : 1 + _OWNER_BYTES])))
+
+
+def kid_of(envelope: bytes) -> str | None:
+    """Return the id of the data key that a sealed value names; None if it names none."""
+    if envelope[:1] not in {_VERSION, _ALIKE}:
+        return None
+    return envelope[1 : 1 + _KID_BYTES].decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +122,16 @@ class Keyring:
     spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
+    opened: dict[bytes, AESGCM | bytes | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """The keys of children and reports that a transaction has looked for; empty: it was erased;
+    None: there is none yet.
+    """
+
+    def anew(self) -> Self:
+        """Return the same keys for another transaction, none of a child's among them."""
+        return replace(self, opened={})
 
     @classmethod
     def generate(cls) -> Self:
@@ -122,24 +201,52 @@ class Keyring:
         ]
         return replace(self, signing=left[0], coming=left[1])
 
-    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
-        """Encrypt for one column of one row. `place` is `table.column`; it is authenticated."""
-        kid, key = next(iter(self.data.items()))
-        nonce = os.urandom(_NONCE_BYTES)
+    def open(self, owner: Owner, place: str, wrapped: bytes | None) -> None:
+        """Keep a key for this transaction, as it is kept; None: there is none."""
+        key = wrapped and AESGCM(self.unseal_bytes(place, owner.id, wrapped))
+        self.opened[owner.named] = key
+
+    def seal(
+        self, place: str, row: UUID | str, plaintext: str | bytes, of: Owner | None = None
+    ) -> bytes:
+        """Encrypt for one column of one row. `place` is `table.column`; it is authenticated. `of`:
+        under whose key, which was looked for; who has none yet gets it under the service's. Raises
+        Erased, KeyNotLoaded.
+        """
         raw = plaintext.encode() if isinstance(plaintext, str) else plaintext
-        sealed = AESGCM(key).encrypt(nonce, raw, f"{place}/{row}".encode())
-        return _VERSION + kid.encode() + nonce + sealed
+        said, nonce = f"{place}/{row}".encode(), os.urandom(_NONCE_BYTES)
+        own = None if of is None else self._own(of.named)
+        if of is not None and own is not None:
+            if isinstance(own, bytes):
+                raise Erased(place)
+            return _OWN + of.named + nonce + own.encrypt(nonce, raw, said)
+        kid, key = next(iter(self.data.items()))
+        return _VERSION + kid.encode() + nonce + _cipher(key).encrypt(nonce, raw, said)
+
+    def _own(self, named: bytes) -> AESGCM | bytes | None:
+        try:
+            return self.opened[named]
+        except KeyError:
+            raise KeyNotLoaded(named.hex()) from None
 
     def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
-        """Decrypt what `seal` made for the same place and row; else DecryptionRefused."""
-        kid = envelope[1 : 1 + _KID_BYTES].decode(errors="replace")
-        key = self.data.get(kid)
-        if envelope[:1] != _VERSION or key is None:
+        """Decrypt what `seal` made for the same place and row; else DecryptionRefused. Raises
+        Erased, KeyNotLoaded.
+        """
+        cipher: AESGCM | bytes | None
+        if envelope[:1] == _OWN:
+            start = 1 + _OWNER_BYTES
+            if not (cipher := self._own(bytes(envelope[1:start]))):
+                raise Erased(place)
+        else:
+            start = 1 + _KID_BYTES
+            key = self.data.get(envelope[1:start].decode(errors="replace"))
+            cipher = None if key is None or envelope[:1] != _VERSION else _cipher(key)
+        if not isinstance(cipher, AESGCM):
             raise DecryptionRefused(place)
-        start = 1 + _KID_BYTES
         nonce, sealed = envelope[start : start + _NONCE_BYTES], envelope[start + _NONCE_BYTES :]
         try:
-            return AESGCM(key).decrypt(nonce, sealed, f"{place}/{row}".encode())
+            return cipher.decrypt(nonce, sealed, f"{place}/{row}".encode())
         except (InvalidTag, ValueError):  # ValueError: cut short
             raise DecryptionRefused(place) from None
 
@@ -205,6 +312,11 @@ class Keyring:
         """
         keyed = hmac.new(self.blind_index(kind, str(place)), digestmod=hashlib.sha256)
         return [_token(keyed.copy(), text.encode()) for text in texts]
+
+
+@cache
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 @cache

@@ -1,0 +1,43 @@
+"""The key of each child, under which what is sealed of it is sealed (ADR 63)."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.data import distribution, keys, rls
+from app.core.data.crypto import Whose
+
+
+class ChildKey(SQLModel, table=True):
+    """A child's key, wrapped by a data key of the file; empty once it was erased.
+
+    Of no use without the file of keys, so that whoever may read a row sealed under it, wherever the
+    child lives by now, finds it.
+    """
+
+    __tablename__ = "child_keys"
+    __table_args__: Any = (
+        PrimaryKeyConstraint("child_id", "home_county"),
+        ForeignKeyConstraint(
+            ["home_county", "child_id"], ["children.home_county", "children.id"], name="child"
+        ),
+    )
+
+    child_id: UUID
+    home_county: int = Field(sa_type=BigInteger)
+    wrapped: bytes
+
+
+distribution.by("child_keys", distribution.COUNTY)
+rls.allow("child_keys", "SELECT, INSERT, UPDATE")
+keys.kept_in(Whose.child, "child_keys", "child_id")
+
+KEY_OF_FILE: Final = keys.with_key(Whose.child, "c.home_county", "c.id")
+"""What brings the key of `children c` along."""
+
+
+def key_below(alias: str) -> str:
+    """Return what brings along the key of the child that a row is below."""
+    return keys.with_key(Whose.child, f"{alias}.home_county", f"{alias}.child_id")

@@ -1,0 +1,39 @@
+"""The keys of each report: of what it says, and of who made it (ADR 63, AZ-9)."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.data import distribution, keys, rls
+from app.core.data.crypto import Whose
+
+
+class ReportKey(SQLModel, table=True):
+    """The keys of a report and of who made it, each wrapped by a data key of the file; empty once
+    erased. Of no use without that file.
+    """
+
+    __tablename__ = "report_keys"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["home_county", "report_id"],
+            ["police_reports.home_county", "police_reports.id"],
+            name="report",
+        ),
+    )
+
+    report_id: UUID = Field(primary_key=True)
+    home_county: int = Field(sa_type=BigInteger)
+    wrapped: bytes
+    reporter_wrapped: bytes
+
+
+distribution.in_one_place("beside the reports", "report_keys")
+rls.allow("report_keys", "SELECT, INSERT, UPDATE")
+keys.kept_in(Whose.report, "report_keys", "report_id")
+keys.kept_in(Whose.reporter, "report_keys", "report_id", "reporter_wrapped")
+
+KEY: Final = keys.with_key(Whose.report, "r.home_county", "r.id")
+"""What brings the key of `police_reports r` along."""
