@@ -20,6 +20,7 @@ from app.children import sealing
 from app.children.child_keys import KEY_OF_FILE
 from app.core.data import hiding
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -103,7 +104,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Break
     told = principal.agency_id == row["agency_id"] or above
 
     def words(place: str, column: str) -> str | None:
-        return tx.keyring.unseal(place, row["id"], row[column]) if told else None
+        return text_of(tx.keyring, place, row["id"], row[column]) if told else None
 
     review = None
     if row["verdict"] is not None:

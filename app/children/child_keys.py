@@ -1,13 +1,15 @@
 """The key of each child, under which what is sealed of it is sealed (ADR 63)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, keys, rls
-from app.core.data.crypto import Whose
+from app.core.data import distribution, keys, rls, sql
+from app.core.data.crypto import Owner, Whose, of_child
+from app.core.data.db import Tx
 
 
 class ChildKey(SQLModel, table=True):
@@ -33,6 +35,27 @@ class ChildKey(SQLModel, table=True):
 distribution.by("child_keys", distribution.COUNTY)
 rls.allow("child_keys", "SELECT, INSERT, UPDATE")
 keys.kept_in(Whose.child, "child_keys", "child_id")
+
+
+async def store(tx: Tx, home_county: int, child_id: UUID, wrapped: bytes) -> None:
+    """Store a key that was made (`keys.make`), after its file."""
+    key = {"home_county": home_county, "child_id": child_id, "wrapped": wrapped}
+    await sql.insert(tx.connection, "child_keys", key)
+
+
+async def make(tx: Tx, home_county: int, child_id: UUID) -> None:
+    """Make and store the key of a child whose file is there. One statement."""
+    await store(tx, home_county, child_id, keys.make(tx.keyring, of_child(child_id)))
+
+
+async def of(tx: Tx, row: Mapping[str, Any]) -> Owner:
+    """Return under whose key is sealed what is said on a row below a child, and open it. One
+    statement, none if it is open.
+    """
+    owner = of_child(row["child_id"])
+    await keys.load(tx, [owner], row["home_county"])
+    return owner
+
 
 KEY_OF_FILE: Final = keys.with_key(Whose.child, "c.home_county", "c.id")
 """What brings the key of `children c` along."""

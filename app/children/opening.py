@@ -9,10 +9,10 @@ from uuid import UUID
 
 from app.access import queries as access
 from app.access.principal import Principal
-from app.access.roles import role
 from app.children import (
     again,
     checks,
+    child_keys,
     derivation,
     duplicates,
     enrolments,
@@ -28,7 +28,7 @@ from app.children import (
 )
 from app.children.area import WRITE
 from app.children.queries import ChildRef
-from app.children.referred import ASIDE, sections_of
+from app.children.referred import ASIDE, sections_of, sender_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
 from app.core.data import keys, sql
@@ -216,15 +216,20 @@ def _as_opened(
     tx: Tx, principal: Principal, child_id: UUID, it: _Sent, opened_at: datetime
 ) -> dict[str, Any]:
     """Show a file as it was when it was opened, whatever has become of it."""
-    tx.keyring.opened.setdefault(of_child(child_id).named, None)  # sealed for the moment only
     place = ChildRef(child_id, 0, operations.lives_in(it.file), it.file.education.school_id)
     on = local_date(opened_at)
     outcome = derivation.derive(it.file, place.region_code, on)
+    ring = tx.keyring
+    tx.keyring = replace(
+        ring, opened={of_child(child_id).named: None}
+    )  # sealed for the moment only
     columns = operations.columns_of(tx, place, it.file, SECTIONS, outcome)
     at = {"created_at": opened_at, "updated_at": opened_at, "derived_on": on}
     aside = {"as_sent_sealed": sealing.keep_aside(tx.keyring, child_id, it.aside)}
     row = {"id": child_id, "version": 1, "told": (), **columns, **at, **aside}
-    return {**queries.shown(tx, principal, row), "permitted": []}
+    shown = queries.shown(tx, principal, row)
+    tx.keyring = ring
+    return {**shown, "permitted": []}
 
 
 async def _refuse_visible(tx: Tx, principal: Principal, it: _Sent) -> None:
@@ -325,7 +330,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
-    await sql.insert(tx.connection, "child_keys", {**child.key(), "wrapped": wrapped})
+    await child_keys.store(tx, child.home_county, child.id, wrapped)
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
@@ -381,25 +386,6 @@ async def open_referred(
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         with contextlib.suppress(numbers.Taken):
             async with tx.connection.transaction():
-                await _store(tx, _sender(found), child, opened, [*sections], aside, content)
+                await _store(tx, sender_of(found), child, opened, [*sections], aside, content)
             return child.id, opened.identity == file.identity
     return None  # pragma: no cover  two files took both at this moment
-
-
-def _sender(found: Mapping[str, Any]) -> Principal:
-    """Return who sent what was referred, as far as the file's history names them."""
-    return Principal(
-        subject=found["submitted_by"],
-        staff_id=None,
-        client_id=None,
-        agency_id=found["agency_id"],
-        agency_kind="",
-        # Of what was sent before roles were kept it is said that the office opened it.
-        role=role(found["submitted_role"] or "civil_affairs"),
-        region_code=found["region_code"],
-        region_lo=0,
-        region_hi=0,
-        scopes=frozenset(),
-        request_id="referral",
-        ip=None,
-    )

@@ -67,10 +67,6 @@ class ChildRef:
     region_code: int
     school_id: UUID | None
 
-    def key(self) -> dict[str, Any]:
-        """Return what names the child where something is kept by its id alone."""
-        return {"child_id": self.id, "home_county": self.home_county}
-
     def place(self) -> dict[str, Any]:
         """Return what every row below the child says of it (`below.BelowChild`)."""
         return {

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.access.roles import role
 from app.children import queries
 from app.core.data import keys
 from app.core.data.crypto import Erased
@@ -117,3 +118,22 @@ async def settle_referral(tx: Tx, referral_id: UUID, *, opened: UUID | None = No
     another child's than the other file.
     """
     await tx.connection.execute(_SETTLE, referral_id, tx.now, opened, new_id())
+
+
+def sender_of(found: Mapping[str, Any]) -> Principal:
+    """Return who sent what was referred, as far as the file's history names them."""
+    return Principal(
+        subject=found["submitted_by"],
+        staff_id=None,
+        client_id=None,
+        agency_id=found["agency_id"],
+        agency_kind="",
+        # Of what was sent before roles were kept it is said that the office opened it.
+        role=role(found["submitted_role"] or "civil_affairs"),
+        region_code=found["region_code"],
+        region_lo=0,
+        region_hi=0,
+        scopes=frozenset(),
+        request_id="referral",
+        ip=None,
+    )

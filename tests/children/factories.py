@@ -7,10 +7,9 @@ from uuid import UUID, uuid4
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.children import below, names, naming
+from app.children import below, child_keys, names, naming
 from app.children.queries import ChildRef, ref_of
-from app.core.data import keys, sql
-from app.core.data.crypto import of_child
+from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.regions import rules as regions
@@ -37,8 +36,7 @@ async def a_child(
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)
         child = ref_of(columns)
-        wrapped = keys.make(tx.keyring, of_child(child.id))
-        await sql.insert(tx.connection, "child_keys", {**child.key(), "wrapped": wrapped})
+        await child_keys.make(tx, child.home_county, child.id)
         await names.keep(tx, [(child, chosen["name"])])
     return child
 

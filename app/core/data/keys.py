@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from app.core.data.crypto import Keyring, Owner, Whose, owner_of
+from app.core.data.crypto import ERASED as ERASED_TEXT
+from app.core.data.crypto import Erased, Keyring, Owner, Whose, owner_of
 from app.core.data.db import Tx
 
 _KEY_BYTES: Final = 32
@@ -58,7 +59,7 @@ def make(keyring: Keyring, owner: Owner) -> bytes:
 def brought(keyring: Keyring, owner: Owner, row: Mapping[str, Any]) -> None:
     """Open the key that a row brought along (`with_key`), unless it is open or there is none."""
     name = f"{owner.whose.name}_key"
-    if owner.named not in keyring.opened and name in row:
+    if keyring.opened.get(owner.named) is None and name in row:
         keyring.open(owner, KEPT[owner.whose].place, row[name])
 
 
@@ -106,6 +107,14 @@ async def of_rows(tx: Tx, rows: Iterable[Mapping[str, Any] | None]) -> None:
     }
     owners = (owner_of(value) for value in named.values())
     await load(tx, [owner for owner in owners if owner is not None])
+
+
+def text_of(keyring: Keyring, place: str, row: UUID | str, sealed: bytes) -> str:
+    """Return a sealed text, or what is shown where one stood that was erased. Its key is open."""
+    try:
+        return keyring.unseal(place, row, sealed)
+    except Erased:
+        return ERASED_TEXT
 
 
 async def of_values(tx: Tx, *values: bytes | None) -> None:

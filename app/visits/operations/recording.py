@@ -22,7 +22,15 @@ from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
-from app.visits.operations.storing import NAMED, announce, as_piece, change, columns_of, digests
+from app.visits.operations.storing import (
+    NAMED,
+    announce,
+    as_piece,
+    change,
+    columns_of,
+    digests,
+    has_words,
+)
 from app.visits.schemas.recording import NO_ID, VisitCreate
 
 
@@ -114,7 +122,9 @@ _NO_DAY: Final = date(2199, 12, 31)
 
 
 async def _record(tx: Tx, principal: Principal, new: VisitCreate) -> Recorded:
-    of = await rows.keyed(tx, principal, new.child_id)
+    of = of_child(new.child_id)
+    if has_words(new.model_dump(), new.unread):
+        of = await rows.keyed(tx, principal, new.child_id)
     values, piece = columns_of(tx, new, principal, tx.now, of), as_piece(new, tx.now)
     put = await rows.put(
         tx,

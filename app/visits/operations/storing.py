@@ -97,7 +97,7 @@ def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any], of: Owner) -> dict[
     if said["as_sent"]:
         words |= {"as_sent": said["as_sent"], NAMED: bool(said.get(NAMED))}
     sealed = None
-    if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
+    if has_words(said, said["as_sent"]):
         sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words), of)
     return {
         **{name: said[name] for name in _PLAIN},
@@ -105,6 +105,12 @@ def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any], of: Owner) -> dict[
         "findings": orjson.dumps(codes).decode(),
         "words_sealed": sealed,
     }
+
+
+def has_words(said: Mapping[str, Any], beside: Any) -> bool:
+    """Tell whether there is something to seal in what a visit says, with what is `beside` it."""
+    noted = (finding["note"] for finding in said["findings"])
+    return bool(said["note"] is not None or any(noted) or beside)
 
 
 async def announce(
