@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, keys, rls, sql
+from app.core.data import distribution, keys, rls, sealed, sql
 from app.core.data.crypto import Owner, Whose, of_child
 from app.core.data.db import Tx
 
@@ -64,3 +64,19 @@ KEY_OF_FILE: Final = keys.with_key(Whose.child, "c.home_county", "c.id")
 def key_below(alias: str) -> str:
     """Return what brings along the key of the child that a row is below."""
     return keys.with_key(Whose.child, f"{alias}.home_county", f"{alias}.child_id")
+
+
+_SECTIONS: Final = (
+    *("identity", "hukou", "residence", "family", "adoption", "guardianship", "education"),
+    *("health", "welfare", "external", "as_sent"),
+)
+sealed.under_service("child_keys", {"wrapped": "child_keys.wrapped"}, row="t.child_id::text")
+sealed.under(
+    Whose.child,
+    "children",
+    sealed.named("children", *(f"{each}_sealed" for each in _SECTIONS)),
+    owner="t.id",
+)
+sealed.below_child("child_facts", sealed.named("child_facts", "value_sealed"))
+sealed.below_child("child_changes", sealed.named("child_changes", "changes_sealed"))
+sealed.below_child("duplicate_referrals", sealed.named("duplicate_referrals", "submitted_sealed"))

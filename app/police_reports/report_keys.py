@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, keys, rls
+from app.core.data import distribution, keys, rls, sealed
 from app.core.data.crypto import Whose
+from app.police_reports import models
 
 
 class ReportKey(SQLModel, table=True):
@@ -37,3 +38,29 @@ keys.kept_in(Whose.reporter, "report_keys", "report_id", "reporter_wrapped")
 
 KEY: Final = keys.with_key(Whose.report, "r.home_county", "r.id")
 """What brings the key of `police_reports r` along."""
+
+sealed.under_service(
+    "report_keys",
+    sealed.named("report_keys", "wrapped", "reporter_wrapped"),
+    row="t.report_id::text",
+)
+sealed.under(
+    Whose.report,
+    "police_reports",
+    {
+        "narrative_sealed": models.NARRATIVE,
+        "subject_sealed": models.SUBJECT,
+        "as_sent_sealed": models.AS_SENT,
+    },
+    owner="t.id",
+)
+sealed.under(
+    Whose.reporter,
+    "police_reporters",
+    {"person_sealed": models.PERSON},
+    owner="t.report_id",
+    row="t.report_id::text",
+)
+sealed.under(
+    Whose.report, "police_report_steps", {"details_sealed": models.DETAILS}, owner="t.report_id"
+)

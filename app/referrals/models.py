@@ -13,7 +13,7 @@ from sqlmodel import Field
 
 from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
-from app.core.data import hiding, retention, rls
+from app.core.data import hiding, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.data.crypto import Erased, Keyring
 from app.webhooks.models import keep_while
@@ -199,4 +199,13 @@ retention.unless(
 keep_while(
     "the referral it tells of is open",
     "EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted') AND r.id = {})",
+)
+sealed.below_child(
+    "referrals",
+    {
+        "note_sealed": NOTE,
+        "answer_sealed": ANSWER,
+        "said_sealed": SAID,
+        "reason_sealed": REASON,
+    },
 )
