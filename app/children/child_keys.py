@@ -34,7 +34,7 @@ class ChildKey(SQLModel, table=True):
 
 distribution.by("child_keys", distribution.COUNTY)
 rls.allow("child_keys", "SELECT, INSERT, UPDATE")
-keys.kept_in(Whose.child, "child_keys", "child_id")
+keys.kept_in(Whose.child, keys.Kept("child_keys", "child_id", "wrapped", "children"))
 
 
 async def store(tx: Tx, home_county: int, child_id: UUID, wrapped: bytes) -> None:

@@ -33,8 +33,8 @@ class ReportKey(SQLModel, table=True):
 
 distribution.in_one_place("beside the reports", "report_keys")
 rls.allow("report_keys", "SELECT, INSERT, UPDATE")
-keys.kept_in(Whose.report, "report_keys", "report_id")
-keys.kept_in(Whose.reporter, "report_keys", "report_id", "reporter_wrapped")
+for _whose, _wrapped in ((Whose.report, "wrapped"), (Whose.reporter, "reporter_wrapped")):
+    keys.kept_in(_whose, keys.Kept("report_keys", "report_id", _wrapped, "police_reports"))
 
 KEY: Final = keys.with_key(Whose.report, "r.home_county", "r.id")
 """What brings the key of `police_reports r` along."""

@@ -97,20 +97,14 @@ def owner_of(envelope: bytes) -> Owner | None:
     return Owner(Whose(envelope[1]), UUID(bytes=bytes(envelope[2 : 1 + _OWNER_BYTES])))
 
 
-def kid_of(envelope: bytes) -> str | None:
-    """Return the id of the data key that a sealed value names; None if it names none."""
-    if envelope[:1] not in {_VERSION, _ALIKE}:
-        return None
-    return envelope[1 : 1 + _KID_BYTES].decode(errors="replace")
-
-
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The service's secret keys.
 
     `signing`: kid → PEM private key (P-256) for access tokens: the first signs, the others did.
     `coming`: those that sign next, and verify already.
-    `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: the HMAC key of blind
+    `data`: kid (4 characters) → 32 byte AES key, newest first; `coming_data`: that which seals
+    next, and opens already. `index`: the HMAC key of blind
     indexes; whoever has it can test guesses of identity numbers, so it lives outside the database.
     `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
     `unspool`: kid → the private keys, which only who works it off needs.
@@ -122,6 +116,7 @@ class Keyring:
     spool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
+    coming_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     opened: dict[bytes, AESGCM | bytes | None] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -139,7 +134,8 @@ class Keyring:
         return cls(
             signing=_signing_key(),
             coming=_signing_key(),
-            data={os.urandom(2).hex(): os.urandom(32)},
+            data=_data_key(),
+            coming_data=_data_key(),
             index=os.urandom(32),
             spool=_public(unspool),
             unspool=unspool,
@@ -157,6 +153,7 @@ class Keyring:
         ring = cls(
             signing=raw["signing"],
             coming=raw.get("coming", {}),
+            coming_data=_bytes_of(raw.get("coming_data", {})),
             data=data,
             index=base64.b64decode(raw["index"]),
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
@@ -166,7 +163,7 @@ class Keyring:
             raise ValueError("the key file holds no signing or no data key")
         if not ring.spool:
             raise ValueError("the key file holds no public key of the spool")
-        named = (ring.data, ring.spool, ring.unspool)
+        named = (ring.data, ring.coming_data, ring.spool, ring.unspool)
         keys = (key for each in named for key in each.values())
         if any(len(key) != 32 for key in (*keys, ring.index)):  # noqa: PLR2004
             raise ValueError("data, index and spool keys are 32 bytes, base64")
@@ -180,6 +177,7 @@ class Keyring:
                 "signing": dict(self.signing),
                 "coming": dict(self.coming),
                 "data": _text_of(self.data),
+                "coming_data": _text_of(self.coming_data),
                 "index": base64.b64encode(self.index).decode(),
                 "spool": _text_of(self.spool),
                 "unspool": _text_of(self.unspool),
@@ -192,6 +190,14 @@ class Keyring:
         signed = dict([next(iter(self.signing.items()))])
         come = dict(self.coming) or _signing_key()
         return replace(self, signing={**come, **signed}, coming=_signing_key())
+
+    def rotated_data(self) -> Self:
+        """Let the data key that was coming seal, if there was one; those of before open."""
+        return replace(self, data={**self.coming_data, **self.data}, coming_data=_data_key())
+
+    def without_data(self, kid: str) -> Self:
+        """Drop a data key of before."""
+        return replace(self, data={name: key for name, key in self.data.items() if name != kid})
 
     def without(self, kid: str) -> Self:
         """Drop a key of access tokens."""
@@ -240,7 +246,8 @@ class Keyring:
                 raise Erased(place)
         else:
             start = 1 + _KID_BYTES
-            key = self.data.get(envelope[1:start].decode(errors="replace"))
+            kid = envelope[1:start].decode(errors="replace")
+            key = self.data.get(kid) or self.coming_data.get(kid)
             cipher = None if key is None or envelope[:1] != _VERSION else _cipher(key)
         if not isinstance(cipher, AESGCM):
             raise DecryptionRefused(place)
@@ -263,7 +270,8 @@ class Keyring:
     def unseal_alike(self, context: str, envelope: bytes) -> bytes:
         """Decrypt what `seal_alike` made in the same context; else DecryptionRefused."""
         start = 1 + _KID_BYTES
-        key = self.data.get(envelope[1:start].decode(errors="replace"))
+        kid = envelope[1:start].decode(errors="replace")
+        key = self.data.get(kid) or self.coming_data.get(kid)
         if envelope[:1] != _ALIKE or key is None:
             raise DecryptionRefused(context)
         try:
@@ -329,6 +337,10 @@ def _signing_key() -> dict[str, str]:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     return {os.urandom(6).hex(): pem.decode()}  # no "-" before it: commands take it as a word
+
+
+def _data_key() -> dict[str, bytes]:
+    return {os.urandom(2).hex(): os.urandom(32)}
 
 
 def _token(keyed: hmac.HMAC, text: bytes) -> int:

@@ -20,11 +20,14 @@ ERASED: Final = b""
 
 
 class Kept(NamedTuple):
-    """Where the keys of one kind lie: a table by `home_county` and an id, wrapped in a column."""
+    """Where the keys of one kind lie: a table by `home_county` and an id, wrapped in a column; and
+    the table `of` those whose they are.
+    """
 
     table: str
     column: str
     wrapped: str
+    of: str
 
     @property
     def place(self) -> str:
@@ -34,17 +37,17 @@ class Kept(NamedTuple):
 KEPT: Final[dict[Whose, Kept]] = {}
 
 
-def kept_in(whose: Whose, table: str, column: str, wrapped: str = "wrapped") -> None:
+def kept_in(whose: Whose, kept: Kept) -> None:
     """Say, beside its model, in which table the keys of one kind lie."""
-    KEPT[whose] = Kept(table, column, wrapped)
+    KEPT[whose] = kept
 
 
 def with_key(whose: Whose, county: str, column: str) -> str:
     """Return what a statement selects to bring a row's key along, as `child_key` or the like."""
-    table, by, wrapped = KEPT[whose]
+    kept = KEPT[whose]
     return (
-        f"(SELECT k.{wrapped} FROM {table} k"
-        f" WHERE k.home_county = {county} AND k.{by} = {column}) AS {whose.name}_key"
+        f"(SELECT k.{kept.wrapped} FROM {kept.table} k"
+        f" WHERE k.home_county = {county} AND k.{kept.column} = {column}) AS {whose.name}_key"
     )
 
 
