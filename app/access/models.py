@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, 
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, retention, rls
+from app.core.data import distribution, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
@@ -365,4 +365,12 @@ retention.unless(
     "a code or a token of it is left",
     "EXISTS (SELECT FROM refresh_tokens r WHERE r.sign_in_id = k.id)"
     " OR EXISTS (SELECT FROM authorization_codes c WHERE c.sign_in_id = k.id)",
+)
+sealed.under_service(
+    "staff_accounts", {"totp_sealed": "staff_accounts.totp"}, row="t.staff_id::text"
+)
+sealed.under_service(
+    "refresh_tokens",
+    {"successor_sealed": "refresh_tokens.successor_sealed"},
+    row="encode(t.token_hash, 'hex')",
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, rls
+from app.core.data import distribution, rls, sealed
 from app.core.data.columns import Instant
 from app.core.ids import new_id
 
@@ -150,3 +150,4 @@ rls.protect(
     ),
     privileges="SELECT, INSERT, UPDATE",
 )
+sealed.under_service("staff", {"phone_sealed": "staff.phone"})

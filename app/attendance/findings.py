@@ -10,6 +10,7 @@ from app.access.principal import Principal
 from app.attendance import schemas
 from app.attendance.acts import PRESENCE_ACTS
 from app.attendance.events import PresenceVerified, about
+from app.children import child_keys
 from app.children.queries import visible_below
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -65,7 +66,8 @@ async def record_finding(
 ) -> asyncpg.Record:
     """Keep, of a locked doubt, what a named person of the school found, or of who is asked."""
     PRESENCE_ACTS["recordPresenceFinding"].require(principal, doubt, tx.today)
-    sealed = tx.keyring.seal("presence_doubts.note_sealed", doubt["id"], new.note)
+    of = await child_keys.of(tx, doubt)
+    sealed = tx.keyring.seal("presence_doubts.note_sealed", doubt["id"], new.note, of)
     row = await tx.connection.fetchrow(
         "UPDATE presence_doubts SET finding = $3, note_sealed = $4, found_by = $5, found_at = $6"
         " WHERE home_county = $1 AND id = $2 RETURNING *",

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, PrimaryKeyCons
 from sqlmodel import Field, SQLModel
 
 from app.children.below import VISIBLE, BelowChild, below_child
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -363,3 +363,9 @@ retention.unless(
 for _table in ("attendance_days", "attendance_events", "attendance_rolls", "presence_sightings"):
     retention.for_ever(_table, "who was at school, over all the years of it (EDU-01)")
 retention.for_ever("attendance_batches", "a school's proof of what it sent and what became of it")
+sealed.below_child("attendance_events", sealed.named("attendance_events", "as_sent_sealed"))
+sealed.below_child("presence_doubts", sealed.named("presence_doubts", "note_sealed"))
+sealed.under_service("attendance_rolls", sealed.named("attendance_rolls", "as_sent_sealed"))
+sealed.under_service(
+    "attendance_contradictions", sealed.named("attendance_contradictions", "said_sealed")
+)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from itertools import compress
 from typing import Annotated, Any, NamedTuple
@@ -21,6 +22,8 @@ from app.attendance.area import AREA, READ, VERIFY, WRITE
 from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildMeant, ChildNotFound
+from app.core.data import keys
+from app.core.data.crypto import Erased
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -200,6 +203,7 @@ async def list_attendance_events(
     )
     names = {row["event_ref"]: (row["school_id"], row["source"], row["id"]) for row in page.rows}
     beside = await contradictions.beside(tx, [*names.values()])
+    await keys.of_rows(tx, page.rows)
     return Shown(
         page.shown(lambda row: _stored(tx, row, beside[names[row["event_ref"]]])),
         children=[child_id],
@@ -251,7 +255,9 @@ async def record_presence_finding(
 def _stored(tx: Tx, row: Mapping[str, Any], beside: list[Any]) -> dict[str, Any]:
     event, place = dict(row), "attendance_events.as_sent_sealed"
     sealed = event.pop("as_sent_sealed")
-    text = "null" if sealed is None else tx.keyring.unseal(place, row["event_ref"], sealed)
+    text = "null"
+    with suppress(Erased):
+        text = text if sealed is None else tx.keyring.unseal(place, row["event_ref"], sealed)
     return {**event, "as_sent": orjson.loads(text), "also_said": beside}
 
 

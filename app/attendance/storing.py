@@ -14,6 +14,8 @@ from app.attendance.dress import says_more
 from app.attendance.receipts import Verdict
 from app.attendance.schemas import Statement
 from app.children import queries as children
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 
 
@@ -157,6 +159,7 @@ async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry], *, set_by: UU
         return Stored([], [])
     await tx.connection.execute(_IN_TURN, f"{agency_id}", sorted({source for source, _ in firsts}))
     ordered = [firsts[origin] for origin in sorted(firsts)]  # two batches never deadlock
+    await keys.load(tx, [of_child(each.child.id) for each in ordered if each.event.as_sent])
     rows = orjson.dumps([_row(tx, entry) for entry in ordered], default=str).decode()
     last = tx.today + rules.FURTHEST
     told = await tx.connection.fetch(_STORE, rows, agency_id, set_by, tx.now, last)
@@ -180,7 +183,8 @@ async def store(tx: Tx, agency_id: UUID, entries: Sequence[Entry], *, set_by: UU
 def _row(tx: Tx, entry: Entry) -> dict[str, Any]:
     event, child = entry.event, entry.child
     aside = event.as_sent and orjson.dumps(event.as_sent)
-    sealed = aside and tx.keyring.seal("attendance_events.as_sent_sealed", entry.row_id, aside)
+    place, of = "attendance_events.as_sent_sealed", of_child(child.id)
+    sealed = aside and tx.keyring.seal(place, entry.row_id, aside, of)
     return {
         "id": entry.row_id,
         "home_county": child.home_county,

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, rls
+from app.core.data import distribution, rls, sealed
 from app.core.data.columns import Instant, one_of
 
 WHAT: Final = "breaches.what"
@@ -93,4 +93,7 @@ rls.protect(
     "breaches",
     using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
     privileges="SELECT, INSERT, UPDATE",
+)
+sealed.under_service(
+    "breaches", {"what_sealed": WHAT, "measures_sealed": MEASURES, "closure_sealed": CLOSURE}
 )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from app.children.below import BelowChild, below_child
-from app.core.data import hiding, retention, rls
+from app.core.data import hiding, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
 
 REASON: Final = "break_glass.reason"
@@ -74,3 +74,4 @@ class BreakGlass(BelowChild, hiding.HiddenRow, table=True):
 
 
 retention.for_ever("break_glass", "who opened a file in an emergency is proof (AZ-7, AUD-6)")
+sealed.below_child("break_glass", {"reason_sealed": REASON, "words_sealed": WORDS})

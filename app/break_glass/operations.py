@@ -16,10 +16,12 @@ from app.break_glass import queries, schemas
 from app.break_glass.acts import ACTS, GlassShut
 from app.break_glass.events import BreakGlassEnded, BreakGlassOpened, BreakGlassReviewed
 from app.break_glass.models import REASON, WORDS, Propriety
+from app.children import child_keys
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.clock import beginning, local_date
-from app.core.data import hiding
+from app.core.data import hiding, keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
@@ -99,14 +101,15 @@ async def break_glass(
     now, again = await _allowed(tx, principal, child.id)
     if again is not None:
         return await _row(tx, principal, again), False
-    glass_id = new_id()
+    glass_id, of = new_id(), of_child(child.id)
+    await keys.load(tx, [of], child.home_county)
     async with tx.as_system():
         lay = await rights.restricted_from(tx, child) if child.region_code == NATION else None
         await tx.connection.fetchval(
             _BREAK,
             *(glass_id, child.id, child.home_county),
             *(principal.staff_id, principal.agency_id, principal.role.code, principal.region_code),
-            tx.keyring.seal(REASON, glass_id, new.reason),
+            tx.keyring.seal(REASON, glass_id, new.reason, of),
             _opens(principal.region_code, tx.today),
             *(now, now + timedelta(minutes=new.minutes)),
             *_hidden(kept, principal),
@@ -291,7 +294,7 @@ async def review_break_glass(
     """
     check_version(row["version"], if_match)
     ACTS["reviewBreakGlass"].require(principal, row, tx.today)
-    sealed = tx.keyring.seal(WORDS, row["id"], said.words)
+    sealed = tx.keyring.seal(WORDS, row["id"], said.words, await child_keys.of(tx, row))
     async with tx.as_system():
         await tx.connection.execute(
             _REVIEW, row["home_county"], row["id"], said.verdict, sealed, principal.staff_id

@@ -17,8 +17,10 @@ from app.break_glass import schemas
 from app.break_glass.acts import ACTS
 from app.break_glass.models import REASON, WORDS
 from app.children import sealing
+from app.children.child_keys import KEY_OF_FILE
 from app.core.data import hiding
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -102,7 +104,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.Break
     told = principal.agency_id == row["agency_id"] or above
 
     def words(place: str, column: str) -> str | None:
-        return tx.keyring.unseal(place, row["id"], row[column]) if told else None
+        return text_of(tx.keyring, place, row["id"], row[column]) if told else None
 
     review = None
     if row["verdict"] is not None:
@@ -146,7 +148,7 @@ async def file(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
     async with opened(tx, row["child_id"]):
         found = await tx.connection.fetchrow(
-            f"SELECT {', '.join(('c.id', *columns))} FROM children c"
+            f"SELECT {', '.join(('c.id', KEY_OF_FILE, *columns))} FROM children c"
             " WHERE c.id = $1 AND c.home_county = $2",
             row["child_id"],
             row["home_county"],

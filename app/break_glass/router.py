@@ -24,6 +24,7 @@ from app.break_glass.acts import (
 from app.break_glass.area import AREA, OPEN, READ, REVIEW
 from app.children.deps import ChildFilter, ChildNotFound
 from app.core.clock import local_date
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -76,7 +77,7 @@ async def break_glass(
     child are told at once, each read is recorded, and another person reviews it.
     """
     row, is_new = await operations.break_glass(tx, principal, new)
-    return _one(tx, principal, row, is_new=is_new)
+    return await _one(tx, principal, row, is_new=is_new)
 
 
 @router.get("")
@@ -96,6 +97,7 @@ async def list_break_glass(
     page = await queries.list_break_glass(
         tx, principal, window, child_id=child_id, waits=waits, act=act
     )
+    await keys.of_rows(tx, page.rows)
     return Shown(
         page.shown(lambda row: queries.shown(tx, principal, row)),
         children=[child_id, *(row["child_id"] for row in page.rows)],
@@ -109,7 +111,7 @@ async def read_break_glass(
     principal: ReadsBreakGlass, found: InPath, tx: Transaction
 ) -> Shown[schemas.BreakGlass]:
     """Read who opened a file, why, and what the review said."""
-    return _one(tx, principal, found)
+    return await _one(tx, principal, found)
 
 
 @router.get("/{glass_id}/file", responses=documented(NotOpenedByYou, GlassShut, ChildNotFound))
@@ -128,7 +130,7 @@ async def end_break_glass(
 ) -> Shown[schemas.BreakGlass]:
     """End what was opened to you before its time."""
     row = await operations.end_break_glass(tx, principal, found, if_match=if_match)
-    return _one(tx, principal, row)
+    return await _one(tx, principal, row)
 
 
 @router.post(
@@ -148,12 +150,13 @@ async def review_break_glass(
     suspends the account at once.
     """
     row = await operations.review_break_glass(tx, principal, found, said, if_match=if_match)
-    return _one(tx, principal, row)
+    return await _one(tx, principal, row)
 
 
-def _one(
+async def _one(
     tx: Tx, principal: Principal, row: asyncpg.Record, *, is_new: bool = True
 ) -> Shown[schemas.BreakGlass]:
+    await keys.of_rows(tx, [row])
     return Shown(
         queries.shown(tx, principal, row),
         children=[row["child_id"]],

@@ -8,12 +8,14 @@ from uuid import UUID, uuid5
 
 from app.access.principal import Principal
 from app.children import duplicates, queries, sealing
+from app.children.child_keys import KEY_OF_FILE
 from app.core.data.db import Tx
 
 _MOST: Final = 20
 """How many of one field are kept: an app may write there when it sends."""
 _HOLD: Final = (
-    "SELECT id, as_sent_sealed FROM children WHERE home_county = $1 AND id = $2 FOR UPDATE"
+    f"SELECT c.id, c.as_sent_sealed, {KEY_OF_FILE} FROM children c"
+    " WHERE c.home_county = $1 AND c.id = $2 FOR UPDATE OF c"
 )
 _KEEP: Final = "UPDATE children SET as_sent_sealed = $3 WHERE home_county = $1 AND id = $2"
 

@@ -13,6 +13,7 @@ from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -246,6 +247,7 @@ async def refer(
     by_number = reason == "resident_id"
     other = await numbers.other_file(tx, child.id, file.identity) if by_number else child.id
     sent = _dumped(file, sections, aside)
+    of = of_child(child.id) if known else None
     contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
     submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
@@ -255,7 +257,7 @@ async def refer(
         )
         if before is not None:
             if before["open"]:
-                sealed = tx.keyring.seal(referred.SUBMITTED, before["id"], sent)
+                sealed = tx.keyring.seal(referred.SUBMITTED, before["id"], sent, of)
                 await tx.connection.execute(_SENT_LAST, before["id"], sealed, content)
             elif known or before["child_id"] is None:
                 raise AnsweredAlready(headers={"location": f"/v1/unresolved/{before['id']}"})
@@ -267,7 +269,7 @@ async def refer(
         "submitted_id": submitted,
         "submitted_role": principal.role.code,
         "agency_id": principal.agency_id,
-        "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent),
+        "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent, of),
         "content_mac": content,
     }
     await store_referral(tx, referral_id, child.region_code, reason, principal.subject, values)

@@ -10,11 +10,12 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import queries
+from app.children.child_keys import key_below
 from app.children.queries import ChildRef
 from app.children.sections import SECTIONS, File
 from app.children.sections.marks import Section
-from app.core.data import sql
-from app.core.data.crypto import Keyring
+from app.core.data import keys, sql
+from app.core.data.crypto import Erased, Keyring, of_child
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -77,9 +78,9 @@ async def remember(
 
 
 _FIRST: Final = """
-SELECT id, changes_sealed, at, content_mac FROM child_changes
-WHERE child_id = $1 AND version = 1 AND ($2::uuid[] IS NULL OR agency_id = ANY ($2))
-"""
+SELECT h.id, h.child_id, h.changes_sealed, h.at, h.content_mac, {key} FROM child_changes h
+WHERE h.child_id = $1 AND h.version = 1 AND ($2::uuid[] IS NULL OR h.agency_id = ANY ($2))
+""".format(key=key_below("h"))
 _PLACES: Final = frozenset({"/residence/region_code", "/hukou/region_code"})
 """What says otherwise when a place got another code, though nothing else was sent."""
 
@@ -119,7 +120,7 @@ def _both(
     tx: Tx, row: Mapping[str, Any], file: File, sections: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a file was opened with (a row of `_FIRST`), and what was sent now, by field."""
-    raw = tx.keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    raw = _unsealed(tx.keyring, row)
     said = orjson.dumps([*_changes(None, file, sections)])
     then, now = (
         {each["pointer"]: each["after"] for each in orjson.loads(changes)}
@@ -197,13 +198,14 @@ async def _insert(
     tx: Tx, table: str, child: ChildRef, said: Mapping[str, object], column: str, secret: object
 ) -> None:
     row_id = new_id()
-    sealed = tx.keyring.seal(f"{table}.{column}", row_id, orjson.dumps(secret))
+    said_so, of = orjson.dumps(secret), of_child(child.id)
+    sealed = tx.keyring.seal(f"{table}.{column}", row_id, said_so, of)
     await sql.insert(tx.connection, table, {"id": row_id, **child.place(), **said, column: sealed})
 
 
 _HISTORY: Final = (
     "SELECT h.id, h.version, h.at, h.actor, h.role, h.agency_id, h.operation, h.sections,"
-    " h.changes_sealed FROM child_changes h"
+    f" h.child_id, h.changes_sealed, {key_below('h')} FROM child_changes h"
 )
 _NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
@@ -219,9 +221,20 @@ async def page(tx: Tx, principal: Principal, child: ChildRef, window: paging.Win
     return await paging.fetch(tx, _HISTORY, where, _NEWEST, window)
 
 
+def _unsealed(keyring: Keyring, row: Mapping[str, Any]) -> bytes:
+    """Return the changes of a row with `child_id` and the child's key; none if it was erased."""
+    keys.brought(keyring, of_child(row["child_id"]), row)
+    try:
+        return keyring.unseal_bytes(
+            "child_changes.changes_sealed", row["id"], row["changes_sealed"]
+        )
+    except Erased:
+        return b"[]"
+
+
 def entry(keyring: Keyring, row: Mapping[str, Any], reads: Collection[str]) -> dict[str, Any]:
     """Show a change as on the wire, limited to sections that are read."""
-    raw = keyring.unseal_bytes("child_changes.changes_sealed", row["id"], row["changes_sealed"])
+    raw = _unsealed(keyring, row)
     kept = ("version", "at", "actor", "role", "agency_id", "operation")
     return {
         **{name: row[name] for name in kept},

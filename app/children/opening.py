@@ -9,10 +9,10 @@ from uuid import UUID
 
 from app.access import queries as access
 from app.access.principal import Principal
-from app.access.roles import role
 from app.children import (
     again,
     checks,
+    child_keys,
     derivation,
     duplicates,
     enrolments,
@@ -28,10 +28,11 @@ from app.children import (
 )
 from app.children.area import WRITE
 from app.children.queries import ChildRef
-from app.children.referred import ASIDE, sections_of
+from app.children.referred import ASIDE, sections_of, sender_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
-from app.core.data import sql
+from app.core.data import keys, sql
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -218,11 +219,17 @@ def _as_opened(
     place = ChildRef(child_id, 0, operations.lives_in(it.file), it.file.education.school_id)
     on = local_date(opened_at)
     outcome = derivation.derive(it.file, place.region_code, on)
+    ring = tx.keyring
+    tx.keyring = replace(
+        ring, opened={of_child(child_id).named: None}
+    )  # sealed for the moment only
     columns = operations.columns_of(tx, place, it.file, SECTIONS, outcome)
     at = {"created_at": opened_at, "updated_at": opened_at, "derived_on": on}
     aside = {"as_sent_sealed": sealing.keep_aside(tx.keyring, child_id, it.aside)}
     row = {"id": child_id, "version": 1, "told": (), **columns, **at, **aside}
-    return {**queries.shown(tx, principal, row), "permitted": []}
+    shown = queries.shown(tx, principal, row)
+    tx.keyring = ring
+    return {**shown, "permitted": []}
 
 
 async def _refuse_visible(tx: Tx, principal: Principal, it: _Sent) -> None:
@@ -254,6 +261,7 @@ async def _open(
                 await duplicates.claim_id(tx, child.id)
             await _store(tx, principal, child, it.file, it.sections, it.aside, it.contents[0])
     except numbers.Taken as taken:
+        tx.keyring.opened.pop(of_child(child.id).named, None)  # it went with what was taken back
         # Whoever was in the way may have been committed since we looked: look again.
         if sees and await queries.find_itself(tx, principal, child.id):
             return await _itself(tx, principal, child.id, it)
@@ -312,6 +320,7 @@ async def _store(
 ) -> None:
     """Store a file with all that follows from it, and what of `sent` is not in it. Raises Taken."""
     outcome = derivation.derive(file, child.region_code, tx.today)
+    wrapped = keys.make(tx.keyring, of_child(child.id))
     columns = {
         "id": child.id,
         "home_county": child.home_county,
@@ -321,6 +330,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
+    await child_keys.store(tx, child.home_county, child.id, wrapped)
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
@@ -376,25 +386,6 @@ async def open_referred(
     for opened in [_unnumbered(file)] if number_wrong else [file, _unnumbered(file)]:
         with contextlib.suppress(numbers.Taken):
             async with tx.connection.transaction():
-                await _store(tx, _sender(found), child, opened, [*sections], aside, content)
+                await _store(tx, sender_of(found), child, opened, [*sections], aside, content)
             return child.id, opened.identity == file.identity
     return None  # pragma: no cover  two files took both at this moment
-
-
-def _sender(found: Mapping[str, Any]) -> Principal:
-    """Return who sent what was referred, as far as the file's history names them."""
-    return Principal(
-        subject=found["submitted_by"],
-        staff_id=None,
-        client_id=None,
-        agency_id=found["agency_id"],
-        agency_kind="",
-        # Of what was sent before roles were kept it is said that the office opened it.
-        role=role(found["submitted_role"] or "civil_affairs"),
-        region_code=found["region_code"],
-        region_lo=0,
-        region_hi=0,
-        scopes=frozenset(),
-        request_id="referral",
-        ip=None,
-    )

@@ -12,6 +12,7 @@ from app.access.principal import Posting, Principal
 from app.access.roles import FIELD_GROUPS
 from app.children import residents, sealing
 from app.children.acts import ACTS
+from app.children.child_keys import KEY_OF_FILE
 from app.children.told import GROUPS, Told
 from app.core.clock import CHINA
 from app.core.data.crypto import Keyring
@@ -330,13 +331,16 @@ DERIVED: Final = (
     "c.region_code, c.categories, c.priority_flags, c.undecided, c.counted, c.lacking,"
     " c.derived_on, nullif(c.told, '[]') AS told"
 )
-STORED: Final = ", ".join(
-    f"c.{column}"
-    for group in FIELD_GROUPS
-    if group != "derived"
-    for column in sealing.columns_of(group)
+STORED: Final = (
+    ", ".join(
+        f"c.{column}"
+        for group in FIELD_GROUPS
+        if group != "derived"
+        for column in sealing.columns_of(group)
+    )
+    + f", {KEY_OF_FILE}"
 )
-"""Every column that holds a section."""
+"""Every column that holds a section, and the child's key."""
 
 
 async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] | None:
@@ -344,10 +348,9 @@ async def read(tx: Tx, principal: Principal, child_id: UUID) -> dict[str, Any] |
     where = visible(principal).checked().add("c.id = {}", child_id)
     groups = readable(principal)
     columns = [f"c.{column}" for group in groups for column in sealing.columns_of(group)]
-    row = await tx.connection.fetchrow(
-        f"SELECT {', '.join((_ALWAYS, DERIVED, *columns))} FROM children c WHERE {where}",
-        *where.arguments,
-    )
+    read = ", ".join((_ALWAYS, DERIVED, KEY_OF_FILE, *columns))
+    statement = f"SELECT {read} FROM children c WHERE {where}"
+    row = await tx.connection.fetchrow(statement, *where.arguments)
     if row is None:
         return None
     return {**shown(tx, principal, row), "permitted": permitted(ACTS, principal, row, tx.today)}

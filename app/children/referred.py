@@ -10,7 +10,10 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.access.roles import role
 from app.children import queries
+from app.core.data import keys
+from app.core.data.crypto import Erased
 from app.core.data.db import Tx
 from app.core.ids import new_id
 
@@ -78,14 +81,20 @@ async def submission(tx: Tx, principal: Principal, referral_id: UUID) -> dict[st
     )
     if row is None:
         return None
+    await keys.of_values(tx, row["submitted_sealed"])
     readable = queries.readable(principal)
     sections = sections_of(tx, row)
     return {**row, "sections": {name: sections[name] for name in readable if name in sections}}
 
 
 def sections_of(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that a referral keeps, and what is beside them (`ASIDE`), if anything."""
-    raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
+    """Return the sections that a referral keeps, and what is beside them (`ASIDE`), if anything;
+    none of a child that was erased.
+    """
+    try:
+        raw = tx.keyring.unseal_bytes(SUBMITTED, row["id"], row["submitted_sealed"])
+    except Erased:
+        return {}
     sections: dict[str, Any] = orjson.loads(raw)
     return sections
 
@@ -109,3 +118,22 @@ async def settle_referral(tx: Tx, referral_id: UUID, *, opened: UUID | None = No
     another child's than the other file.
     """
     await tx.connection.execute(_SETTLE, referral_id, tx.now, opened, new_id())
+
+
+def sender_of(found: Mapping[str, Any]) -> Principal:
+    """Return who sent what was referred, as far as the file's history names them."""
+    return Principal(
+        subject=found["submitted_by"],
+        staff_id=None,
+        client_id=None,
+        agency_id=found["agency_id"],
+        agency_kind="",
+        # Of what was sent before roles were kept it is said that the office opened it.
+        role=role(found["submitted_role"] or "civil_affairs"),
+        region_code=found["region_code"],
+        region_lo=0,
+        region_hi=0,
+        scopes=frozenset(),
+        request_id="referral",
+        ip=None,
+    )

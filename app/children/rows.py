@@ -13,8 +13,10 @@ from sqlmodel import SQLModel
 from app.access import queries as access
 from app.access.principal import Principal
 from app.children import below, queries, schemas
+from app.children.child_keys import key_below
 from app.children.queries import ChildRef
-from app.core.data import sql
+from app.core.data import keys, sql
+from app.core.data.crypto import Owner, of_child
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -58,7 +60,10 @@ async def find(
         f"{_FIND.format(table=table)} WHERE {where} ORDER BY r.received_at, r.home_county LIMIT 1",
         *where.arguments,
     )
-    if found is None or not for_update:
+    if found is None:
+        return None
+    keys.brought(tx.keyring, of_child(found["child_id"]), found)
+    if not for_update:
         return found
     where = queries.visible_below(principal, "r").checked()
     where.add("r.home_county = {} AND r.id = {}", found["home_county"], row_id)
@@ -67,8 +72,8 @@ async def find(
     )
 
 
-_FIND: Final = """SELECT r.*, c.birth_date FROM {table} r
-JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id"""
+_FIND: Final = """SELECT r.*, c.birth_date, {key} FROM {{table}} r
+JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id""".format(key=key_below("r"))
 
 
 async def put(
@@ -215,12 +220,15 @@ async def sent_before(
     agencies = await access.served(tx, principal)
     async with tx.as_system():
         found = await tx.connection.fetchrow(
-            f"SELECT * FROM {table} WHERE id = $1 AND agency_id = ANY ($2)"
-            " ORDER BY received_at LIMIT 1",
+            f"SELECT r.*, {key_below('r')} FROM {table} r WHERE r.id = $1"
+            " AND r.agency_id = ANY ($2) ORDER BY r.received_at LIMIT 1",
             row_id,
             agencies,
         )
-        if found is None or not for_update:
+        if found is None:
+            return None
+        keys.brought(tx.keyring, of_child(found["child_id"]), found)
+        if not for_update:
             return found
         return await tx.connection.fetchrow(
             f"SELECT * FROM {table} WHERE home_county = $1 AND id = $2 FOR UPDATE",
@@ -237,13 +245,16 @@ async def correct(
     said: str,
     values: Mapping[str, Any],
 ) -> asyncpg.Record:
-    """Change a locked row, count its version up and return it; keep what it `said`, as JSON."""
+    """Change a locked row, count its version up and return it; keep what it `said`, as JSON. Its
+    child's key is open (`find`, `sent_before`).
+    """
     kept, column = below.VERSIONS[table]
+    of = of_child(row["child_id"])
     version = {
         **{name: row[name] for name in (*below.BelowChild.model_fields, "version")},
         column: row["id"],
         "snapshot_sealed": tx.keyring.seal(
-            f"{kept}.snapshot_sealed", f"{row['id']}/{row['version']}", said
+            f"{kept}.snapshot_sealed", f"{row['id']}/{row['version']}", said, of
         ),
         "replaced_at": tx.now,
         "replaced_by": principal.subject,
@@ -258,6 +269,20 @@ async def correct(
         f" WHERE {where} RETURNING *",
         *where.arguments,
     )
+
+
+async def keyed(tx: Tx, principal: Principal, child_id: UUID) -> Owner:
+    """Return under whose key is sealed what is put below a child, by an id or another name of it,
+    and open it. One statement; another if nobody's key is called so.
+    """
+    of = of_child(child_id)
+    await keys.load(tx, [of])
+    if tx.keyring.opened[of.named] is None:
+        named = await queries.named_by(tx, principal.agency_id, child_id)
+        if named is not None:
+            of = of_child(named.child_id)
+            await keys.load(tx, [of])
+    return of
 
 
 async def versions(

@@ -6,6 +6,7 @@ whose mark changed stays readable until its section is next written.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +19,8 @@ from app.children.models import Child
 from app.children.sections import SECTIONS, File
 from app.children.sections.identity import Identity, IdentityShown
 from app.children.sections.marks import BadField, Mark, Part, Section, filled, marked, parts
-from app.core.data.crypto import Keyring
+from app.core.data import keys
+from app.core.data.crypto import Erased, Keyring, of_child
 
 _COLUMNS: Final = frozenset(Child.model_fields)
 _OWN_COLUMNS: Final = "identity"
@@ -83,15 +85,19 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
         columns[section] = orjson.dumps(plain).decode()
     known = any(fields[name] != place.blank[name] for name in fields)
     columns[place.sealed] = (
-        keyring.seal(f"children.{place.sealed}", child_id, orjson.dumps(fields)) if known else None
+        keyring.seal(f"children.{place.sealed}", child_id, orjson.dumps(fields), of_child(child_id))
+        if known
+        else None
     )
     return columns
 
 
 def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """Turn a row with `id` and `columns_of(section)` back into the section, every field present,
-    also those that it, or a part of it, had not when it was kept.
+    """Turn a row with `id`, the child's key and `columns_of(section)` back into the section, every
+    field present, also those that it, or a part of it, had not when it was kept. Of a child that
+    was erased nothing is known that was sealed.
     """
+    keys.brought(keyring, of_child(row["id"]), row)
     place = PLACES[section]
     value = dict(place.blank)
     if section == _OWN_COLUMNS:
@@ -99,8 +105,9 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
     elif place.plain:
         value.update(_loaded(row[section]))
     if row[place.sealed] is not None:
-        raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
-        value.update(orjson.loads(raw))
+        with suppress(Erased):
+            raw = keyring.unseal_bytes(f"children.{place.sealed}", row["id"], row[place.sealed])
+            value.update(orjson.loads(raw))
     for name, part in place.parts.items():
         value[name] = filled(part, value[name])
     return value
@@ -111,13 +118,18 @@ _AS_SENT: Final = "children.as_sent_sealed"
 
 def keep_aside(keyring: Keyring, child_id: UUID, aside: Mapping[str, Any]) -> bytes | None:
     """Seal what a file was sent with and does not hold."""
-    return keyring.seal(_AS_SENT, child_id, orjson.dumps(aside)) if aside else None
+    said = orjson.dumps(aside)
+    return keyring.seal(_AS_SENT, child_id, said, of_child(child_id)) if aside else None
 
 
 def kept_aside(keyring: Keyring, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file was sent with and does not hold, by field; empty for nothing."""
-    sealed = row["as_sent_sealed"]
-    return orjson.loads(keyring.unseal_bytes(_AS_SENT, row["id"], sealed)) if sealed else {}
+    keys.brought(keyring, of_child(row["id"]), row)
+    with suppress(Erased):
+        if sealed := row["as_sent_sealed"]:
+            said: dict[str, Any] = orjson.loads(keyring.unseal_bytes(_AS_SENT, row["id"], sealed))
+            return said
+    return {}
 
 
 def show_aside(keyring: Keyring, row: Mapping[str, Any], role: Role) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from app import worker as job_worker
 from app.children import rederiving
-from app.cli import duties, keys, power, privacy, regions, retention
+from app.cli import data_keys, duties, keys, power, privacy, regions, retention
 from app.cli.console import fail, in_transaction, out
 from app.cli.serve import serve
 from app.core import startup
@@ -45,6 +45,9 @@ app.command()(privacy.year)
 app.add_typer(regions.app, name="regions")
 app.add_typer(duties.app, name="duties")
 app.add_typer(retention.app, name="retention")
+keys.app.command()(data_keys.rotate_data)
+keys.app.command()(data_keys.re_encrypt)
+keys.app.command()(data_keys.drop)
 app.add_typer(keys.app, name="keys")
 app.add_typer(jobs_app, name="jobs")
 

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, Index, String
 from sqlmodel import Field
 
 from app.children.below import PLACE, Correctable, below_child
-from app.core.data import retention
+from app.core.data import retention, sealed
 from app.core.data.columns import Instant, code_list
 
 
@@ -45,3 +45,4 @@ class Confirmation(Correctable, table=True):
 
 
 retention.for_ever("confirmations", "that a file was confirmed in its quarter (REG-03, REG-05)")
+sealed.below_child("confirmations", sealed.named("confirmations", "as_sent_sealed"))

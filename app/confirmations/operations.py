@@ -8,6 +8,7 @@ from app.children.deps import ChildNotFound
 from app.confirmations import queries, schemas
 from app.confirmations.area import WRITE
 from app.confirmations.events import ChangeFound, FileConfirmed
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.core.problems import Problem
@@ -28,6 +29,9 @@ async def confirm_file(
 
     Sent again, it is answered with what is stored. Raises ChildNotFound, ConfirmationDiffers.
     """
+    of = of_child(new.child_id)
+    if new.unread:
+        of = await rows.keyed(tx, principal, new.child_id)
     values = {
         "id": new.id,
         "author": principal.staff_id,
@@ -38,7 +42,7 @@ async def confirm_file(
         "differs": sorted({*new.differs}),
         "instead_of": new.instead_of,
         "on_paper": new.on_paper,
-        "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread))
+        "as_sent_sealed": tx.keyring.seal(queries.AS_SENT, new.id, orjson.dumps(new.unread), of)
         if new.unread
         else None,
     }

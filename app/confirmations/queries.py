@@ -1,6 +1,7 @@
 """Reads of confirmations. Every one starts from the children the caller may know of."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS, roles
 from app.children import queries as children
 from app.confirmations import schemas
+from app.core.data.crypto import Erased
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -45,7 +47,9 @@ def confirmation_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> sch
     said = {**{name: row[name] for name in _PLAIN}, **named}
     as_much = own or _reads_of(row["as_role"]) <= reads
     sealed = row["as_sent_sealed"] if as_much else None
-    as_sent = sealed and orjson.loads(tx.keyring.unseal(AS_SENT, row["id"], sealed))
+    as_sent = None
+    with suppress(Erased):
+        as_sent = sealed and orjson.loads(tx.keyring.unseal(AS_SENT, row["id"], sealed))
     place = region_text(row["received_in"])
     return schemas.Confirmation(**said, as_sent=as_sent, region_code=place)
 

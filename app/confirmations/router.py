@@ -11,6 +11,7 @@ from app.children import rows
 from app.children.deps import ChildFilter, ChildInPath, ChildNotFound
 from app.confirmations import operations, queries, schemas
 from app.confirmations.area import AREA, READ, WRITE
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
@@ -69,7 +70,7 @@ async def list_confirmations(
     region: RegionSpan = None,
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed the files of the children of your remit, latest first."""
-    return _page(
+    return await _page(
         tx, principal, await queries.list_confirmations(tx, principal, window, child_id, region)
     )
 
@@ -79,7 +80,9 @@ async def list_child_confirmations(
     principal: Reads, child: ChildInPath, tx: ReadTransaction, window: Paged
 ) -> Shown[Page[schemas.Confirmation]]:
     """List who confirmed a child's file, latest first."""
-    return _page(tx, principal, await queries.list_confirmations(tx, principal, window, child.id))
+    return await _page(
+        tx, principal, await queries.list_confirmations(tx, principal, window, child.id)
+    )
 
 
 @router.get("/confirmations/{confirmation_id}")
@@ -87,11 +90,13 @@ async def read_confirmation(
     principal: Reads, found: InPath, tx: Transaction
 ) -> Shown[schemas.Confirmation]:
     """Read a confirmation."""
+    await keys.of_rows(tx, [found])
     confirmation = queries.confirmation_of(tx, principal, found)
     return _shown(confirmation, [confirmation])
 
 
-def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.Confirmation]]:
+async def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.Confirmation]]:
+    await keys.of_rows(tx, page.rows)
     answer = page.shown(lambda row: queries.confirmation_of(tx, principal, row))
     return _shown(answer, answer["items"])
 

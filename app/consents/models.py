@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field
 
 from app.children.below import BelowChild, below_child
-from app.core.data import retention
+from app.core.data import retention, sealed
 from app.core.data.columns import Instant, one_of
 
 GIVER: Final = "consents.giver"
@@ -104,3 +104,4 @@ class Consent(BelowChild, table=True):
 
 
 retention.for_ever("notices", "that it was told is to be shown (PIP-17)")
+sealed.below_child("consents", {"giver_sealed": GIVER, "withdrawer_sealed": WITHDRAWER})

@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.children import child_keys
 from app.children.queries import ChildRef
 from app.children.rules import age_on
 from app.consents import grounds, schemas
@@ -15,6 +16,8 @@ from app.consents.acts import ACTS
 from app.consents.events import ConsentGiven, ConsentWithdrawn
 from app.consents.grounds import Basis
 from app.consents.models import GIVER, WITHDRAWER, Form, Party
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
@@ -106,11 +109,12 @@ async def record_consent(
     day = _day_of("#/given_on", new.given_on, tx.today)
     born = await tx.connection.fetchval(_HOLD, child.id, child.home_county)
     _check(new.given_by, new, born, day, "#/given_by")
-    consent_id = new_id()
+    consent_id, of = new_id(), of_child(child.id)
+    await keys.load(tx, [of], child.home_county)
     row = await tx.connection.fetchrow(
         _GIVE,
         *(child.id, child.home_county, consent_id, new.collection, new.text_version, new.given_by),
-        tx.keyring.seal(GIVER, consent_id, _person(new)),
+        tx.keyring.seal(GIVER, consent_id, _person(new), of),
         *(new.form, day, principal.agency_id, principal.subject, tx.now),
     )
     if row is None:
@@ -141,10 +145,11 @@ async def withdraw_consent(
     ACTS["withdrawConsent"].require(principal, row, tx.today)
     day = _day_of("#/withdrawn_on", said.withdrawn_on, tx.today)
     _check(said.withdrawn_by, said, None, day, "#/withdrawn_by")
+    of = await child_keys.of(tx, row)
     now = await tx.connection.fetchrow(
         _WITHDRAW,
         *(row["id"], row["home_county"], said.withdrawn_by),
-        tx.keyring.seal(WITHDRAWER, row["id"], _person(said)),
+        tx.keyring.seal(WITHDRAWER, row["id"], _person(said), of),
         *(said.form, day, principal.subject, tx.now),
     )
     await events.publish(tx, ConsentWithdrawn(**_about(now)))

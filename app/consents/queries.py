@@ -14,6 +14,7 @@ from app.children import queries as children
 from app.consents import grounds, schemas
 from app.consents.acts import ACTS
 from app.consents.models import GIVER, WITHDRAWER
+from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
 from app.core.http import paging
 from app.policy import laws
@@ -113,7 +114,10 @@ def consent_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.
     """Read a row as the caller is shown it."""
 
     def person(place: str, sealed: bytes) -> schemas.Person:
-        return schemas.Person(**orjson.loads(tx.keyring.unseal(place, row["id"], sealed)))
+        try:
+            return schemas.Person(**orjson.loads(tx.keyring.unseal(place, row["id"], sealed)))
+        except Erased:
+            return schemas.Person(name=ERASED, relation=None)
 
     withdrawal = None
     if row["withdrawn_on"] is not None:

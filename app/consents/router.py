@@ -12,6 +12,7 @@ from app.children.deps import ChildInPath
 from app.consents import operations, queries, schemas
 from app.consents.acts import ACTS, ConsentWithdrawnAlready
 from app.consents.area import AREA, READ, WRITE
+from app.core.data import keys
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
@@ -73,6 +74,7 @@ async def record_consent(
 ) -> Shown[schemas.Consent]:
     """Record a consent to what takes one. What rests on law takes none."""
     row = await operations.record_consent(tx, principal, child, new)
+    await keys.of_rows(tx, [row])
     consent = queries.consent_of(tx, principal, row)
     return _consents(consent, [consent], subject=child.id)
 
@@ -83,6 +85,7 @@ async def list_child_consents(
 ) -> Shown[Page[schemas.Consent]]:
     """List the consents that concern a child, latest first, those withdrawn too."""
     page = await queries.list_consents(tx, principal, window, child.id, act)
+    await keys.of_rows(tx, page.rows)
     answer = page.shown(lambda row: queries.consent_of(tx, principal, row))
     return _consents(answer, answer["items"], children=[child.id])
 
@@ -100,6 +103,7 @@ async def withdraw_consent(
 ) -> Shown[schemas.Consent]:
     """Withdraw a consent: what rests on it stops, and nothing that rests on law does."""
     row = await operations.withdraw_consent(tx, principal, found, said, if_match=if_match)
+    await keys.of_rows(tx, [row])
     consent = queries.consent_of(tx, principal, row)
     return _consents(consent, [consent])
 

@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
-from app.core.data import retention, rls
+from app.core.data import retention, rls, sealed
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 from app.webhooks.models import keep_while
@@ -320,3 +320,10 @@ for _table in (
     "dropout_written_reports",
 ):
     retention.for_ever(_table, "the register of who left school, and what was done (EDU-02)")
+for _table, _column in (
+    ("dropout_persuasions", "note_sealed"),
+    ("dropout_written_reports", "summary_sealed"),
+    ("dropout_measures", "note_sealed"),
+    ("dropout_alert_steps", "note_sealed"),
+):
+    sealed.below_child(_table, sealed.named(_table, _column))

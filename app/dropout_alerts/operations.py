@@ -12,7 +12,8 @@ from sqlmodel import SQLModel, col, select
 from app.access.principal import Principal
 from app.attendance import presence
 from app.attendance.events import PresenceVerified
-from app.core.data import sql
+from app.core.data import keys, sql
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
@@ -37,7 +38,7 @@ async def record_persuasion(
     ACTS["recordPersuasion"].require(principal, alert.model_dump(), tx.today)
     by = {"recorded_by": principal.subject, "recorded_at": tx.now}
     by["persuaded_on"], by["stated_on"] = _counted(tx, alert, new.persuaded_on)
-    _keep(tx, alert, models.Persuasion, new, "note", **by)
+    await _keep(tx, alert, models.Persuasion, new, "note", **by)
     about = events.about(alert.model_dump())
     announced: list[spine.Event] = [
         events.PersuasionRecorded(**about, persuaded_on=by["persuaded_on"])
@@ -67,7 +68,7 @@ async def record_parent_contact(
     ACTS["recordParentContact"].require(principal, alert.model_dump(), tx.today)
     by: dict[str, Any] = {"kind": "spoken", "taken_by": principal.subject, "taken_at": tx.now}
     by["spoken_on"], by["stated_on"] = _counted(tx, alert, new.spoken_on)
-    _keep(tx, alert, models.AlertStep, new, "note", **by)
+    await _keep(tx, alert, models.AlertStep, new, "note", **by)
     spoken = events.ParentsSpokenTo(**events.about(alert.model_dump()), spoken_on=by["spoken_on"])
     await _changed(tx, alert, spoken)
 
@@ -84,7 +85,7 @@ async def enter_in_register(
     check_version(alert.version, if_match)
     ACTS["enterInRegister"].require(principal, alert.model_dump(), tx.today)
     by = {"kind": "entered", "taken_by": principal.subject, "taken_at": tx.now}
-    _keep(tx, alert, models.AlertStep, new, "note", **by)
+    await _keep(tx, alert, models.AlertStep, new, "note", **by)
     announced = [*_register(tx, alert), *_enter(alert, new)]
     if alert.state == "absent":
         alert.state = "registered"
@@ -124,7 +125,7 @@ async def send_written_report(
     alert.addressed = list(addressees.values())
     await spread(tx, alert.model_dump())
     by = {"sent_by": principal.subject, "sent_at": tx.now}
-    _keep(tx, alert, models.WrittenReport, new, "summary", **by)
+    await _keep(tx, alert, models.WrittenReport, new, "summary", **by)
     for kind, agency_id in addressees.items():
         receipt = models.ReportReceipt(**_about(alert), agency_id=agency_id, kind=kind)
         tx.session.add(receipt)
@@ -177,7 +178,7 @@ async def order_measure(
     ACTS["orderMeasure"].require(principal, alert.model_dump(), tx.today)
     by: dict[str, Any] = {"agency_id": principal.agency_id, "ordered_by": principal.subject}
     by["ordered_on"], by["stated_on"] = _counted(tx, alert, new.ordered_on)
-    _keep(tx, alert, models.Measure, new, "note", **by, recorded_at=tx.now)
+    await _keep(tx, alert, models.Measure, new, "note", **by, recorded_at=tx.now)
     alert.state = "measures"
     ordered = events.MeasureOrdered(
         **events.about(alert.model_dump()), agency_id=principal.agency_id
@@ -259,7 +260,7 @@ async def settle_doubt(
     check_version(alert.version, if_match)
     ACTS["settleDoubt"].require(principal, alert.model_dump(), tx.today)
     by = {"kind": "doubt_settled", "taken_by": principal.subject, "taken_at": tx.now}
-    _keep(tx, alert, models.AlertStep, new, "note", **by, unexcused_days=alert.unexcused_days)
+    await _keep(tx, alert, models.AlertStep, new, "note", **by, unexcused_days=alert.unexcused_days)
     alert.doubt = None
     about = events.about(alert.model_dump())
     announced: list[spine.Event] = [events.DoubtSettled(**about, decision=new.decision)]
@@ -342,14 +343,16 @@ def _about(alert: models.DropoutAlert) -> dict[str, Any]:
     }
 
 
-def _keep(
+async def _keep(
     tx: Tx, alert: models.DropoutAlert, table: type[SQLModel], new: Input, words: str, **by: Any
 ) -> None:
     """Add a row below an alert: what was said, its `words` sealed, and by whom."""
     row_id, said = new_id(), new.model_dump()
     text, column = said.pop(words), f"{words}_sealed"
     if text is not None:
-        said[column] = tx.keyring.seal(f"{table.__tablename__}.{column}", row_id, text)
+        of = of_child(alert.child_id)
+        await keys.load(tx, [of], alert.home_county)
+        said[column] = tx.keyring.seal(f"{table.__tablename__}.{column}", row_id, text, of)
     tx.session.add(table(**_about(alert), addressed=alert.addressed, id=row_id, **{**said, **by}))
 
 

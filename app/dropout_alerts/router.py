@@ -1,7 +1,7 @@
 """Read dropout alerts and take the steps from absence to return."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import asyncpg
 from fastapi import Depends, Query
@@ -11,7 +11,9 @@ from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter
+from app.core.data import keys
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.preconditions import IfMatch
@@ -236,10 +238,14 @@ def _wire(tx: Tx, principal: Principal, alert: Mapping[str, Any]) -> dict[str, A
 _PLAIN = tuple(schemas.DropoutAlert.model_fields.keys() - {"region_code", "permitted"})
 
 
+_SEALED_STEPS: Final = ("reports", "persuasions", "measures", "journal")
+
+
 async def _detail(
     tx: Tx, principal: Principal, alert: Mapping[str, Any]
 ) -> Shown[schemas.DropoutAlertDetail]:
     steps = await queries.steps(tx, alert["id"])
+    await keys.of_rows(tx, [row for kind in _SEALED_STEPS for row in steps[kind]])
     at_once = report_at_once(principal.region_code, tx.today)
     report = None
     if steps["reports"]:
@@ -268,5 +274,5 @@ async def _detail(
 def _unsealed(tx: Tx, place: str, row: dict[str, Any]) -> dict[str, Any]:
     column = place.partition(".")[2]
     sealed = row.pop(column)
-    text = None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+    text = None if sealed is None else text_of(tx.keyring, place, row["id"], sealed)
     return {**row, column.removesuffix("_sealed"): text}

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, retention, rls, sampling
+from app.core.data import distribution, hiding, retention, rls, sampling, sealed
 from app.core.data.columns import Instant, code_list
 
 REASON: Final = "duties.waiver_reason"
@@ -275,3 +275,4 @@ retention.unless(
     "the record of a duty tells to whom it was told",
     "EXISTS (SELECT FROM duties d WHERE d.id = k.subject_id)",
 )
+sealed.below_child("duties", {"waiver_reason_sealed": REASON})

@@ -12,8 +12,9 @@ from app.access.principal import Principal
 from app.agencies.queries import PostRef, lineage_in_sql
 from app.children.enrolments import class_key
 from app.core.clock import local_date, years_before
-from app.core.data import hiding
+from app.core.data import hiding, keys
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.data.sampling import Place
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -267,6 +268,7 @@ async def record_of(tx: Tx, principal: Principal, row: asyncpg.Record) -> schema
         local_date(min(row["opened_at"], row["due_at"] - timedelta(microseconds=1))),
     )
     held = [] if row["bearer_agency_id"] else held
+    await keys.of_rows(tx, [row])
     return schemas.DutyRecord.model_validate(
         {
             **duty_of(principal, row, tx.today).model_dump(),
@@ -290,7 +292,7 @@ async def _kept(tx: Tx, principal: Principal) -> list[UUID]:
 def _waiver(tx: Tx, row: asyncpg.Record) -> dict[str, Any] | None:
     if row["waiver_at"] is None:
         return None
-    reason = tx.keyring.unseal(REASON, row["id"], row["waiver_reason_sealed"])
+    reason = text_of(tx.keyring, REASON, row["id"], row["waiver_reason_sealed"])
     proposed = {"proposed_by": row["waiver_by"], "proposed_at": row["waiver_at"]}
     approved = {"approved_by": row["waived_by"], "approved_at": row["waived_at"]}
     return {"reason": reason, **proposed, **approved}

@@ -8,6 +8,7 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.agencies.queries import lineage_in_sql
+from app.children import child_keys
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
@@ -58,7 +59,8 @@ async def propose_waiver(
     NotWaivable, NothingOwed, PersonRequired, OwnDuty, WaiverProposed.
     """
     await _check(tx, principal, row, "proposeWaiver", if_match)
-    sealed = tx.keyring.seal(REASON, row["id"], new.reason)
+    of = None if row["child_id"] is None else await child_keys.of(tx, row)
+    sealed = tx.keyring.seal(REASON, row["id"], new.reason, of)
     by = (tx.now, principal.subject, principal.staff_id, sealed)
     return await _changed(tx, row, DutyWaiverProposed, _PROPOSE, *by)
 

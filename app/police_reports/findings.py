@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import orjson
-
+from app.core.data import keys
 from app.core.data.db import Tx
-from app.police_reports import models, rules
+from app.police_reports import models, queries, rules
 from app.police_reports.models import Step
 
 _WELL: Final = {
@@ -37,8 +36,9 @@ async def steps(tx: Tx, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     they were recorded; with the `kind` of who took it, and what was `said`.
     """
     journal = await tx.connection.fetch(_STEPS, report["id"])
+    await keys.of_rows(tx, journal)
     return [
-        {**step, "said": orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed))}
+        {**step, "said": queries.said_in(tx, models.DETAILS, step["id"], sealed)}
         for step in rules.counted(journal)
         if step["step"] != Step.IDENTIFICATION_WITHDRAWN and (sealed := step["details_sealed"])
     ]

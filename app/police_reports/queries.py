@@ -11,6 +11,8 @@ import orjson
 from app.access.acts import Act
 from app.access.principal import Principal
 from app.core.clock import local_date
+from app.core.data import keys
+from app.core.data.crypto import Erased, of_report
 from app.core.data.db import NATION, Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -18,6 +20,7 @@ from app.police_reports import models, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
 from app.police_reports.models import IN_HAND, Party, State, Step
+from app.police_reports.report_keys import KEY
 from app.police_reports.schemas.chain import DeliveryShown
 from app.police_reports.schemas.reporter import ReporterShown
 from app.police_reports.unread import names_who_reports
@@ -100,10 +103,14 @@ async def find(
 ) -> asyncpg.Record | None:
     """Find one report the caller has a part in; `lock` it for a change."""
     where = visible_reports(principal).add("r.id = {}", report_id)
-    return await tx.connection.fetchrow(
-        f"SELECT r.* FROM police_reports r WHERE {where}" + (" FOR UPDATE" if lock else ""),
+    row = await tx.connection.fetchrow(
+        f"SELECT r.*, {KEY} FROM police_reports r WHERE {where}"
+        + (" FOR UPDATE OF r" if lock else ""),
         *where.arguments,
     )
+    if row is not None:
+        keys.brought(tx.keyring, of_report(row["id"]), row)
+    return row
 
 
 async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
@@ -302,12 +309,21 @@ async def reporter(tx: Tx, report: asyncpg.Record) -> ReporterShown:
     sealed = await tx.connection.fetchval(
         "SELECT person_sealed FROM police_reporters WHERE report_id = $1", report["id"]
     )
+    await keys.of_values(tx, sealed)
     nobody = {"name": None, "phone": None, "position": None, "as_sent": None}
-    person = orjson.loads(tx.keyring.unseal(models.PERSON, report["id"], sealed)) if sealed else {}
+    person = said_in(tx, models.PERSON, report["id"], sealed)
     unnamed = person.keys() <= {"as_sent"} and not names_who_reports(person.get("as_sent"))
     return ReporterShown.model_validate(
         {"anonymous": unnamed, **nobody, **person, "agency_id": report["reporter_agency_id"]}
     )
+
+
+def said_in(tx: Tx, place: str, row: UUID, sealed: bytes | None) -> dict[str, Any]:
+    """Return what is sealed in a row of a report whose key is open; nothing if that was erased."""
+    try:
+        return orjson.loads(tx.keyring.unseal_bytes(place, row, sealed)) if sealed else {}
+    except Erased:
+        return {}
 
 
 _DELIVERIES = """

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
-
-import orjson
 
 from app.access.acts import permitted, permitted_by_two
 from app.access.principal import Principal
+from app.core.data import keys
+from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.police_reports import answered, models, omissions, queries, rules, schemas
 from app.police_reports.acts import ACTS
 from app.police_reports.models import Party, Step
+from app.police_reports.schemas.filing import Subject
 
 
 def references(principal: Principal, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,25 +67,23 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
     """Show a report with what the caller's part in it lets them read."""
     party = queries.party_of(principal, report)
     shown = rules.shows_report(party)
-    key = str(report["id"])
-    unseal = tx.keyring.unseal
+    key = report["id"]
     [report] = await queries.as_seen(tx, principal, [report])
     journal = await queries.steps(tx, principal, report)
+    await keys.of_rows(tx, [report, *journal])
     knows = rules.shows_details(party, Step.DISPOSED)
     return schemas.Report.model_validate(
         {
             **_summary_fields(tx, principal, report),
             "party": party.value,
             "came_by": report["came_by"] if rules.shows_reporter_agency(party) else None,
-            "subject": orjson.loads(unseal(models.SUBJECT, key, report["subject_sealed"]))
+            "subject": _UNKNOWN | queries.said_in(tx, models.SUBJECT, key, report["subject_sealed"])
             if shown
             else None,
-            "narrative": unseal(models.NARRATIVE, key, report["narrative_sealed"])
-            if shown
-            else None,
+            "narrative": _narrative(tx, report) if shown else None,
             "suspect_agency_id": report["suspect_agency_id"] if shown else None,
-            "as_sent": orjson.loads(unseal(models.AS_SENT, key, report["as_sent_sealed"]))
-            if shown and report["as_sent_sealed"]
+            "as_sent": queries.said_in(tx, models.AS_SENT, key, report["as_sent_sealed"]) or None
+            if shown
             else None,
             "visit_id": report["visit_id"] if shown else None,
             "joined": report["joined"][:50],
@@ -93,6 +92,16 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
             "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
         }
     )
+
+
+_UNKNOWN: Final = {**dict.fromkeys(Subject.model_fields), "sex": "unknown"}
+
+
+def _narrative(tx: Tx, report: Mapping[str, Any]) -> str:
+    try:
+        return tx.keyring.unseal(models.NARRATIVE, report["id"], report["narrative_sealed"])
+    except Erased:
+        return ERASED
 
 
 def _recorded(step: Mapping[str, Any]) -> tuple[datetime, UUID]:
@@ -106,7 +115,7 @@ def _details(tx: Tx, party: Party, step: Mapping[str, Any]) -> dict[str, Any] | 
     sealed = step["details_sealed"]
     told = {
         **step["codes"],
-        **(orjson.loads(tx.keyring.unseal(models.DETAILS, step["id"], sealed)) if sealed else {}),
+        **queries.said_in(tx, models.DETAILS, step["id"], sealed),
         "police_reference": step["reference"],
     }
     wanted = told.pop("help_wanted", None)

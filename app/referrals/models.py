@@ -13,9 +13,9 @@ from sqlmodel import Field
 
 from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
-from app.core.data import hiding, retention, rls
+from app.core.data import hiding, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
-from app.core.data.crypto import Keyring
+from app.core.data.crypto import Erased, Keyring
 from app.webhooks.models import keep_while
 
 NOTE: Final = "referrals.note"
@@ -173,7 +173,10 @@ class Referral(BelowChild, hiding.HiddenRow, table=True):
 def said(keyring: Keyring, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return all answers of a row, as they came."""
     sealed = row["said_sealed"]
-    return [] if sealed is None else list(orjson.loads(keyring.unseal(SAID, row["id"], sealed)))
+    try:
+        return [] if sealed is None else list(orjson.loads(keyring.unseal(SAID, row["id"], sealed)))
+    except Erased:
+        return []
 
 
 retention.unless(
@@ -196,4 +199,13 @@ retention.unless(
 keep_while(
     "the referral it tells of is open",
     "EXISTS (SELECT FROM referrals r WHERE r.state IN ('open', 'accepted') AND r.id = {})",
+)
+sealed.below_child(
+    "referrals",
+    {
+        "note_sealed": NOTE,
+        "answer_sealed": ANSWER,
+        "said_sealed": SAID,
+        "reason_sealed": REASON,
+    },
 )

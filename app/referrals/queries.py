@@ -9,8 +9,9 @@ import asyncpg
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
-from app.core.data import hiding
+from app.core.data import hiding, keys
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
@@ -97,6 +98,7 @@ async def shown(
             [row["child_id"] for row in rows],
         )
     children = {child["id"]: child for child in found}
+    await keys.of_rows(tx, rows)
     return [_shown(tx, principal, row, children[row["child_id"]]) for row in rows]
 
 
@@ -108,7 +110,7 @@ def _shown(
 
     def words(place: str, column: str) -> str | None:
         sealed = row[column] if told else None
-        return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+        return None if sealed is None else text_of(tx.keyring, place, row["id"], sealed)
 
     answer = None
     if row["answer"] is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field
 
 from app.children.below import BelowChild, below_child
-from app.core.data import rls
+from app.core.data import rls, sealed
 from app.core.data.columns import Instant, one_of
 
 ASKED: Final = "rights_requests.asked"
@@ -154,3 +154,6 @@ class RightsRequest(BelowChild, table=True):
     restriction_ended_at: datetime | None = Field(default=None, sa_type=Instant)
     restriction_ended_by: str | None = None
     version: int
+
+
+sealed.below_child("rights_requests", {"asked_sealed": ASKED, "answer_sealed": ANSWER})

@@ -1,6 +1,7 @@
 """Reads of requests about a child's data. Every one starts from `visible`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -12,7 +13,9 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
 from app.consents import grounds
+from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions import queries as regions
@@ -73,14 +76,16 @@ async def list_requests(
 
 
 def request_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.RightsRequest:
-    """Read a row, with what is sealed in it, as the caller is shown it."""
-    asked = orjson.loads(tx.keyring.unseal(ASKED, row["id"], row["asked_sealed"]))
+    """Read a row, with what is sealed in it (its key is open), as the caller is shown it."""
+    asked = {"name": ERASED, "relation": None, "contact": None, "words": ERASED}
+    with suppress(Erased):
+        asked = orjson.loads(tx.keyring.unseal(ASKED, row["id"], row["asked_sealed"]))
     answer = None
     if row["answered_at"] is not None:
         told = grounds.rights()
         answer = schemas.RightsAnswer(
             **{name: row[name] for name in ("outcome", "reason", "answered_at", "answered_by")},
-            words=tx.keyring.unseal(ANSWER, row["id"], row["answer_sealed"]),
+            words=text_of(tx.keyring, ANSWER, row["id"], row["answer_sealed"]),
             complain_to_zh=told.zh,
             complain_to_en=told.en,
         )

@@ -13,6 +13,7 @@ from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children.deps import ChildFilter, ChildInPath
 from app.core.clock import local_date
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged, Rows
@@ -68,7 +69,7 @@ async def file_rights_request(
     place owes an answer by `due_at`.
     """
     row = await filing.file_request(tx, principal, child, new)
-    return _one(tx, principal, row, subject=child.id)
+    return await _one(tx, principal, row, subject=child.id)
 
 
 @router.get("/children/{child_id}/rights-requests")
@@ -78,7 +79,7 @@ async def list_child_rights_requests(
     """List what was asked about a child's data, newest first."""
     filters = queries.Filters(child_id=child.id)
     page = await queries.list_requests(tx, principal, window, filters, act)
-    return _page(tx, principal, page, children=[child.id])
+    return await _page(tx, principal, page, children=[child.id])
 
 
 @router.get("/rights-requests")
@@ -98,7 +99,7 @@ async def list_rights_requests(
     """
     filters = queries.Filters(child_id, kind, state, overdue, region)
     page = await queries.list_requests(tx, principal, window, filters, act)
-    return _page(tx, principal, page)
+    return await _page(tx, principal, page)
 
 
 @router.get("/rights-requests/{request_id}")
@@ -106,7 +107,7 @@ async def read_rights_request(
     principal: Reads, found: InPath, tx: Transaction
 ) -> Shown[schemas.RightsRequest]:
     """Read a request as it stands."""
-    return _one(tx, principal, found)
+    return await _one(tx, principal, found)
 
 
 @router.post(
@@ -148,7 +149,7 @@ async def answer_rights_request(
         "agency_id": found["agency_id"],
         "agency_region": found["region_code"],
     }
-    return _one(tx, principal, row, about=about)
+    return await _one(tx, principal, row, about=about)
 
 
 @router.post("/rights-requests/{request_id}/cancellation", responses=documented(RightsRequestEnded))
@@ -158,7 +159,7 @@ async def cancel_rights_request(
     """Take a request back, as who asked wants it. Another person of civil affairs reviews it."""
     row = await filing.cancel_request(tx, principal, found, if_match=if_match)
     about = {"agency_id": found["agency_id"], "agency_region": found["region_code"]}
-    return _one(tx, principal, row, about=about)
+    return await _one(tx, principal, row, about=about)
 
 
 @router.post(
@@ -173,19 +174,21 @@ async def lift_restriction(
     """
     row = await restricting.lift_restriction(tx, principal, found, if_match=if_match)
     about = {"agency_id": found["agency_id"], "agency_region": row["region_code"]}
-    return _one(tx, principal, row, about=about)
+    return await _one(tx, principal, row, about=about)
 
 
-def _one(
+async def _one(
     tx: Tx, principal: Principal, row: asyncpg.Record, **more: Any
 ) -> Shown[schemas.RightsRequest]:
+    await keys.of_rows(tx, [row])
     shown = queries.request_of(tx, principal, row)
     return _shown(shown, [shown], **more)
 
 
-def _page(
+async def _page(
     tx: Tx, principal: Principal, page: Rows, **more: Any
 ) -> Shown[Page[schemas.RightsRequest]]:
+    await keys.of_rows(tx, page.rows)
     answer = page.shown(lambda row: queries.request_of(tx, principal, row))
     return _shown(answer, answer["items"], **more)
 

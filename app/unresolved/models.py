@@ -14,8 +14,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
+from app.core.data.crypto import Whose
 
 CLAIM: Final = "unresolved.claim_sealed"
 WORDS: Final = "unresolved.words_sealed"
@@ -269,4 +270,23 @@ retention.unless(
     "events",
     "the question it is about is open",
     "EXISTS (SELECT FROM unresolved u WHERE u.id = k.subject_id AND u.state = 'open')",
+)
+_WHOSE: Final = "(SELECT u.child_id FROM unresolved u WHERE u.id = t.unresolved_id)"
+sealed.below_child(
+    "unresolved",
+    {
+        "claim_sealed": CLAIM,
+        "first_claim_sealed": CLAIM,
+        "words_sealed": WORDS,
+        "dismissal_sealed": DISMISSAL,
+        "taken_back_sealed": TAKEN_BACK,
+        "answer_sealed": ANSWER,
+        "their_answer_sealed": THEIR_ANSWER,
+    },
+)
+sealed.under(
+    Whose.child,
+    "unresolved_evidence",
+    {"sent_sealed": SENT, "corrected_sealed": CORRECTED},
+    owner=_WHOSE,
 )

@@ -14,7 +14,8 @@ from app.access.principal import Principal
 from app.access.roles import role
 from app.agencies.queries import lineage_in_sql, serving_in_sql
 from app.core.clock import local_date
-from app.core.data import hiding
+from app.core.data import hiding, keys
+from app.core.data.crypto import Erased
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
@@ -250,35 +251,35 @@ async def evidence(
 ) -> list[asyncpg.Record]:
     """Return what was sent about a question, oldest first; only what still waits, if `waiting`."""
     found: list[asyncpg.Record] = await tx.connection.fetch(_EVIDENCE, unresolved_id, most, waiting)
+    await keys.of_rows(tx, found)
     return found
 
 
 def said(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was sent, as it was sent."""
-    sent: dict[str, Any] = orjson.loads(
-        tx.keyring.unseal_bytes(models.SENT, row["id"], row["sent_sealed"])
-    )
-    return sent
+    """Return what was sent, as it was sent; nothing, if that was erased. Its key is open."""
+    return _read(tx, models.SENT, row, "sent_sealed") or {}
 
 
 def corrected(tx: Tx, row: Mapping[str, Any]) -> list[Any]:
     """Return what something sent was corrected to, one after the other, while it was stored with a
     child from whom it was taken back.
     """
-    if row["corrected_sealed"] is None:
-        return []
-    sealed = tx.keyring.unseal_bytes(models.CORRECTED, row["id"], row["corrected_sealed"])
-    contents: list[Any] = orjson.loads(sealed)
-    return contents
+    return _read(tx, models.CORRECTED, row, "corrected_sealed") or []
 
 
 def claim_of(tx: Tx, row: Mapping[str, Any], column: str = "claim_sealed") -> dict[str, Any] | None:
     """Return whom a question is said to be about: `{"child_id"}` or `{"student"}`."""
+    claim: dict[str, Any] | None = _read(tx, models.CLAIM, row, column)
+    return claim
+
+
+def _read(tx: Tx, place: str, row: Mapping[str, Any], column: str) -> Any:
     if row[column] is None:
         return None
-    sealed = tx.keyring.unseal_bytes(models.CLAIM, row["id"], row[column])
-    claim: dict[str, Any] = orjson.loads(sealed)
-    return claim
+    try:
+        return orjson.loads(tx.keyring.unseal_bytes(place, row["id"], row[column]))
+    except Erased:
+        return None
 
 
 def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -322,7 +323,7 @@ def shown(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> dict[str, Any
 
 def _words(tx: Tx, place: str, row: Mapping[str, Any], column: str) -> str | None:
     sealed = row[column]
-    return None if sealed is None else tx.keyring.unseal(place, row["id"], sealed)
+    return None if sealed is None else keys.text_of(tx.keyring, place, row["id"], sealed)
 
 
 def _dismissal(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:

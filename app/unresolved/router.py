@@ -13,6 +13,7 @@ from app.access.deps import named_in_path, needs
 from app.access.principal import Principal
 from app.children import referred
 from app.children.deps import ChildNotFound
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
@@ -83,6 +84,7 @@ async def list_unresolved(
         region=region,
         act=act,
     )
+    await keys.of_rows(tx, page.rows)
     answer = page.shown(lambda row: queries.shown(tx, principal, row))
     return _shown(answer, answer["items"])
 
@@ -221,6 +223,7 @@ async def _detail(
     if row["kind"] == UnresolvedKind.referral:  # of which each office has a question of its own
         sent = await referred.submission(tx, principal, row["id"])
     rows = await queries.evidence(tx, row["id"], most=schemas.MOST_SHOWN, waiting=False)
+    await keys.of_rows(tx, [row])
     evidence = [queries.referred(sent)] if sent else [queries.waiting(tx, each) for each in rows]
     answer = {**queries.shown(tx, principal, row), "evidence": evidence}
     return _shown(answer, [answer], *also, sections=sent["sections"] if sent else ())

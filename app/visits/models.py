@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.children.below import Correctable, VersionBelow, below_child, versions_of
-from app.core.data import retention, sampling
+from app.core.data import retention, sampling, sealed
 from app.core.data.columns import Instant, code_list, one_of
 
 
@@ -137,4 +137,10 @@ retention.unless(
     "events",
     "the last word of what became of a finding",
     "k.wire_name IN ('visits.finding_looked_at', 'visits.finding_left_open')",
+)
+sealed.below_child("visits", sealed.named("visits", "words_sealed", "withdrawal_sealed"))
+sealed.below_child(
+    "visit_versions",
+    sealed.named("visit_versions", "snapshot_sealed"),
+    row="t.visit_id::text || '/' || t.version",
 )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.ids import standing_for
 from app.core.jobs import events as spine
@@ -49,6 +50,7 @@ async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
     await tx.connection.execute(_CHILD, about[0])
     kinds = (FindingLookedAt.wire_name, FindingLeftOpen.wire_name)
     visits = await tx.connection.fetch(_VISITS, *about, _DIRECTOR, *kinds)
+    await keys.of_rows(tx, visits)
     looking = [each for each in visits if _looks(tx, each)]
     said: list[spine.Event] = []
     for each in visits:

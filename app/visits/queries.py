@@ -11,6 +11,9 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
 from app.children import rows
+from app.children.child_keys import key_below
+from app.core.data import keys
+from app.core.data.crypto import Erased, of_child
 from app.core.data.db import Tx
 from app.core.data.sampling import Place
 from app.core.http import paging
@@ -23,7 +26,8 @@ WITHDRAWAL: Final = "visits.withdrawal_sealed"
 # Not a join: so it is looked up for the rows of the page, after they were sorted and cut.
 _VISITS: Final = (
     "SELECT v.*, (SELECT c.birth_date FROM children c"
-    " WHERE c.home_county = v.home_county AND c.id = v.child_id) AS birth_date FROM visits v"
+    " WHERE c.home_county = v.home_county AND c.id = v.child_id) AS birth_date,"
+    f" {key_below('v')} FROM visits v"
 )
 _LATEST: Final = paging.Order({"v.visited_on": date, "v.id": UUID}, descending=True)
 
@@ -56,12 +60,17 @@ async def list_visits(
 
 
 def words_of(tx: Tx, row: Any) -> dict[str, Any]:
-    """Return what is sealed in a row: `note`, `findings`, and `as_sent`, as far as there is any."""
+    """Return what is sealed in a row: `note`, `findings`, and `as_sent`, as far as there is any and
+    its child was not erased.
+    """
+    keys.brought(tx.keyring, of_child(row["child_id"]), row)
     if row["words_sealed"] is None:
         return {}
-    words: dict[str, Any] = orjson.loads(
-        tx.keyring.unseal_bytes(WORDS, row["id"], row["words_sealed"])
-    )
+    try:
+        raw = tx.keyring.unseal_bytes(WORDS, row["id"], row["words_sealed"])
+    except Erased:
+        return {}
+    words: dict[str, Any] = orjson.loads(raw)
     return words
 
 
@@ -142,7 +151,10 @@ async def as_made(
 
 def withdrawal(tx: Tx, row: Any) -> dict[str, Any]:
     """Return what was proposed: the `findings` that remain, and why, in `words`."""
-    sealed = tx.keyring.unseal_bytes(WITHDRAWAL, row["id"], row["withdrawal_sealed"])
+    try:
+        sealed = tx.keyring.unseal_bytes(WITHDRAWAL, row["id"], row["withdrawal_sealed"])
+    except Erased:
+        return {"findings": [], "words": "—"}
     said: dict[str, Any] = orjson.loads(sealed)
     return said
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, months, retention, rls
+from app.core.data import distribution, hiding, months, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -282,3 +282,8 @@ retention.unless(
     "a delivery of it is mandatory, or not done",
     _OF.format("event_id = k.id", _NEEDED.format("d")),
 )
+sealed.under_service(
+    "webhook_endpoints",
+    {"secret_sealed": SECRET_PLACE, "previous_secret_sealed": PREVIOUS_SECRET_PLACE},
+)
+sealed.under_service("webhook_attempts", {"response_sealed": RESPONSE_PLACE})

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from app.children import schemas
+from app.core.data import keys
 from app.core.data.db import SYSTEM
 
 VALUE = "AB"
@@ -37,12 +38,13 @@ async def test_takes_its_codes_only(open_file, director) -> None:
     assert answer.json()["errors"][0]["pointer"] == "#/health/blood_type"
 
 
-async def test_is_encrypted_at_rest(file, database, keyring) -> None:
+async def test_is_encrypted_at_rest(file, database) -> None:
     async with database.begin(SYSTEM) as tx:
         row = await tx.connection.fetchrow("SELECT * FROM children")
+        await keys.of_rows(tx, [row])
     assert "blood_type" not in row["health"]
     assert f'"{VALUE}"' not in str(dict(row))
-    sealed = keyring.unseal("children.health_sealed", row["id"], row["health_sealed"])
+    sealed = tx.keyring.unseal("children.health_sealed", row["id"], row["health_sealed"])
     assert orjson.loads(sealed)["blood_type"] == VALUE
 
 

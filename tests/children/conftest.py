@@ -5,6 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app.core.data import keys
+from app.core.data.crypto import Keyring, of_child
+from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_file
 from tests.regions.factories import some_regions
@@ -15,6 +18,7 @@ TOWNSHIP = 120119101000
 OTHER_TOWNSHIP_VILLAGE = 120119102201
 COUNTY = 120119000000
 OTHER_COUNTY_VILLAGE = 120118101201
+ONE = new_id()
 
 Open = Callable[..., Awaitable[httpx.Response]]
 
@@ -22,6 +26,14 @@ Open = Callable[..., Awaitable[httpx.Response]]
 @pytest.fixture(autouse=True)
 async def places(database) -> None:
     await some_regions(database, VILLAGE, SIBLING, OTHER_TOWNSHIP_VILLAGE, OTHER_COUNTY_VILLAGE)
+
+
+@pytest.fixture
+def ring() -> Keyring:
+    """Keys with that of the child ONE among them."""
+    made = Keyring.generate()
+    keys.make(made, of_child(ONE))
+    return made
 
 
 @pytest.fixture

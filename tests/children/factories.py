@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.children import below, names, naming
+from app.children import below, child_keys, names, naming
 from app.children.queries import ChildRef, ref_of
 from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
@@ -36,6 +36,7 @@ async def a_child(
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)
         child = ref_of(columns)
+        await child_keys.make(tx, child.home_county, child.id)
         await names.keep(tx, [(child, chosen["name"])])
     return child
 

@@ -9,6 +9,7 @@ import pytest
 from app.children import derivation, naming, operations, queries, rederiving
 from app.children.schemas import ChildChange
 from app.children.sections import File
+from app.core.data import keys
 from app.core.data.db import SYSTEM
 from app.core.http.preconditions import PreconditionFailed
 from app.core.jobs import queue
@@ -108,15 +109,18 @@ class TestChangesSections:
         again = await patch(director, file["id"], change, **{"idempotency-key": "k"})
         assert (first.status_code, again.content) == (200, first.content)
 
-    async def test_keeps_dated_facts(self, file, patch, director, database, keyring) -> None:
+    async def test_keeps_dated_facts(self, file, patch, director, database) -> None:
         change = {"guardianship": {"kind": "relatives", "since": "2026-10-01"}}
         await patch(director, file["id"], change)
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch(
                 "SELECT * FROM child_facts WHERE kind = 'guardianship' ORDER BY recorded_at, id"
             )
+            await keys.of_rows(tx, rows)
         values = [
-            orjson.loads(keyring.unseal("child_facts.value_sealed", row["id"], row["value_sealed"]))
+            orjson.loads(
+                tx.keyring.unseal("child_facts.value_sealed", row["id"], row["value_sealed"])
+            )
             for row in rows
         ]
         assert [value["kind"] for value in values] == ["grandparents", "relatives"]

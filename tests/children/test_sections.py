@@ -17,16 +17,14 @@ from app.children.models import Child
 from app.children.sections import CODELISTS, GROUP_OF_FILTER, SECTIONS, File, marks
 from app.children.sections.health import Health
 from app.children.sections.marks import BadField, Codes, Counted, FilteredBy, Part, PastDay, Section
+from app.core.data import keys
 from app.core.data.db import SYSTEM
 from app.core.data_files import Words
 from app.core.http.wire import Day, Line
-from app.core.ids import new_id
 from app.policy.codelists import Codelist, Entry
 from app.policy.codelists import codelists as lists_of_policy
-from tests.children.conftest import VILLAGE
+from tests.children.conftest import ONE, VILLAGE
 from tests.children.factories import RESIDENT_ID, a_child, a_file
-
-CHILD = new_id()
 
 PLAIN = {
     "identity": {
@@ -240,9 +238,9 @@ def with_marks(monkeypatch) -> Callable[[], None]:
     return change
 
 
-def test_an_unmarked_field_is_sealed_even_if_false(keyring, with_marks) -> None:
+def test_an_unmarked_field_is_sealed_even_if_false(ring, with_marks) -> None:
     with_marks()
-    row = sealing.keep(keyring, CHILD, "health", WithMarks(donor=False, seen=False))
+    row = sealing.keep(ring, ONE, "health", WithMarks(donor=False, seen=False))
     assert orjson.loads(row["health"]) == {
         "disability_type": None,
         "disability_grade": None,
@@ -250,25 +248,25 @@ def test_an_unmarked_field_is_sealed_even_if_false(keyring, with_marks) -> None:
         "notes": None,
     }
     assert b"donor" not in row["health_sealed"]
-    shown = sealing.show(keyring, {"id": CHILD, **row}, "health")
+    shown = sealing.show(ring, {"id": ONE, **row}, "health")
     assert (shown["donor"], shown["seen"]) == (False, False)
 
 
-def test_a_field_whose_mark_changed_is_read_from_where_the_row_has_it(keyring, with_marks) -> None:
+def test_a_field_whose_mark_changed_is_read_from_where_the_row_has_it(ring, with_marks) -> None:
     before = Health(status="chronic", notes="对样品过敏")
-    row = {"id": CHILD, **sealing.keep(keyring, CHILD, "health", before)}
+    row = {"id": ONE, **sealing.keep(ring, ONE, "health", before)}
     with_marks()
     assert "chronic" in row["health"]
-    shown = sealing.show(keyring, row, "health")
+    shown = sealing.show(ring, row, "health")
     assert (shown["status"], shown["notes"]) == ("chronic", "对样品过敏")
-    again = sealing.keep(keyring, CHILD, "health", WithMarks.model_validate(shown))
+    again = sealing.keep(ring, ONE, "health", WithMarks.model_validate(shown))
     assert "chronic" not in again["health"]
     assert "对样品过敏" in again["health"]
-    assert sealing.show(keyring, {"id": CHILD, **again}, "health") == shown
+    assert sealing.show(ring, {"id": ONE, **again}, "health") == shown
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # a canary fits no type
-def test_what_is_not_counted_is_in_no_plain_column(keyring) -> None:
+def test_what_is_not_counted_is_in_no_plain_column(ring) -> None:
     body = a_file(
         VILLAGE,
         external={"numbers": [{"system": "child_welfare", "number": "CANARY-2"}]},
@@ -281,7 +279,7 @@ def test_what_is_not_counted_is_in_no_plain_column(keyring) -> None:
         sealed = model.model_fields.keys() - PLAIN[section]
         untold = sealed - value.model_fields_set
         value = value.model_copy(update={name: f"CANARY-{name}" for name in untold})
-        kept = sealing.keep(keyring, CHILD, section, value)
+        kept = sealing.keep(ring, ONE, section, value)
         for name in sealed:
             secret = orjson.dumps(getattr(value, name), default=Part.model_dump)
             assert all(secret.decode() not in str(plain) for plain in kept.values())
@@ -339,14 +337,12 @@ STORED = {
 """A row as the first release stored it: what it kept plain, and what inside each sealed column."""
 
 
-async def test_a_row_of_the_first_release_is_read_and_changed(
-    client, database, keyring, township
-) -> None:
+async def test_a_row_of_the_first_release_is_read_and_changed(client, database, township) -> None:
     child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiaoyi")
     async with database.begin(SYSTEM) as tx:
         row = await tx.session.get_one(Child, (child.home_county, child.id))
         for column, value in STORED.items():
-            sealed = keyring.seal(f"children.{column}", child.id, orjson.dumps(value))
+            sealed = tx.keyring.seal(f"children.{column}", child.id, orjson.dumps(value))
             setattr(row, column, sealed if column.endswith("_sealed") else value)
     path = f"/v1/children/{child.id}"
     shown = (await client.get(path, headers=township.headers)).json()
@@ -370,7 +366,8 @@ async def test_a_row_of_the_first_release_is_read_and_changed(
         hardships = [{**each, "until": None} for each in STORED["welfare"]["hardships"]]
         welfare = {**STORED["welfare"], "hardships": hardships, "poor": False}
         assert row.welfare.items() >= welfare.items()
-        hidden = keyring.unseal("children.health_sealed", child.id, row.health_sealed)
+        await keys.of_values(tx, row.health_sealed)
+        hidden = tx.keyring.unseal("children.health_sealed", child.id, row.health_sealed)
     assert orjson.loads(hidden).items() >= STORED["health_sealed"].items()
 
 

@@ -26,7 +26,7 @@ from app.api import openapi
 from app.children import counting as of_children
 from app.children import names, tokens
 from app.core.data import db, migrations, months, versions
-from app.core.data.crypto import Keyring
+from app.core.data.crypto import Keyring, Owner
 from app.core.settings import Database, Environment, Settings
 from app.duties import counting as of_duties
 from app.embedded import postgres
@@ -116,7 +116,13 @@ WHERE relid::regclass::text ~ '_until_'
 class Unbound(Keyring):
     """Seals what may be unsealed anywhere: a copy is called otherwise than what it is a copy of."""
 
-    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:  # noqa: ARG002
+    def seal(
+        self,
+        place: str,  # noqa: ARG002
+        row: UUID | str,  # noqa: ARG002
+        plaintext: str | bytes,
+        of: Owner | None = None,  # noqa: ARG002  a copy has no key of its own
+    ) -> bytes:
         return Keyring.seal(self, "", "", plaintext)
 
     def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:  # noqa: ARG002

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.access.events import Verdict
-from app.core.data import distribution, hiding, retention, rls
+from app.core.data import distribution, hiding, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
 from app.core.ids import new_id
 
@@ -204,3 +204,8 @@ for _table in ("approvals", "reviews"):
     )
     retention.for_ever(_table, "who used which power, with whom, is proof (AUD-6)")
 rls.allow("same_persons", "SELECT, INSERT, UPDATE")
+sealed.under_service(
+    "approvals",
+    {"body_sealed": BODY, "reason_sealed": REASON, "decision_reason_sealed": DECISION_REASON},
+)
+sealed.under_service("reviews", {"reason_sealed": ALONE_REASON, "note_sealed": NOTE})

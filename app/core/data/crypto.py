@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Never, Self
+from typing import Any, Final, NamedTuple, Never, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -28,11 +29,22 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.core.problems import Problem
 
+SUITES: Final[Mapping[int, str]] = {
+    1: "AES-256-GCM under a data key of the file: its id (4 characters), nonce (12), ciphertext",
+    2: "X25519, HKDF-SHA256, AES-256-GCM to a key of the spool: its id (4), point (32), ciphertext",
+    3: "AES-256-SIV under a key made of a data key: its id (4), ciphertext",
+    4: "AES-256-GCM under a key of its own: whose (1), their id (16), nonce (12), ciphertext",
+}
+"""What the first byte of every sealed value says: how it was sealed, and how the rest is laid out.
+Another suite gets the next number; what was sealed before stays readable until it is sealed anew.
+"""
 _NONCE_BYTES = 12
 _KID_BYTES = 4
 _VERSION = b"\x01"
 _TO_PUBLIC = b"\x02"
 _ALIKE = b"\x03"
+_OWN = b"\x04"
+_OWNER_BYTES = 17
 _POINT_BYTES = 32
 _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
@@ -76,15 +88,66 @@ class _Withheld(Mapping[str, Any]):
 _WITHHELD: Final = _Withheld()
 
 
+class Erased(DecryptionRefused):
+    """Its key is no more: nobody reads this again."""
+
+
+ERASED: Final = "已删除 (erased)"
+"""What is shown where a text stood whose key is no more."""
+
+
+class KeyNotLoaded(LookupError):
+    """The transaction has not looked for the key that is named here (`keys.load`)."""
+
+
+class Whose(IntEnum):
+    """Who has keys of their own, as sealed values name them."""
+
+    child = 1
+    report = 2
+    reporter = 3
+
+
+class Owner(NamedTuple):
+    """Whose key: a child's, a report's, that of who made a report."""
+
+    whose: Whose
+    id: UUID
+
+    @property
+    def named(self) -> bytes:
+        return bytes([self.whose]) + self.id.bytes
+
+
+def of_child(child_id: UUID) -> Owner:
+    return Owner(Whose.child, child_id)
+
+
+def of_report(report_id: UUID) -> Owner:
+    return Owner(Whose.report, report_id)
+
+
+def of_reporter(report_id: UUID) -> Owner:
+    return Owner(Whose.reporter, report_id)
+
+
+def owner_of(envelope: bytes) -> Owner | None:
+    """Return whose key a sealed value names; None for one of the service's, or of no value."""
+    if envelope[:1] != _OWN or len(envelope) < 1 + _OWNER_BYTES:
+        return None
+    return Owner(Whose(envelope[1]), UUID(bytes=bytes(envelope[2 : 1 + _OWNER_BYTES])))
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The service's secret keys.
 
     `signing`: kid → PEM private key (P-256) for access tokens: the first signs, the others did.
     `coming`: those that sign next, and verify already.
-    `data`: kid (4 characters) → 32 byte AES key, newest first. `index`: kid → HMAC key of blind
-    indexes: the first makes them, all are asked. Whoever has one can test guesses of identity
-    numbers, so they live outside the database.
+    `data`: kid (4 characters) → 32 byte AES key, newest first; `coming_data`: that which seals
+    next, and opens already. `index`: kid → HMAC key of blind indexes: the first makes them, all
+    are asked. Whoever has one can test guesses of identity numbers, so they live outside the
+    database.
     `spool`: kid → X25519 public key, newest first, to which is sealed what waits to be worked off;
     `unspool`: kid → the private keys, which only who works it off needs.
     `lesser`: what follows from the index keys and stands in the database, in a process that has
@@ -98,6 +161,17 @@ class Keyring:
     unspool: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
     lesser: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    coming_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    opened: dict[bytes, AESGCM | bytes | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """The keys of children and reports that a transaction has looked for; empty: it was erased;
+    None: there is none yet.
+    """
+
+    def anew(self) -> Self:
+        """Return the same keys for another transaction, none of a child's among them."""
+        return replace(self, opened={})
 
     @classmethod
     def generate(cls) -> Self:
@@ -106,6 +180,7 @@ class Keyring:
             signing=_signing_key(),
             coming=_signing_key(),
             data=new_key(),
+            coming_data=new_key(),
             index=new_key(),
             spool=_public(unspool),
             unspool=unspool,
@@ -132,6 +207,7 @@ class Keyring:
         ring = cls(
             signing=raw["signing"],
             coming=raw.get("coming", {}),
+            coming_data=_bytes_of(raw.get("coming_data", {})),
             data=data,
             index=_bytes_of({OLD_INDEX: index} if isinstance(index, str) else index),
             spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
@@ -141,7 +217,7 @@ class Keyring:
             raise ValueError("the key file holds no signing, no data or no index key")
         if not ring.spool:
             raise ValueError("the key file holds no public key of the spool")
-        named = (ring.data, ring.index, ring.spool, ring.unspool)
+        named = (ring.data, ring.coming_data, ring.index, ring.spool, ring.unspool)
         if any(len(key) != 32 for each in named for key in each.values()):  # noqa: PLR2004
             raise ValueError("data, index and spool keys are 32 bytes, base64")
         if any(len(kid) != _KID_BYTES for each in named for kid in each):
@@ -157,6 +233,7 @@ class Keyring:
                 "signing": dict(self.signing),
                 "coming": dict(self.coming),
                 "data": _text_of(self.data),
+                "coming_data": _text_of(self.coming_data),
                 # So that programs of before read it, until there is a second.
                 "index": index[OLD_INDEX] if [*index] == [OLD_INDEX] else index,
                 "spool": _text_of(self.spool),
@@ -172,6 +249,14 @@ class Keyring:
         signed = dict([next(iter(self.signing.items()))]) if self.coming else self.signing
         return replace(self, signing={**self.coming, **signed}, coming=_signing_key())
 
+    def rotated_data(self) -> Self:
+        """Let the data key that was coming seal, if there was one; those of before open."""
+        return replace(self, data={**self.coming_data, **self.data}, coming_data=new_key())
+
+    def without_data(self, kid: str) -> Self:
+        """Drop a data key of before."""
+        return replace(self, data={name: key for name, key in self.data.items() if name != kid})
+
     def without(self, *kids: str) -> Self:
         """Drop keys of access tokens."""
         left = [
@@ -180,24 +265,53 @@ class Keyring:
         ]
         return replace(self, signing=left[0], coming=left[1])
 
-    def seal(self, place: str, row: UUID | str, plaintext: str | bytes) -> bytes:
-        """Encrypt for one column of one row. `place` is `table.column`; it is authenticated."""
-        kid, key = next(iter(self.data.items()))
-        nonce = os.urandom(_NONCE_BYTES)
+    def open(self, owner: Owner, place: str, wrapped: bytes | None) -> None:
+        """Keep a key for this transaction, as it is kept; None: there is none."""
+        key = wrapped and AESGCM(self.unseal_bytes(place, owner.id, wrapped))
+        self.opened[owner.named] = key
+
+    def seal(
+        self, place: str, row: UUID | str, plaintext: str | bytes, of: Owner | None = None
+    ) -> bytes:
+        """Encrypt for one column of one row. `place` is `table.column`; it is authenticated. `of`:
+        under whose key, which was looked for; who has none yet gets it under the service's. Raises
+        Erased, KeyNotLoaded.
+        """
         raw = plaintext.encode() if isinstance(plaintext, str) else plaintext
-        sealed = AESGCM(key).encrypt(nonce, raw, f"{place}/{row}".encode())
-        return _VERSION + kid.encode() + nonce + sealed
+        said, nonce = f"{place}/{row}".encode(), os.urandom(_NONCE_BYTES)
+        own = None if of is None else self._own(of.named)
+        if of is not None and own is not None:
+            if isinstance(own, bytes):
+                raise Erased(place)
+            return _OWN + of.named + nonce + own.encrypt(nonce, raw, said)
+        kid, key = next(iter(self.data.items()))
+        return _VERSION + kid.encode() + nonce + _cipher(key).encrypt(nonce, raw, said)
+
+    def _own(self, named: bytes) -> AESGCM | bytes | None:
+        try:
+            return self.opened[named]
+        except KeyError:
+            raise KeyNotLoaded(named.hex()) from None
 
     def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
-        """Decrypt what `seal` made for the same place and row; else DecryptionRefused."""
-        kid = envelope[1 : 1 + _KID_BYTES].decode(errors="replace")
-        key = self.data.get(kid)
-        if envelope[:1] != _VERSION or key is None:
+        """Decrypt what `seal` made for the same place and row; else DecryptionRefused. Raises
+        Erased, KeyNotLoaded.
+        """
+        cipher: AESGCM | bytes | None
+        if envelope[:1] == _OWN:
+            start = 1 + _OWNER_BYTES
+            if not (cipher := self._own(bytes(envelope[1:start]))):
+                raise Erased(place)
+        else:
+            start = 1 + _KID_BYTES
+            kid = envelope[1:start].decode(errors="replace")
+            key = self.data.get(kid) or self.coming_data.get(kid)
+            cipher = None if key is None or envelope[:1] != _VERSION else _cipher(key)
+        if not isinstance(cipher, AESGCM):
             raise DecryptionRefused(place)
-        start = 1 + _KID_BYTES
         nonce, sealed = envelope[start : start + _NONCE_BYTES], envelope[start + _NONCE_BYTES :]
         try:
-            return AESGCM(key).decrypt(nonce, sealed, f"{place}/{row}".encode())
+            return cipher.decrypt(nonce, sealed, f"{place}/{row}".encode())
         except (InvalidTag, ValueError):  # ValueError: cut short
             raise DecryptionRefused(place) from None
 
@@ -214,7 +328,8 @@ class Keyring:
     def unseal_alike(self, context: str, envelope: bytes) -> bytes:
         """Decrypt what `seal_alike` made in the same context; else DecryptionRefused."""
         start = 1 + _KID_BYTES
-        key = self.data.get(envelope[1:start].decode(errors="replace"))
+        kid = envelope[1:start].decode(errors="replace")
+        key = self.data.get(kid) or self.coming_data.get(kid)
         if envelope[:1] != _ALIKE or key is None:
             raise DecryptionRefused(context)
         try:
@@ -306,6 +421,11 @@ def _signer(pem: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise ValueError("signing keys are P-256")
     return key
+
+
+@cache
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 @cache

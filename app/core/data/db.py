@@ -176,7 +176,7 @@ class Tx:
     @asynccontextmanager
     async def taken_back(self) -> AsyncIterator[None]:
         """Try something: of all that is done inside nothing stays."""
-        session, wakes = self._session, {*self.wakes}
+        session, wakes, opened = self._session, {*self.wakes}, {*self.keyring.opened}
         self._session = None  # what it is told of rows is not true afterwards
         block = self.connection.transaction()
         await block.start()
@@ -185,6 +185,8 @@ class Tx:
         finally:
             await block.rollback()
             self._session, self.wakes = session, wakes
+            for made in self.keyring.opened.keys() - opened:
+                del self.keyring.opened[made]
 
     async def witnessed(self, seen: Any, after: "Tx | None" = None) -> None:
         """Have it recorded what was shown, or refused: then in a transaction `after` this one."""
@@ -273,7 +275,7 @@ class Database:
         try:
             async with self.lane() as lane:
                 async with transaction(lane.raw):
-                    tx = Tx(lane.raw, self.clock(), self.keyring, self.recording, lane)
+                    tx = Tx(lane.raw, self.clock(), self.keyring.anew(), self.recording, lane)
                     if reach is not None:
                         await tx.reach(reach)
                     yield tx

@@ -22,7 +22,7 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.data import distribution, retention, rls
+from app.core.data import distribution, retention, rls, sealed
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -291,3 +291,6 @@ async def keep(tx: Tx, request: Request, response: Response, seen: Seen, *, rece
         *held[:3],
         _RECEIPT + packed if plain else tx.keyring.seal(_PLACE, held.place, packed),
     )
+
+
+sealed.under_service("idempotency_keys", {"answer": _PLACE}, days=30)

@@ -10,17 +10,16 @@ from typing import Any, Final
 from unicodedata import normalize
 from uuid import UUID
 
-import orjson
-
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
 from app.children import queries as children
 from app.children.queries import ChildRef
 from app.core.clock import local_date
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.core.text import canonical_name
-from app.police_reports import meaning, models, rules
+from app.police_reports import meaning, models, queries, rules
 from app.police_reports.area import FILE
 from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
@@ -182,6 +181,7 @@ async def carried_over(
     kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
     if "situation_unknown" not in before["doubts"]:
         return kept
+    await keys.of_rows(tx, [before])
     sent = unsealed(tx, before)
     others = dict.fromkeys([*sent.get("situations", ()), *said.as_sent.get("situations", ())])
     return replace(
@@ -192,10 +192,8 @@ async def carried_over(
 
 
 def unsealed(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return, by field, what of a stored report could not be followed."""
-    sealed = report["as_sent_sealed"]
-    said: dict[str, Any] = orjson.loads(tx.keyring.unseal(models.AS_SENT, report["id"], sealed))
-    return said
+    """Return, by field, what of a stored report, whose key is open, could not be followed."""
+    return queries.said_in(tx, models.AS_SENT, report["id"], report["as_sent_sealed"])
 
 
 async def _child(

@@ -11,7 +11,8 @@ import orjson
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
-from app.core.data.crypto import Keyring
+from app.core.data import keys, sql
+from app.core.data.crypto import Keyring, of_report, of_reporter
 from app.core.data.db import Tx
 from app.core.http.shown import Shown
 from app.core.jobs import events as spine
@@ -103,6 +104,10 @@ async def file_report(
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
+    made = {
+        "wrapped": keys.make(tx.keyring, of_report(report_id)),
+        "reporter_wrapped": keys.make(tx.keyring, of_reporter(report_id)),
+    }
     report = _report(tx, principal, new, report_id, said, content)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
@@ -116,7 +121,7 @@ async def file_report(
     if own:
         own_cases.take_on(tx, report, new)
     _keep_as_sent(tx, report, said, None if own else new.police_reference)
-    await _store(tx, report, _person(new))
+    await _store(tx, report, made, _person(new))
     if own:
         await own_cases.tell(tx, report)
         await relieve(tx, report.model_dump())
@@ -209,7 +214,9 @@ def _report(
         **new.model_dump(include=_AS_STATED),
         filed_at=tx.now,
         reporter_agency_id=principal.agency_id,
-        narrative_sealed=tx.keyring.seal(models.NARRATIVE, report_id, new.narrative),
+        narrative_sealed=tx.keyring.seal(
+            models.NARRATIVE, report_id, new.narrative, of_report(report_id)
+        ),
         subject_sealed=b"",
         content_index=content,
         routing="no_agency",
@@ -230,7 +237,8 @@ def _keep_as_sent(
         sent["unread"] = {**(sent.get("unread") or {}), "police_reference": number}
         report.doubts = [*dict.fromkeys([*report.doubts, "field_unread"])]
     if sent:
-        report.as_sent_sealed = tx.keyring.seal(models.AS_SENT, report.id, orjson.dumps(sent))
+        of, aside = of_report(report.id), orjson.dumps(sent)
+        report.as_sent_sealed = tx.keyring.seal(models.AS_SENT, report.id, aside, of)
 
 
 async def _sealed_subject(
@@ -244,7 +252,8 @@ async def _sealed_subject(
         stated["name"] = stated["name"] or file["name"]
         stated["birth_date"] = stated["birth_date"] or file["birth_date"].isoformat()
         stated["sex"] = file["sex"] if stated["sex"] == "unknown" else stated["sex"]
-    return tx.keyring.seal(models.SUBJECT, report_id, orjson.dumps(stated))
+    of = of_report(report_id)
+    return tx.keyring.seal(models.SUBJECT, report_id, orjson.dumps(stated), of)
 
 
 async def _put_on_its_way(
@@ -309,10 +318,18 @@ def _person(new: ReportCreate) -> dict[str, Any] | None:
     return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}
 
 
-async def _store(tx: Tx, report: models.PoliceReport, said: Mapping[str, Any] | None) -> None:
+async def _store(
+    tx: Tx,
+    report: models.PoliceReport,
+    made: Mapping[str, bytes],
+    said: Mapping[str, Any] | None,
+) -> None:
     await tx.add(report)
+    key = {"report_id": report.id, "home_county": report.home_county, **made}
+    await sql.insert(tx.connection, "report_keys", key)
     if said is not None:
-        person = tx.keyring.seal(models.PERSON, report.id, orjson.dumps(said))
+        of = of_reporter(report.id)
+        person = tx.keyring.seal(models.PERSON, report.id, orjson.dumps(said), of)
         await tx.add(
             models.PoliceReporter(
                 report_id=report.id, home_county=report.home_county, person_sealed=person

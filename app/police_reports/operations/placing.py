@@ -3,6 +3,7 @@
 from typing import Final
 from uuid import UUID
 
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.police_reports.operations.claims import code_in, unsealed
 from app.police_reports.operations.standing import change
@@ -30,6 +31,7 @@ async def place_again(tx: Tx, lo: int, hi: int, after: UUID) -> UUID | None:
     above = set(lineage(lo)[1:])
     above |= set((await regions.current_of(tx, above, tx.today)).values())
     rows = await tx.connection.fetch(_UNPLACED, [*above], after, _AT_A_TIME)
+    await keys.of_rows(tx, rows)
     for report in rows:
         said = code_in(unsealed(tx, report).get("region_code"))
         if said is None or not lo <= said[0] < hi:

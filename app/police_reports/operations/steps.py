@@ -16,7 +16,8 @@ import orjson
 from pydantic import BaseModel
 
 from app.access.principal import Principal
-from app.core.data.crypto import Keyring
+from app.core.data import keys
+from app.core.data.crypto import Keyring, of_report
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
@@ -297,6 +298,9 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     known = {"id", moment, "police_reference", *deed.codes}
     told = deed.body.model_dump(mode="json", exclude=known, exclude_none=True)
     uncounted = {} if deed.counts else {"counted": False}
+    of = of_report(report["id"])
+    if told:
+        await keys.load(tx, [of], report["home_county"])
     row = models.PoliceReportStep(
         id=step_id,
         home_county=report["home_county"],
@@ -307,7 +311,7 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
         agency_id=principal.agency_id if principal else None,
         reference=deed.reference,
         codes=orjson.loads(orjson.dumps({**deed.codes, **uncounted}, default=str)),
-        details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told))
+        details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told), of)
         if told
         else None,
         content_index=_content(tx.keyring, deed.step, deed.body),

@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.children import child_keys
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
@@ -48,11 +49,12 @@ async def answer_referral(
     ACTS["answerReferral"].require(principal, row, tx.today)
     done_on = min(said.done_on or tx.today, tx.today)
     accepts = said.answer is ReferralOutcome.accepted
-    words = None if said.words is None else tx.keyring.seal(ANSWER, row["id"], said.words)
+    of = await child_keys.of(tx, row)
+    words = None if said.words is None else tx.keyring.seal(ANSWER, row["id"], said.words, of)
     before = models.said(tx.keyring, row)
     by = {"by": principal.subject, "agency_id": str(principal.agency_id), "at": tx.now}
     this = {**said.model_dump(mode="json"), **by, "as_sent": said.unread or None}
-    kept = tx.keyring.seal(models.SAID, row["id"], orjson.dumps([*before, this]))
+    kept = tx.keyring.seal(models.SAID, row["id"], orjson.dumps([*before, this]), of)
     found = sorted({*row["found"], *said.found})
     now = await tx.connection.fetchrow(
         _ANSWER,
@@ -96,7 +98,8 @@ async def cancel_referral(
     """
     check_version(row["version"], if_match)
     ACTS["cancelReferral"].require(principal, row, tx.today)
-    reason = tx.keyring.seal(REASON, row["id"], said.reason)
+    of = await child_keys.of(tx, row)
+    reason = tx.keyring.seal(REASON, row["id"], said.reason, of)
     key = (row["id"], row["home_county"])
     now = await tx.connection.fetchrow(_CANCEL, *key, reason, tx.now, principal.subject)
     await events.publish(tx, await about(tx, ReferralCancelled, now))

@@ -16,7 +16,10 @@ from app.children.queries import ChildRef
 from app.consents import grounds
 from app.consents import queries as consents
 from app.core.clock import beginning
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.keys import text_of
 from app.core.ids import new_id
 from app.core.jobs import events
 from app.core.problems import FieldError, Problem
@@ -116,9 +119,11 @@ async def _sent_before(tx: Tx, child: ChildRef, asked: Asked, by: str) -> asyncp
     [receiver] = await receivers(tx, lives, [one], ())
     today = (child.id, child.home_county, beginning(tx.today), by)
     to = (asked.from_id, asked.to_kind, receiver["id"], sorted(asked.needs))
-    for row in await tx.connection.fetch(_SENT, *today, *to):
+    rows = await tx.connection.fetch(_SENT, *today, *to)
+    await keys.of_rows(tx, rows)
+    for row in rows:
         sealed = row["note_sealed"]
-        if asked.note == (sealed and tx.keyring.unseal(NOTE, row["id"], sealed)):
+        if asked.note == (sealed and text_of(tx.keyring, NOTE, row["id"], sealed)):
             return row
     return None
 
@@ -228,7 +233,10 @@ async def refer(
     plain = [{"to_kind": a.to_kind, "to_id": a.to_id, "from_id": a.from_id} for a in asked]
     found = await receivers(tx, child, plain, not_to)
     told = [None if a.told_to is None else " ".join(map(str, a.told_to)) for a in asked]
-    notes = [None if a.note is None else tx.keyring.seal(NOTE, a.id, a.note) for a in asked]
+    of = of_child(child_id)
+    if any(each.note is not None for each in asked):
+        await keys.load(tx, [of], home_county)
+    notes = [None if a.note is None else tx.keyring.seal(NOTE, a.id, a.note, of) for a in asked]
     rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
         _REFER,
         *(child_id, home_county),

@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 
 from app.access.principal import Principal
+from app.children import child_keys
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.http.shown import json_of
@@ -74,10 +75,11 @@ async def answer_request(
     wants_copy = row["kind"] in {RightsKind.access, RightsKind.portability}
     if gives and wants_copy and row["copy_sha256"] is None:
         raise CopyNotMade
+    of = await child_keys.of(tx, row)
     now = await tx.connection.fetchrow(
         _ANSWER,
         *(row["id"], row["home_county"], said.outcome, said.reason),
-        tx.keyring.seal(ANSWER, row["id"], said.words),
+        tx.keyring.seal(ANSWER, row["id"], said.words, of),
         *(tx.now, principal.subject, principal.agency_id),
     )
     await events.publish(tx, RightsRequestAnswered(**about(now), outcome=said.outcome))

@@ -10,6 +10,8 @@ import orjson
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.clock import beginning
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
@@ -54,10 +56,12 @@ async def file_request(
     within = timedelta(days=_days(child.region_code, tx.today) + 1)
     request_id = new_id()
     asked = new.model_dump(include={"name", "relation", "contact", "words"})
+    of = of_child(child.id)
+    await keys.load(tx, [of], child.home_county)
     row = await tx.connection.fetchrow(
         _FILE,
         *(child.id, child.home_county, request_id, new.kind, new.asked_by, new.identity_check),
-        tx.keyring.seal(ASKED, request_id, orjson.dumps(asked)),
+        tx.keyring.seal(ASKED, request_id, orjson.dumps(asked), of),
         *(received_on, principal.agency_id, tx.now, principal.subject),
         beginning(received_on + within),
     )

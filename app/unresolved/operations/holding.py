@@ -14,6 +14,7 @@ import orjson
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
 from app.children import queries as children
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -245,6 +246,7 @@ async def kept_as(tx: Tx, principal: Principal, kind: UnresolvedKind, ref: str) 
         row = await tx.connection.fetchrow(_KEPT_AS, agencies, kind, ref, principal.agency_id)
     if row is None:
         return None
+    await keys.of_values(tx, row["sent_sealed"])
     sent = tx.keyring.unseal_bytes(models.SENT, row["id"], row["sent_sealed"])
     return KeptAs(row["id"], row["unresolved_id"], sent)
 

@@ -18,6 +18,7 @@ from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
 from app.core.clock import local_date
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.jobs import events as announcements
@@ -162,6 +163,7 @@ async def try_again(
     locked, the reach SYSTEM's.
     """
     pieces = await queries.evidence(tx, row["id"], most=None, waiting=True)
+    await keys.of_rows(tx, [row])
     found = await _found(tx, row, queries.claim_of(tx, row) or {}, pieces)
     first = queries.claim_of(tx, row, "first_claim_sealed")
     if len(found) < len(pieces) and first is not None:
@@ -242,6 +244,7 @@ async def _then(
 async def attach_to(tx: Tx, row: asyncpg.Record, child: ChildRef, by: str, words: str) -> None:
     """Store what waits with a child, for the reason given, in SYSTEM's reach. `row` is locked."""
     await _take(tx, row, child, await queries.evidence(tx, row["id"], most=None, waiting=True))
+    await keys.of_rows(tx, [row])
     claim = queries.claim_of(tx, row) or {}
     if claim.get("child_id"):
         # What its sender goes on sending under this id reaches the file at once.

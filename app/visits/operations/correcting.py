@@ -7,6 +7,7 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.visits import queries, rules, schemas
@@ -57,7 +58,8 @@ async def propose_withdrawal(
     """
     check_version(row["version"], if_match)
     ACTS["proposeWithdrawal"].require(principal, row, tx.today)
-    sealed = tx.keyring.seal(queries.WITHDRAWAL, row["id"], orjson.dumps(said.model_dump()))
+    of, words = of_child(row["child_id"]), orjson.dumps(said.model_dump())
+    sealed = tx.keyring.seal(queries.WITHDRAWAL, row["id"], words, of)
     place = (row["home_county"], row["id"])
     changed = await tx.connection.fetchrow(_PROPOSE, *place, principal.subject, tx.now, sealed)
     return queries.visit_of(tx, principal, {**changed, "birth_date": row["birth_date"]})

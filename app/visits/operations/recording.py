@@ -11,6 +11,8 @@ from app.access.principal import Principal
 from app.children import rows
 from app.children.queries import ChildRef
 from app.core.clock import local_date
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
@@ -20,7 +22,15 @@ from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
-from app.visits.operations.storing import NAMED, announce, as_piece, change, columns_of, digests
+from app.visits.operations.storing import (
+    NAMED,
+    announce,
+    as_piece,
+    change,
+    columns_of,
+    digests,
+    has_words,
+)
 from app.visits.schemas.recording import NO_ID, VisitCreate
 
 
@@ -112,7 +122,10 @@ _NO_DAY: Final = date(2199, 12, 31)
 
 
 async def _record(tx: Tx, principal: Principal, new: VisitCreate) -> Recorded:
-    values, piece = columns_of(tx, new, principal, tx.now), as_piece(new, tx.now)
+    of = of_child(new.child_id)
+    if has_words(new.model_dump(), new.unread):
+        of = await rows.keyed(tx, principal, new.child_id)
+    values, piece = columns_of(tx, new, principal, tx.now, of), as_piece(new, tx.now)
     put = await rows.put(
         tx,
         principal,
@@ -179,8 +192,10 @@ async def store_held(
     If another visit has its id, it is stored under the id `otherwise`: two agencies' phones may
     have made one id, and neither visit is lost.
     """
+    of = of_child(child.id)
+    await keys.load(tx, [of], child.home_county)
     for each in (new, new.model_copy(update={"id": otherwise})):
-        values = columns_of(tx, each, sender, received_at)
+        values = columns_of(tx, each, sender, received_at, of)
         dated = {**values, "received_at": received_at, "updated_at": received_at}
         put = await rows.put_below(tx, sender, "visits", child, dated, lived_in="visited_in")
         if put is not None and put.row is not None:

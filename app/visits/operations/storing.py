@@ -10,6 +10,7 @@ import orjson
 from app.access.principal import Principal
 from app.children import rows
 from app.core.clock import local_date
+from app.core.data.crypto import Owner, of_child
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.unresolved.operations import holding
@@ -21,8 +22,9 @@ CONTENT: Final = {*schemas.VisitContent.model_fields}
 
 
 def columns_of(
-    tx: Tx, new: VisitCreate, sender: Principal, received_at: datetime
+    tx: Tx, new: VisitCreate, sender: Principal, received_at: datetime, of: Owner
 ) -> dict[str, Any]:
+    """Return the columns of a visit. `of`: the child's key, which is open (`rows.keyed`)."""
     day = new.visited_on or local_date(received_at)
     said = {**new.model_dump(), "visited_on": day, "as_sent": new.unread or None}
     return {
@@ -31,7 +33,7 @@ def columns_of(
         "visitor": sender.staff_id,
         "content_mac": digest(tx, new),
         "recorded_at": new.recorded_at,
-        **_stored(tx, new.id, said),
+        **_stored(tx, new.id, said, of),
     }
 
 
@@ -69,7 +71,8 @@ async def change(
     before = queries.visit_of(tx, principal, row)
     named = "visited_on" in changes or queries.words_of(tx, row).get(NAMED)
     merged = {**before.model_dump(), NAMED: named, **changes}
-    values = {**_stored(tx, row["id"], merged), **columns}
+    of = of_child(row["child_id"])
+    values = {**_stored(tx, row["id"], merged, of), **columns}
     if not columns and row["withdrawal_confirmed_by"] is None:
         values |= dict.fromkeys(("withdrawal_by", "withdrawal_at", "withdrawal_sealed"))
     said = before.model_dump_json(include=CONTENT)
@@ -87,21 +90,27 @@ _PLAIN: Final = (
 )
 
 
-def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any], of: Owner) -> dict[str, Any]:
     """Return the columns of what a visit says, its words sealed apart from its codes."""
     codes = [{**finding} for finding in said["findings"]]
     words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
     if said["as_sent"]:
         words |= {"as_sent": said["as_sent"], NAMED: bool(said.get(NAMED))}
     sealed = None
-    if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
-        sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
+    if has_words(said, said["as_sent"]):
+        sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words), of)
     return {
         **{name: said[name] for name in _PLAIN},
         "abnormal": any(finding["abnormal"] for finding in codes),
         "findings": orjson.dumps(codes).decode(),
         "words_sealed": sealed,
     }
+
+
+def has_words(said: Mapping[str, Any], beside: Any) -> bool:
+    """Tell whether there is something to seal in what a visit says, with what is `beside` it."""
+    noted = (finding["note"] for finding in said["findings"])
+    return bool(said["note"] is not None or any(noted) or beside)
 
 
 async def announce(

@@ -10,6 +10,8 @@ import orjson
 from app.access.principal import Principal
 from app.children import queries as children
 from app.children import rows
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.jobs import events
 from app.visits import queries
@@ -63,6 +65,7 @@ async def take_back(
     """
     placed, found = [], []
     county = await children.opened_in(tx, child_id)
+    await keys.load(tx, [of_child(child_id)], county)
     those = (child_id, sender.agency_id, ids, called, county)
     for row in await tx.connection.fetch(_PLACED, *those):
         now = queries.visit_of(tx, sender, row).model_dump_json(include=CONTENT)

@@ -1,0 +1,112 @@
+"""`tonghu keys rotate-data | re-encrypt | drop`: what is sealed comes under other keys while the
+service runs.
+"""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from app import wiring
+from app.cli.console import fail, out
+from app.cli.keys import _File, _read, _write
+from app.core import startup
+from app.core.clock import utc_now
+from app.core.data import db, keys, resealing
+from app.core.jobs.queue import Begin
+from app.core.settings import Settings
+
+_PASSES: Final = 3
+"""What a process that began before goes on to seal as it was is found by the next pass."""
+
+
+def rotate_data(path: _File) -> None:
+    """Let the next data key seal, and make the one after it; those of before go on to open.
+
+    Restart all processes once they have this file: each opens already what the new key seals. Then
+    `re-encrypt`, and `drop` the key of before.
+    """
+    ring = _read(path)
+    first = not ring.coming_data
+    new = ring.rotated_data()
+    _write(path, new)
+    if first:
+        out.print("No data key was coming; one is now. Restart all processes, and rotate again.")
+        return
+    out.print(f"The data key {next(iter(new.data))} seals; {len(ring.data)} of before open.")
+
+
+def re_encrypt() -> None:
+    """Bring all that is sealed under the key it belongs under: that of its child or report, or the
+    newest data key. Stopped, it goes on where it was when it is run again.
+    """
+    wiring.load()
+    refused = asyncio.run(_as_owner(_re_encrypt))
+    if refused:
+        fail(f"{refused:,} values are opened by no key: is it the right file? See `keys check`.")
+
+
+async def _as_owner(work: Any) -> Any:
+    settings = Settings()
+    async with startup.reachable_database(settings) as addresses:
+        engine = db.open_engine(addresses.owner_url, settings.database)
+        database = db.Database(engine, startup.keyring(settings), utc_now)
+        try:
+            return await work(partial(database.begin, db.SYSTEM))
+        finally:
+            await database.close()
+
+
+async def _re_encrypt(begin: Begin) -> int:
+    for table in sorted({kept.table for kept in keys.KEPT.values()}):
+        await _through(begin, partial(resealing.make_keys, table=table), f"{table}: made")
+    refused = 0
+    for _ in range(_PASSES):
+        changed, refused = 0, 0
+        for each in resealing.in_order():
+            work = partial(resealing.seal_anew, table=each)
+            done, not_opened = await _through(begin, work, f"{each.table}: sealed anew")
+            changed, refused = changed + done, refused + not_opened
+        if not changed:
+            break
+    return refused
+
+
+async def _through(begin: Begin, work: Any, what: str) -> tuple[int, int]:
+    after, looked, changed, refused = None, 0, 0, 0
+    while True:
+        async with begin() as tx:
+            batch = await work(tx, after=after)
+        looked, changed = looked + batch.looked, changed + batch.changed
+        refused, after = refused + batch.refused, batch.last
+        if after is None:
+            break
+        out.print(f"{what} {changed:,} of {looked:,} rows so far")
+    if changed or refused:
+        out.print(f"{what} {changed:,} of {looked:,} rows")
+    return changed, refused
+
+
+def drop(
+    path: _File,
+    kid: Annotated[str, typer.Argument(help="Which, as `rotate-data` named it.")],
+) -> None:
+    """Drop a data key of before, once nothing is sealed under it."""
+    wiring.load()
+    ring = _read(Path(path))
+    if kid not in ring.data:
+        fail("There is no such data key.")
+    if kid == next(iter(ring.data)):
+        fail("This key seals: rotate-data first.")
+    found = asyncio.run(_as_owner(partial(_naming, kid=kid)))
+    if found:
+        fail(f"Sealed under it still: {', '.join(f'{n:,} of {t}' for t, n in found.items())}.")
+    _write(path, ring.without_data(kid))
+    out.print(f"{kid} is gone from {path}. Restart all processes; keep no copy but an archive's.")
+
+
+async def _naming(begin: Begin, kid: str) -> dict[str, int]:
+    async with begin() as tx:
+        return await resealing.naming(tx, kid)

@@ -1,0 +1,183 @@
+"""Sealing anew, in batches while all runs: keys are made for whoever has none, and what is under an
+old data key, or under the service's and not yet under the key of its child or report, is brought
+there. What is done is not done again, so that it may be stopped at any moment (ADR 63).
+
+Run as the owner of the tables: the app may not change most of what it has written.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlmodel import SQLModel
+
+from app.core.data import keys, sql
+from app.core.data.crypto import DecryptionRefused, Owner, Whose
+from app.core.data.db import Tx
+from app.core.data.sealed import TABLES, Sealed
+
+BATCH: Final = 2_000
+_UNSEEN: Final = "police_reporters"
+"""No job sees its rows (AZ-9): its owner does, in the middle of one transaction."""
+
+
+class Batch(NamedTuple):
+    """What became of some rows. `last`: the place of the last one looked at, None: no more follow.
+    `refused`: values that no key opens.
+    """
+
+    last: tuple[Any, ...] | None
+    looked: int
+    changed: int
+    refused: int = 0
+
+
+def in_order() -> list[Sealed]:
+    """Return what is sealed anew: first the keys themselves."""
+    own = {kept.table for kept in keys.KEPT.values()}
+    lasting = [each for each in TABLES.values() if each.days is None]
+    return sorted(lasting, key=lambda each: (each.table not in own, each.table))
+
+
+async def make_keys(tx: Tx, table: str, after: Sequence[Any] | None = None) -> Batch:
+    """Make the keys of those of the next rows that have none. `table`: where the keys are kept."""
+    kinds = {whose: kept for whose, kept in keys.KEPT.items() if kept.table == table}
+    kept = next(iter(kinds.values()))
+    key, above = _key(kept.of), "" if after is None else _above(_key(kept.of), 2)
+    rows = await tx.connection.fetch(
+        f"SELECT {_of('o', key)}, o.home_county AS county, o.id AS owner, k.{kept.column} AS has"
+        f" FROM (SELECT o.* FROM {kept.of} o{above} ORDER BY {_of('o', key)} LIMIT $1) AS o"
+        f" LEFT JOIN {table} k ON k.home_county = o.home_county AND k.{kept.column} = o.id"
+        f" ORDER BY {_of('o', key)}",
+        BATCH,
+        *(after or ()),
+    )
+    lacking = [row for row in rows if row["has"] is None]
+    for row in lacking:
+        made = {
+            each.wrapped: keys.make(tx.keyring, Owner(whose, row["owner"]))
+            for whose, each in kinds.items()
+        }
+        values = {kept.column: row["owner"], "home_county": row["county"], **made}
+        await sql.insert(tx.connection, table, values, unless_taken=True)
+    return Batch(_last(rows, key), len(rows), len(lacking))
+
+
+async def seal_anew(
+    tx: Tx, table: Sealed, after: Sequence[Any] | None = None, *, of: Owner | None = None
+) -> Batch:
+    """Seal anew what of the next rows is not sealed as it is to be. `of`: of this owner only."""
+    if table.table == _UNSEEN:
+        await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
+    key = _key(table.table)
+    rows = await tx.connection.fetch(
+        _select(table, key, after, of), BATCH, _service(tx), *([of.id] if of else after or ())
+    )
+    await keys.of_rows(tx, rows)
+    await keys.load(tx, _owners(table, rows))
+    changes, refused = [], 0
+    for row in rows:
+        said: list[Any] = [row[name] for name in key]
+        for column, place in table.places.items():
+            new = None
+            if row[column] is not None:
+                try:
+                    new = _anew(tx, table, place, row, row[column])
+                except DecryptionRefused:
+                    refused += 1
+            said += [row[column], new]
+        if any(said[len(key) + 1 :: 2]):
+            changes.append(said)
+    if changes:
+        await tx.connection.executemany(_update(table, key), changes)
+    if table.table == _UNSEEN:
+        await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
+    last = None if of else _last(rows, key)
+    return Batch(last, len(rows), len(changes), refused)
+
+
+async def naming(tx: Tx, kid: str) -> dict[str, int]:
+    """Count, by table, the rows in which something is sealed under a data key."""
+    found = {}
+    await tx.connection.execute("SET LOCAL statement_timeout = 0")
+    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
+    for table in TABLES.values():
+        named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
+        statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
+        if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
+            found[table.table] = number
+    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
+    return found
+
+
+def _anew(tx: Tx, table: Sealed, place: str, row: Mapping[str, Any], sealed: bytes) -> bytes:
+    raw = tx.keyring.unseal_bytes(place, row["row_name"], sealed)
+    of = _owner(table, row)
+    return tx.keyring.seal(place, row["row_name"], raw, of)
+
+
+def _owner(table: Sealed, row: Mapping[str, Any]) -> Owner | None:
+    if table.whose is None or row["owner"] is None:
+        return None
+    return Owner(table.whose, row["owner"])
+
+
+def _owners(table: Sealed, rows: Sequence[Mapping[str, Any]]) -> list[Owner]:
+    return [owner for row in rows if (owner := _owner(table, row)) is not None]
+
+
+def _service(tx: Tx) -> bytes:
+    """Return with what begins what is sealed under the newest data key."""
+    return b"\x01" + next(iter(tx.keyring.data)).encode()
+
+
+def _select(
+    table: Sealed, key: Sequence[str], after: Sequence[Any] | None, of: Owner | None
+) -> str:
+    """Select of the next rows the values that are to be sealed anew, null for the others."""
+    window = f" WHERE {table.owner} = $3" if of else "" if after is None else _above(key, 3, "t")
+    kept = keys.KEPT[table.whose or Whose.child]
+    whose = int(table.whose or 0)
+    values = ", ".join(
+        f"CASE WHEN substr(t.{each}, 1, length(w.want)) <> w.want AND t.{each} <> ''"
+        f" THEN t.{each} END AS {each}"
+        for each in table.places
+    )
+    limit = "" if of else " LIMIT $1"
+    return f"""
+SELECT {_of("t", key)}, {table.row} AS row_name, o.owner, {values}
+FROM (SELECT t.* FROM {table.table} t{window} ORDER BY {_of("t", key)}{limit}) AS t
+CROSS JOIN LATERAL (SELECT {table.owner} AS owner) AS o
+LEFT JOIN {kept.table} k ON k.{kept.column} = o.owner
+CROSS JOIN LATERAL (SELECT CASE WHEN k.{kept.wrapped} IS NULL THEN $2::bytea
+    WHEN k.{kept.wrapped} = '' THEN NULL
+    ELSE decode('04{whose:02x}', 'hex') || uuid_send(o.owner) END AS want) AS w
+WHERE $1::int > 0 ORDER BY {_of("t", key)}"""
+
+
+def _update(table: Sealed, key: Sequence[str]) -> str:
+    """Put what is sealed anew in the place of what was read, if that still stands there."""
+    first = len(key) + 1
+    changes = ", ".join(
+        f"{each} = CASE WHEN {each} = ${first + 2 * n} THEN coalesce(${first + 2 * n + 1}, {each})"
+        f" ELSE {each} END"
+        for n, each in enumerate(table.places)
+    )
+    which = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
+    return f"UPDATE {table.table} SET {changes} WHERE {which}"
+
+
+def _key(table: str) -> list[str]:
+    return [column.name for column in SQLModel.metadata.tables[table].primary_key.columns]
+
+
+def _of(alias: str, key: Sequence[str]) -> str:
+    return ", ".join(f"{alias}.{name}" for name in key)
+
+
+def _above(key: Sequence[str], first: int, alias: str = "o") -> str:
+    places = ", ".join(f"${first + n}" for n, _ in enumerate(key))
+    return f" WHERE ({_of(alias, key)}) > ({places})"
+
+
+def _last(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> tuple[Any, ...] | None:
+    return tuple(rows[-1][name] for name in key) if len(rows) == BATCH else None

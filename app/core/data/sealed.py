@@ -1,0 +1,53 @@
+"""Which columns hold what is sealed, declared beside the tables: under whose key, and for which
+place and row. What seals anew (`resealing`) reads it; a test finds the column nobody declared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.core.data.crypto import Whose
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Sealed columns of a table, each with the place that is authenticated.
+
+    `row`: SQL of the row's name, as it is authenticated. `whose`: kind of key, None for the
+    service's; `owner`: SQL of whose, null for the service's too. The table is `t` in both.
+    `days`: rows go by themselves after so many, and are not sealed anew.
+    """
+
+    table: str
+    places: Mapping[str, str]
+    whose: Whose | None = None
+    owner: str = "NULL::uuid"
+    row: str = "t.id::text"
+    days: int | None = None
+
+
+TABLES: Final[dict[str, Sealed]] = {}
+
+
+def under_service(
+    table: str, places: Mapping[str, str], *, row: str = "t.id::text", days: int | None = None
+) -> None:
+    """Say that columns are sealed under a data key of the file: they concern no one child."""
+    TABLES[table] = Sealed(table, places, row=row, days=days)
+
+
+def under(
+    whose: Whose, table: str, places: Mapping[str, str], *, owner: str, row: str = "t.id::text"
+) -> None:
+    """Say that columns are sealed under the key of a child or report that the row names."""
+    TABLES[table] = Sealed(table, places, whose, owner, row)
+
+
+def below_child(table: str, places: Mapping[str, str], *, row: str = "t.id::text") -> None:
+    """Say that columns of a table below the child are sealed under the child's key."""
+    under(Whose.child, table, places, owner="t.child_id", row=row)
+
+
+def named(table: str, *columns: str) -> dict[str, str]:
+    """Return the places of columns that are called as they are."""
+    return {column: f"{table}.{column}" for column in columns}

@@ -1,0 +1,67 @@
+"""Every column of bytes says what it holds: what is sealed, under whose key (docs/keys.md)."""
+
+import re
+from pathlib import Path
+
+from sqlalchemy import LargeBinary
+from sqlmodel import SQLModel
+
+from app.core.data import rls, sealed
+from app.core.data.crypto import SUITES, Whose
+from tests import schema  # noqa: F401  every table is known
+
+DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recovery|body)$")
+"""Columns that tell nothing, or what is told to anybody with the row: digests, and events' bodies."""
+OTHERS = {
+    ("attendance_batches", "answer"): "counts and ids of a receipt, packed",
+    ("spooled_reports", "sealed"): "to a key of the spool, till it is filed",
+}
+PAGE = Path("docs/keys.md").read_text()
+
+
+def of_bytes() -> set[tuple[str, str]]:
+    return {
+        (table.name, column.name)
+        for table in SQLModel.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, LargeBinary)
+    }
+
+
+def declared() -> set[tuple[str, str]]:
+    return {(each.table, column) for each in sealed.TABLES.values() for column in each.places}
+
+
+def test_a_sealed_column_is_declared() -> None:
+    unsaid = {
+        (table, column) for table, column in of_bytes() if not DIGESTS.search(column)
+    } - declared()
+    assert unsaid == OTHERS.keys()
+    assert declared() <= of_bytes()
+
+
+def test_what_concerns_a_child_is_under_its_key() -> None:
+    """A row that names a child and is sealed under the service's outlives the child's key."""
+    service = {each.table for each in sealed.TABLES.values() if each.whose is None}
+    named = {
+        table.name
+        for table in SQLModel.metadata.tables.values()
+        if "child_id" in table.columns and table.name in service
+    }
+    assert named == {"child_keys"}
+
+
+def test_the_page_names_each_suite_owner_and_column() -> None:
+    for number, how in SUITES.items():
+        assert f"| `0x{number:02x}` | {how.partition(':')[0]} |" in PAGE
+    for whose in Whose:
+        assert f"| {whose.value} | {whose.name} |" in PAGE
+    for table, each in sealed.TABLES.items():
+        assert f"`{table}`" in PAGE, table
+        for column in each.places:
+            assert f"`{column}`" in PAGE, (table, column)
+
+
+def test_tables_of_keys_may_be_changed_by_the_app_only_as_far_as_it_must() -> None:
+    assert rls.TABLES["child_keys"].privileges == "SELECT, INSERT, UPDATE"
+    assert "DELETE" not in rls.TABLES["report_keys"].privileges
