@@ -34,5 +34,11 @@ async def keep(url: str, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     for told in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(told, process.terminate)
-    if (status := await process.wait()) != 0:
+    try:
+        status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if status != 0:
         raise BackupRefused(f"{program.name} ended with status {status}.")
