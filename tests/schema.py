@@ -82,10 +82,11 @@ def declared() -> set[tuple[str, str, str | None]]:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """DSNs of one database, as the app role and as the owner."""
+    """DSNs of one database, as the app role, as the owner and as who makes backups."""
 
     app: str
     owner: str
+    backup: str
 
 
 def make(superuser_url: str, name: str) -> Urls:
@@ -97,7 +98,7 @@ def make(superuser_url: str, name: str) -> Urls:
 
 def bare(superuser_url: str, name: str) -> Urls:
     """Create a database without tables."""
-    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
+    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD, PASSWORD)
     return urls_of(superuser_url, name)
 
 
@@ -116,7 +117,9 @@ async def _create(superuser_url: str, name: str, template: str) -> None:
 def urls_of(superuser_url: str, name: str) -> Urls:
     """Write the DSNs of a database made by `postgres.bootstrap` with PASSWORD."""
     return Urls(
-        app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
+        app=_as(superuser_url, rls.APP_ROLE, name),
+        owner=_as(superuser_url, rls.OWNER_ROLE, name),
+        backup=_as(superuser_url, rls.BACKUP_ROLE, name),
     )
 
 

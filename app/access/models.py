@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, 
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, retention, rls, sealed
+from app.core.data import backups, distribution, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.ids import new_id
 
@@ -358,6 +358,20 @@ rls.protect(
     using=rls.case((rls.SYSTEM, "true"), (rls.own("agency_id"), "true"), (rls.IN_RANGE, "true")),
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+backups.leave_out(
+    "lives for minutes or days, and counts no more once everybody signs in anew",
+    *("authorization_codes", "refresh_tokens", "revocations", "used_assertions", "used_proofs"),
+    *("pushed_requests", "invitations", "device_codes", "sign_in_places"),
+)
+backups.once_restored(
+    "who was signed out since would be signed in again: everybody signs in anew",
+    "UPDATE sign_ins SET revoked_at = now() WHERE revoked_at IS NULL AND ends_at > now()",
+)
+for _table in ("invitations", "device_codes", "authorization_codes", "pushed_requests"):
+    backups.once_restored(
+        f"a code that was used since would count again: no {_table} stay",
+        f"DELETE FROM {_table}",
+    )
 retention.keep("reading_tallies", by="since")
 retention.keep("sign_ins", by="started_at")
 retention.unless(

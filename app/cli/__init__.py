@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from app import wiring
+from app.backup.programs import BackupRefused
 from app.cli.console import say
 from app.cli.serve import serve
 from app.core import processes, startup
@@ -17,7 +18,7 @@ from app.core.problems import Problem
 from app.embedded.postgres import EmbeddedDatabaseError
 
 _REFUSED = (
-    *(BadDataFile, EmbeddedDatabaseError),
+    *(BadDataFile, EmbeddedDatabaseError, BackupRefused),
     *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
     processes.ProcessesDie,
 )

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from app import worker as job_worker
 from app.children import rederiving
-from app.cli import data_keys, duties, keys, power, privacy, regions, retention
+from app.cli import backup, data_keys, duties, keys, power, privacy, regions, retention
 from app.cli.console import fail, in_transaction, out
 from app.cli.serve import serve
 from app.core import startup
@@ -40,6 +40,10 @@ app.add_typer(power.clients, name="clients")
 app.add_typer(power.staff, name="staff")
 app.add_typer(power.posts, name="posts")
 app.add_typer(power.approvals, name="approvals")
+app.command()(backup.backup)
+app.command()(backup.wal)
+app.command()(backup.restore)
+app.command()(backup.verify)
 app.command()(privacy.breach)
 app.command()(privacy.year)
 app.add_typer(regions.app, name="regions")

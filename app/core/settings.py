@@ -36,6 +36,8 @@ class Database(BaseModel):
     """DSN of the app role: not the owner of the tables, not superuser, not BYPASSRLS."""
     owner_url: SecretStr | None = None
     """DSN of the owner role, for migrations only."""
+    backup_url: SecretStr | None = None
+    """DSN of the role that sees every row and changes none, for backups only."""
     pool_size: int = Field(default=16, ge=6, le=200)
     """Connections of each process. Each lane has its share (`app.core.http.admission`)."""
     pool_timeout_seconds: float = Field(default=2.0, gt=0, le=10)

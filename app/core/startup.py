@@ -55,10 +55,13 @@ class OpenKeyFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddresses:
-    """DSNs of the app role (requests, jobs) and of the owner role (migrations)."""
+    """DSNs of the app role (requests, jobs), of the owner role (migrations) and of the backup role;
+    None: nobody said.
+    """
 
     app_url: str
     owner_url: str
+    backup_url: str | None
 
 
 @asynccontextmanager
@@ -67,12 +70,14 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
     configured = settings.database
     if configured.url is not None:
         owner = configured.owner_url or configured.url
-        yield DatabaseAddresses(configured.url.get_secret_value(), owner.get_secret_value())
+        backup = configured.backup_url.get_secret_value() if configured.backup_url else None
+        yield DatabaseAddresses(configured.url.get_secret_value(), owner.get_secret_value(), backup)
         return
     lease = await asyncio.to_thread(postgres.acquire, settings.data_dir / "postgres")
     watcher = asyncio.create_task(_keep(lease))
     try:
-        yield DatabaseAddresses(lease.server.app_url, lease.server.owner_url)
+        server = lease.server
+        yield DatabaseAddresses(server.app_url, server.owner_url, server.backup_url)
     finally:
         watcher.cancel()
         lease.close()

@@ -112,7 +112,7 @@ def _binaries_for(account: Account | None) -> Path:
     return copy / wheel.name / "pginstall" / "bin"
 
 
-def _account(cluster: Path) -> Account | None:
+def account_of(cluster: Path) -> Account | None:
     """Return whom to run `postgres` as: None for ourselves, else the owner of an old cluster."""
     if os.geteuid() != 0:  # pragma: no cover  whether by root depends on the machine
         return None
@@ -130,10 +130,23 @@ def _account(cluster: Path) -> Account | None:
 class Home:
     """The files of one embedded server, and the account that owns its cluster."""
 
-    def __init__(self, data_dir: Path, *, throwaway: bool) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        throwaway: bool,
+        binaries: Path | None = None,
+        more: tuple[str, ...] = (),
+    ) -> None:
+        """`binaries`: of another version than the one that comes along. `more`: settings of the
+        server, in which `{sockets}` stands for the folder of its socket.
+        """
         self.data_dir = data_dir
+        self.more = more
+        if binaries is not None:
+            self.binaries = binaries
         self.cluster = data_dir / "cluster"
-        self.account = _account(self.cluster)
+        self.account = account_of(self.cluster)
         self.identity = self._identity(throwaway=throwaway)
         self.sockets = self._sockets()
 
@@ -248,6 +261,7 @@ class Home:
 
     def _options(self, sockets: str) -> list[str]:
         settings = [*SETTINGS, f"unix_socket_directories={sockets}"]
+        settings += [each.format(sockets=sockets) for each in self.more]
         if self.identity["throwaway"]:
             settings += THROWAWAY_SETTINGS
         return [word for setting in settings for word in ("-c", setting)]

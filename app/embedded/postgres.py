@@ -11,6 +11,7 @@ shortly after the last lease ended, by `close()` or by the end of the process, h
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -34,7 +35,7 @@ DATABASE = "tonghu"
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
 BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
-BOOTSTRAPPED = "tonghu bootstrap 2"  # comment on a database whose bootstrap is complete
+BOOTSTRAPPED = "tonghu bootstrap 3"  # comment on a database whose bootstrap is complete
 BUILTIN_LOCALES_SINCE = (17,)  # PostgreSQL version
 APP_ROLE_SETTINGS = {
     "statement_timeout": "15s",
@@ -44,6 +45,12 @@ APP_ROLE_SETTINGS = {
     "jit": "off",
 }
 """What every connection of the app role begins with, also one that a pooler opens for it."""
+BACKUP_ROLE = """
+ALTER ROLE tonghu_backup BYPASSRLS REPLICATION;
+ALTER ROLE tonghu_backup SET default_transaction_read_only = on;
+GRANT pg_read_all_data TO tonghu_backup;
+"""
+"""Sees every row and copies the server's files; changes nothing."""
 
 
 class EmbeddedDatabaseError(Exception):
@@ -56,8 +63,9 @@ class Server:
 
     owner_url: str
     app_url: str
+    backup_url: str
     superuser_url: str
-    """Connects to the database `postgres`; the other two to `tonghu`."""
+    """Connects to the database `postgres`; the others to `tonghu`."""
 
 
 class Lease:
@@ -169,17 +177,27 @@ def passing(prefix: str) -> Iterator[Lease]:  # pragma: no cover  tests do, in a
                 fcntl.flock(lock, fcntl.LOCK_EX)  # held until the server has let go of its folder
 
 
-def bootstrap(superuser_url: str, database: str, owner_password: str, app_password: str) -> None:
+def bootstrap(
+    superuser_url: str,
+    database: str,
+    owner_password: str,
+    app_password: str,
+    backup_password: str | None = None,
+) -> None:
     """Make roles, database and extensions on any PostgreSQL 15-18; running it again is harmless.
 
     `tonghu_owner` owns the database and runs migrations; `tonghu_app` serves requests. Neither is
-    superuser or may bypass row-level security (requirements DB-1). `superuser_url` is a DSN of a
-    superuser for any other database of the server.
+    superuser or may bypass row-level security (requirements DB-1). `tonghu_backup`, if it gets a
+    password, sees every row and changes none. `superuser_url` is a DSN of a superuser for any other
+    database of the server.
 
     Raises EmbeddedDatabaseError when the database cannot index Chinese names, and what asyncpg
     raises when the server refuses.
     """
-    _run(_bootstrap(superuser_url, database, owner_password, app_password))
+    passwords = {"tonghu_owner": owner_password, "tonghu_app": app_password}
+    if backup_password is not None:
+        passwords["tonghu_backup"] = backup_password
+    _run(_bootstrap(superuser_url, database, passwords))
 
 
 # --- reaching the supervisor
@@ -275,8 +293,14 @@ def _server(identity: dict[str, Any], sockets: str) -> Server:
     return Server(
         owner_url=url("tonghu_owner", identity["owner"]),
         app_url=url("tonghu_app", identity["app"]),
+        backup_url=url("tonghu_backup", _backup_password(identity)),
         superuser_url=url("postgres", identity["superuser"], "postgres"),
     )
+
+
+def _backup_password(identity: dict[str, Any]) -> str:
+    """Make it of another one: a data folder of before has a file without it."""
+    return hashlib.sha256(f"backup {identity['superuser']}".encode()).hexdigest()
 
 
 # --- preparing a database
@@ -296,19 +320,24 @@ async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
             DATABASE,
         )
     if done != BOOTSTRAPPED:
-        await _bootstrap(server.superuser_url, DATABASE, identity["owner"], identity["app"])
+        passwords = {
+            "tonghu_owner": identity["owner"],
+            "tonghu_app": identity["app"],
+            "tonghu_backup": _backup_password(identity),
+        }
+        await _bootstrap(server.superuser_url, DATABASE, passwords)
 
 
-async def _bootstrap(
-    superuser_url: str, database: str, owner_password: str, app_password: str
-) -> None:
+async def _bootstrap(superuser_url: str, database: str, passwords: dict[str, str]) -> None:
     async with _connected(superuser_url) as admin:
         await admin.execute("SELECT pg_advisory_lock($1)", BOOTSTRAP_LOCK)  # until disconnected
         # A statement that fails is logged as it stands, and these hold passwords.
         await admin.execute("SET log_min_error_statement = panic")
         await admin.execute("SET log_statement = none")
-        await _make_role(admin, "tonghu_owner", owner_password)
-        await _make_role(admin, "tonghu_app", app_password)
+        for role, password in passwords.items():
+            await _make_role(admin, role, password)
+        if "tonghu_backup" in passwords:
+            await admin.execute(BACKUP_ROLE)
         for name, value in APP_ROLE_SETTINGS.items():
             await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
         await _make_database(admin, database)

@@ -25,6 +25,8 @@ SQLModel.metadata.naming_convention = {
 
 APP_ROLE = "tonghu_app"
 OWNER_ROLE = "tonghu_owner"
+BACKUP_ROLE = "tonghu_backup"
+"""Sees every row, changes none."""
 
 
 def _setting(name: str, kind: str) -> str:

@@ -22,7 +22,7 @@ from sqlmodel import Field, SQLModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.data import distribution, retention, rls, sealed
+from app.core.data import backups, distribution, retention, rls, sealed
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.sql import insert
@@ -94,6 +94,7 @@ rls.protect(
     using=f"caller = {rls.CALLER} OR {rls.SYSTEM}",
     privileges="SELECT, INSERT, UPDATE, DELETE",
 )
+backups.leave_out("an answer is remembered for thirty days", "idempotency_keys")
 retention.keep("idempotency_keys", by="created_at", along="created_at")
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as TableField
 from sqlmodel import SQLModel
 
-from app.core.data import distribution, retention, rls
+from app.core.data import backups, distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data_files import unknown
@@ -194,6 +194,14 @@ retention.unless(
     "events",
     "a job about it waits or is held",
     "k.id = ANY (ARRAY(SELECT (payload ->> 'event')::uuid FROM jobs WHERE payload ? 'event'))",
+)
+backups.once_restored(
+    "facts told since took the next numbers: those to come begin a million later",
+    "UPDATE subject_sequences SET last = last + 1000000",
+)
+backups.once_restored(
+    "who reads the feed may be further on than it is: it goes on a million places later",
+    "UPDATE event_feed SET last = last + 1000000",
 )
 retention.for_ever(
     "subject_sequences", "numbers of a subject that began anew would be taken for repetitions"
