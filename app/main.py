@@ -184,7 +184,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     operations = [getattr(each, "unique_id", OTHER) for each in iter_route_contexts(app.routes)]
     figures = Figures(operations)
     places = admission.places(settings.database.pool_size)
-    lanes = admission.Lanes(doors.lanes(app), places, figures.turn_away)
+    lanes = admission.Lanes(doors.lanes(app), places, figures)
     app.add_middleware(admission.Places, lanes=lanes)
     limits = Limits(
         body_bytes=settings.max_body_bytes, larger=dict.fromkeys(BATCHES, settings.max_batch_bytes)

@@ -14,9 +14,10 @@ import asyncpg
 import structlog
 
 from app import wiring
-from app.core import startup
+from app.core import logs, metrics, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM, Database
+from app.core.http import beside
 from app.core.jobs import runner
 from app.core.settings import Settings
 from app.webhooks import delivery, handing, key_sets
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     """Work until SIGTERM or SIGINT."""
+    logs.configure()
     wiring.load()
     settings = settings.model_copy(update={"database": settings.database.direct})
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -37,6 +39,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     async with (
         startup.reachable_database(settings) as addresses,
         startup.open_database(settings, clock, addresses=addresses, planned_anew=True) as database,
+        beside.answering(settings, partial(_figures, database, settings)) as port,
     ):
         connect = partial(
             asyncpg.connect,
@@ -46,7 +49,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
             server_settings=PLANNED_ANEW,
         )
         begin = partial(database.begin, SYSTEM)
-        log.info("worker.started")
+        log.info("worker.started", port=port)
         file = startup.key_file(settings, database)
         keys = _Keys(database)
         following = file and asyncio.create_task(file.follow(database, keys.changed))
@@ -98,3 +101,7 @@ class _Keys:
         await stop.wait()
         self._right.set()
         self.pause.set()
+
+
+async def _figures(database: Database, settings: Settings) -> bytes:
+    return await metrics.render(database, metrics.OfWorker(database), metrics.OfDisk(settings))

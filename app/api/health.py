@@ -1,7 +1,6 @@
 """Is it alive, is it ready, what does it count (REL-6, REL-7). Answers carry no detail."""
 
 import asyncio
-from ipaddress import ip_address
 from typing import NamedTuple
 
 import asyncpg
@@ -15,8 +14,7 @@ from app.core.data import months, versions
 from app.core.data.db import Database, TemporarilyUnavailable
 from app.core.data.replica import Replica
 from app.core.http import routing
-from app.core.problems import Problem
-from app.core.settings import Settings
+from app.core.problems import Cause, Problem
 
 log = structlog.get_logger("tonghu.health")
 DRAINING = asyncio.Event()
@@ -24,11 +22,12 @@ DRAINING = asyncio.Event()
 
 
 class _Look(NamedTuple):
-    """What was found. `reason`: why this is not ready; `last_month`: no month after this one has
-    partitions.
+    """What was found. `reason`: why this is not ready, for the log; `last_month`: no month after
+    this one has partitions.
     """
 
     reason: str | None
+    cause: Cause = Cause.other
     last_month: bool = False
 
 
@@ -57,10 +56,13 @@ async def readyz(request: Request) -> dict[str, str]:
     record, and has room for this month's. A replica that is away or behind is told of; its part is
     done without it. So is room that ends with this month.
     """
-    look = _Look("draining") if DRAINING.is_set() else await _asked_once(request.state.database)
+    drains = _Look("draining", Cause.draining)
+    look = drains if DRAINING.is_set() else await _asked_once(request.state.database)
     if look.reason is not None:
         log.warning("not ready", reason=look.reason)
-        raise NotReady(headers={"retry-after": "2"})
+        not_ready = NotReady(headers={"retry-after": "2"})
+        not_ready.cause = look.cause
+        raise not_ready
     replica: Replica | None = request.state.replica
     ready = {"status": "ready"} | ({"replica": replica.standing} if replica else {})
     if look.last_month:
@@ -84,33 +86,38 @@ async def _look(database: Database) -> _Look:
         async with asyncio.timeout(_DATABASE_SECONDS), database.begin() as tx:
             revision = await tx.connection.fetchval("SELECT version_num FROM alembic_version")
             ahead = await months.ahead(tx.connection, tx.now)
-    except (TemporarilyUnavailable, TimeoutError, OSError):
-        return _Look("database away")
+    except TemporarilyUnavailable as away:
+        return _Look("database away", away.cause)
+    except TimeoutError:
+        return _Look("database away", Cause.database_silent)
     except asyncpg.PostgresError:
-        return _Look("database not migrated")
-    if database.wrong_keys is not None:
-        return _Look("keys")
-    if await database.recording.is_away():
-        return _Look("audit")
+        return _Look("database not migrated", Cause.not_migrated)
     # One it doesn't know is of a later release, whose schema it runs on, so that a deploy may roll.
-    if revision is None or revision in versions.older():
-        return _Look("database of an older version")
-    return _Look("no room for this month" if ahead < 0 else None, last_month=ahead == 0)
+    is_older = revision is None or revision in versions.older()
+    if database.wrong_keys is not None:
+        look = _Look("keys", Cause.wrong_keys)
+    elif await database.recording.is_away():
+        look = _Look("audit", Cause.record_away)
+    elif is_older:
+        look = _Look("database of an older version", Cause.not_migrated)
+    elif ahead < 0:
+        look = _Look("no room for this month", Cause.no_month)
+    else:
+        look = _Look(None, last_month=ahead == 0)
+    return look
 
 
 def _may_scrape(request: Request) -> None:
-    settings: Settings = request.state.settings
+    host = request.client.host if request.client else ""
     direct = not any(name in request.headers for name in _FORWARDED)
-    try:
-        address = ip_address(request.client.host) if request.client else None
-    except ValueError:
-        address = None
-    if not (direct and address and any(address in net for net in settings.metrics_networks)):
+    if not (direct and request.state.settings.tells_figures(host)):
         raise NotFound
 
 
 @router.get("/metrics", dependencies=[Depends(_may_scrape)])
 async def read_metrics(request: Request) -> Response:
     """Write the figures of all processes of this start for Prometheus."""
-    text = await metrics.render(request.state.database, request.scope["figures"])
+    state = request.state
+    disk = metrics.OfDisk(state.settings)
+    text = await metrics.render(state.database, request.scope["figures"], disk)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

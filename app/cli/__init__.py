@@ -14,13 +14,14 @@ from app.cli.serve import serve
 from app.core import processes, startup
 from app.core.data.db import TemporarilyUnavailable
 from app.core.data_files import BadDataFile
+from app.core.http.beside import PortTaken
 from app.core.problems import Problem
 from app.embedded.postgres import EmbeddedDatabaseError
 
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError, BackupRefused),
     *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
-    processes.ProcessesDie,
+    *(processes.ProcessesDie, PortTaken),
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (

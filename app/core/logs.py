@@ -6,8 +6,10 @@ errors quote rows, parsers quote input.
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import orjson
@@ -30,6 +32,8 @@ def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutabl
         error = sys.exception()
     elif isinstance(error, tuple):
         error = error[1]
+    while isinstance(error, BaseExceptionGroup):  # tasks that ran together
+        error = error.exceptions[0]
     if isinstance(error, BaseException):  # not the False that asyncio says for none
         entry["error"] = type(error).__name__
         entry["place"] = place_of(error)
@@ -38,11 +42,32 @@ def without_messages(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutabl
 
 
 class _FromStandardLibrary(logging.Handler):
-    """Pass what libraries log on: logger, level and template only, never the arguments."""
+    """Pass what libraries log on: logger, level and template only, never the arguments. Of several
+    lines the first: in the others asyncio says what a task raised.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger(record.name)
-        log.log(record.levelno, str(record.msg)[:200], exc_info=record.exc_info)
+        said = str(record.msg).partition("\n")[0][:200]
+        log.log(record.levelno, said, exc_info=record.exc_info)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what ends the process, or a thread of it."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    structlog.get_logger("tonghu").critical("uncaught", exc_info=error)
+
+
+def _uncaught_in_thread(said: threading.ExceptHookArgs) -> None:
+    if said.exc_value is not None:
+        _uncaught(said.exc_type, said.exc_value, said.exc_traceback)
+
+
+def _unraisable(said: Any) -> None:
+    """Log what was raised where nobody can catch it: as something was thrown away."""
+    structlog.get_logger("tonghu").error("unraisable", exc_info=said.exc_value)
 
 
 def configure(least: int = logging.INFO) -> None:
@@ -65,3 +90,5 @@ def configure(least: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [h for h in root.handlers if not isinstance(h, _FromStandardLibrary)]
     root.addHandler(_FromStandardLibrary(logging.WARNING))
+    sys.excepthook, threading.excepthook = _uncaught, _uncaught_in_thread
+    sys.unraisablehook = _unraisable

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import cache
 from typing import Any, ClassVar, Final, Self, TypeVar
 from uuid import UUID
@@ -106,11 +107,46 @@ class ProblemDocument(BaseModel):
     )
 
 
+class Cause(StrEnum):
+    """Why somebody is told to come back, in a word: for the log and the figures (`docs/operate.md`
+    says of each what to do). Nobody is told it who asks.
+    """
+
+    lane_full = "lane_full"
+    """No place in the lane came free in time."""
+    pool_full = "pool_full"
+    """No database connection came free in time."""
+    database_away = "database_away"
+    database_silent = "database_silent"
+    """It is connected, and does not answer."""
+    database_full = "database_full"
+    """It has no room: of disk, memory or connections."""
+    lock = "lock"
+    """Somebody else holds the row, and does not let go."""
+    collision = "collision"
+    """Two waited for one another, or changed the same."""
+    statement_timeout = "statement_timeout"
+    outcome_unknown = "outcome_unknown"
+    """The database went away at the commit."""
+    record_away = "record_away"
+    """The audit cannot be written."""
+    report_waits = "report_waits"
+    """A report was taken in meanwhile, and is filed later."""
+    draining = "draining"
+    not_migrated = "not_migrated"
+    no_month = "no_month"
+    """No partition takes the rows of this month."""
+    wrong_keys = "wrong_keys"
+    asked_too_much = "asked_too_much"
+    """429: one caller, address or account, whoever else asks."""
+    other = "other"
+
+
 class Problem(Exception):
     """An expected failure. Subclass it next to the operation that raises it.
 
     `denies`: the answer refuses access to personal data, which is audited (AUD-1). `points`: it has
-    the Location of what stands in the way.
+    the Location of what stands in the way. `cause`: of a 503, why.
     """
 
     status: ClassVar[int] = 500
@@ -118,6 +154,7 @@ class Problem(Exception):
     title_zh: ClassVar[str] = "内部错误"
     denies: ClassVar[bool] = False
     points: ClassVar[bool] = False
+    cause: Cause = Cause.other
     errors: Sequence[FieldError] = ()
 
     def __init_subclass__(
@@ -197,6 +234,7 @@ def response_to(request: Request, problem: Problem) -> Response:
     """Answer a problem as `application/problem+json`, in the caller's language; on a page for
     people, if there is one that says it.
     """
+    request.scope["cause"] = problem.cause
     tell = _ON_PAGES.get(request.scope["path"])
     if tell is not None and (page := tell(request, problem)) is not None:
         return page

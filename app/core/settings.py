@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,6 +16,7 @@ _WIDEST: Final = {4: 8, 6: 7}
 _OWN: Final = tuple(
     map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "::1/128", "fe80::/10"))
 )
+WORKER_PORT: Final = 8010
 _FASTEST: Final = 10_000
 _MOST_AT_ONCE: Final = 100_000
 
@@ -88,6 +89,14 @@ class Webhooks(BaseModel):
     attempt_seconds: float = Field(default=20.0, gt=0, le=60)
 
 
+class Worker(BaseModel):
+    """Where a worker answers `/livez` and `/metrics`, each on a port of its own."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """By default 8010 in production, else none; 0: none."""
+
+
 class RateLimit(BaseModel):
     """Token bucket per caller, for reads and for writes, in all processes of one start (REL-12)."""
 
@@ -116,6 +125,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     tokens: Tokens = Tokens()
     webhooks: Webhooks = Webhooks()
+    worker: Worker = Worker()
     second_factor: bool | None = None
     """Whether roles and acts that ask for a second factor get one (`second_factor` in the roles,
     `step_up` of an operation); by default in production. Who has one is asked for it anywhere."""
@@ -148,6 +158,21 @@ class Settings(BaseSettings):
             if faults:
                 raise ValueError("; ".join(f"production {fault}" for fault in faults))
         return self
+
+    def tells_figures(self, host: str) -> bool:
+        """Tell whether who asks from an address may read the figures."""
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self.metrics_networks)
+
+    @property
+    def worker_port(self) -> int:
+        """Where the worker answers; 0: nowhere."""
+        if self.worker.port is not None:
+            return self.worker.port
+        return WORKER_PORT if self.environment is Environment.production else 0
 
     @property
     def asks_second_factor(self) -> bool:

@@ -147,8 +147,7 @@ class PoliceReport(SQLModel, table=True):
     `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event, whoever sees them; it is shown to nobody.
     `stated_incident_id`: what its reporter called the event: an id of their own, or of a report.
-    `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
-    none for who did so of their own accord.
+    `bound_as`: as which bearer of the duty (`report.duty_bearers`) it had to be filed, if any.
     `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
@@ -186,6 +185,7 @@ class PoliceReport(SQLModel, table=True):
             f"{WAITING} AND delivery_alarmed_at IS NULL AND delivered_at IS NULL",
             "deliver_alarm_at",
         ),
+        _few("undelivered_since", f"{WAITING} AND delivered_at IS NULL", "filed_at"),
         _few("unrouted", UNROUTED, "region_code", "filed_at"),
         _few("unrouted_of", UNROUTED, "police_agency_id", "region_code"),
     )

@@ -138,6 +138,13 @@ class WebhookDelivery(SQLModel, table=True):
             postgresql_where=_OPEN,
         ),
         Index(
+            "ix_webhook_deliveries_lag",
+            "delivery_class",
+            "endpoint_id",
+            "created_at",
+            postgresql_where=_OPEN,
+        ),
+        Index(
             "ix_webhook_deliveries_order",
             "endpoint_id",
             "ordering_key",

@@ -17,6 +17,7 @@ from app.core.data import db
 from app.core.http.admission import WAITING, Door, Lanes
 from app.core.http.hardening import Hardening, Limits
 from app.core.ids import new_id
+from app.core.metrics import Figures
 from app.core.settings import Settings
 from tests.access.factories import a_caller
 from tests.answers_seen import Recorder
@@ -92,7 +93,7 @@ async def test_a_database_that_is_away(app: FastAPI, settings: Settings, keyring
 
 
 async def test_more_than_can_wait(app: FastAPI) -> None:
-    lanes = Lanes(doors.lanes(app), dict.fromkeys(Lane, 1), str)
+    lanes = Lanes(doors.lanes(app), dict.fromkeys(Lane, 1), Figures([]))
     room = lanes.room({"type": "http", "method": "GET", "path": "/v1/me"})
     crowd = [asyncio.ensure_future(room.enter("")) for _ in range(1 + WAITING)]
     await crowd[0]

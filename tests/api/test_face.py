@@ -20,15 +20,16 @@ from app.api import doors, health
 from app.attendance.area import WRITE
 from app.children.deps import ChildInPath, ReadsChildren
 from app.core.areas import Lane
-from app.core.data import db, months, versions
+from app.core.data import months, versions
 from app.core.data.db import SYSTEM
 from app.core.http.routing import v1 as a_router
 from app.core.http.shown import Shown
 from app.core.jobs import queue
 from app.core.metrics import Figures
+from app.core.problems import Cause
 from app.core.settings import Settings
 from tests.access.factories import a_caller
-from tests.conftest import NOW, calling
+from tests.conftest import calling
 from tests.police_reports.factories import filed
 
 DIRECTOR = ("village_director", 120119101200)
@@ -150,10 +151,15 @@ async def test_counts_by_operation_and_names_nobody(client, database, settings) 
 def test_each_figure_has_a_place_of_its_own() -> None:
     figures = Figures(["one", "two"])
     for operation, status, seconds in (("two", 200, 0.003), ("two", 599, 11), ("?", 404, 0.001)):
-        figures.note(operation, status, seconds, in_use=3)
+        figures.note(operation, status, seconds, pool=(3, 16))
     for times, lane in enumerate(Lane, 1):
         for _ in range(times):
             figures.turn_away(lane)
+            figures.waited(lane, 0.25)
+    for times, cause in enumerate(Cause, 1):
+        for _ in range(times):
+            figures.note("one", 503, 0.0, pool=(3, 16), cause=cause)
+    refused = sum(range(1, len(Cause) + 1))
     found = {
         (one.name, *one.labels.values()): one.value
         for family in figures.collect()
@@ -174,7 +180,14 @@ def test_each_figure_has_a_place_of_its_own() -> None:
         (f"{seconds}_sum", "two"): 11.003,
         (f"{seconds}_sum", "-"): 0.001,
         **{("tonghu_turned_away_total", lane): times for times, lane in enumerate(Lane, 1)},
+        **{("tonghu_lane_waits_total", lane): times for times, lane in enumerate(Lane, 1)},
+        **{("tonghu_lane_wait_seconds_total", lane): n / 4 for n, lane in enumerate(Lane, 1)},
+        **{("tonghu_refused_total", cause): times for times, cause in enumerate(Cause, 1)},
+        ("tonghu_requests_total", "one", "503"): refused,
+        **{(bucket, "one", le): refused for le in ("0.002", *bounds, "+Inf")},
+        (f"{seconds}_count", "one"): refused,
         ("tonghu_pool_in_use", "0"): 3,
+        ("tonghu_pool_size", "0"): 16,
     }
     families = {family.name: family.samples for family in figures.collect()}
     assert families["tonghu_replica_used"] == [], "there is none"
@@ -234,20 +247,6 @@ async def test_not_ready_before_the_first_revision(client, database) -> None:
     await database.send("SET search_path TO nowhere")
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
-
-
-async def test_without_the_database_it_is_alive_not_ready_and_counted(
-    app, settings, keyring
-) -> None:
-    engine = db.open_engine("postgresql://nobody@127.0.0.1:1/none", settings.database)
-    away = db.Database(engine, keyring, lambda: NOW)
-    async with calling(app, settings, away) as http:
-        assert [(await http.get(f"/{name}z")).status_code for name in ("live", "ready")] == [
-            200,
-            503,
-        ]
-        assert "tonghu_database_up 0.0" in (await http.get("/metrics")).text
-    await away.close()
 
 
 async def test_not_ready_while_draining(client) -> None:

@@ -23,7 +23,6 @@ import orjson
 from sqlalchemy import Connection, PoolProxiedConnection, QueuePool, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import greenlet_spawn
 from sqlmodel import SQLModel
@@ -31,9 +30,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import settings as config
 from app.core.clock import Clock, local_date
+from app.core.data import failures
 from app.core.data.crypto import Keyring
+from app.core.data.failures import CUT_OFF
 from app.core.data.recording import Recording
-from app.core.problems import Problem
+from app.core.problems import Cause, Problem
 
 Row = TypeVar("Row", bound=SQLModel)
 CONNECT_SECONDS = 5.0
@@ -45,25 +46,6 @@ _WAKE_SECONDS = 1.0
 NATION = (0, 10**12)
 """The half-open range of all region codes."""
 
-_CUT_OFF = (
-    ConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server hung up while a statement was being sent
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-_UNAVAILABLE = (
-    *_CUT_OFF,
-    PoolTimeout,
-    TimeoutError,  # the server is silent
-    asyncpg.LockNotAvailableError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,  # cancelled, shutting down, or not up yet
-)
-
 
 class TemporarilyUnavailable(Problem, status=503):
     """The database is away or overloaded; nothing was stored, try again (REL-4)."""
@@ -71,10 +53,18 @@ class TemporarilyUnavailable(Problem, status=503):
     title = "Temporarily unavailable; nothing was stored, try again"
     title_zh = "服务暂时不可用;没有保存任何内容,请稍后重试"
 
+    @classmethod
+    def because(cls, error: BaseException) -> "TemporarilyUnavailable":
+        """Make one that says in the log of what kind the error is."""
+        away = cls(headers=_SOON)
+        away.cause = failures.why(error)
+        return away
+
 
 class OutcomeUnknown(TemporarilyUnavailable, status=503):
     """The database went away while it was told to keep the work: it may be stored, or not."""
 
+    cause = Cause.outcome_unknown
     title = "It is not known whether this was stored; send it again with the same Idempotency-Key"
     title_zh = "无法确认是否已保存;请使用相同的 Idempotency-Key 重新发送"
 
@@ -240,6 +230,12 @@ class Database:
         self.recording = Recording(self.begin, lock_seconds)
 
     @property
+    def size(self) -> int:
+        """How many connections the pool may open."""
+        pool = self.engine.pool
+        return pool.size() if isinstance(pool, QueuePool) else 0
+
+    @property
     def in_use(self) -> int:
         """How many connections are checked out of the pool."""
         pool = self.engine.pool
@@ -282,10 +278,10 @@ class Database:
                     await tx.flush()
                 if tx.wakes:
                     await _wake(lane.raw, tx.wakes)
-        except (*_UNAVAILABLE, DBAPIError, OSError) as error:
-            if not _will_pass(error, began=tx is not None):
+        except (*failures.PASSING, DBAPIError, OSError) as error:
+            if not failures.will_pass(error, began=tx is not None):
                 raise
-            raise TemporarilyUnavailable(headers=_SOON) from error
+            raise TemporarilyUnavailable.because(error) from error
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -309,7 +305,7 @@ async def transaction(connection: asyncpg.Connection) -> AsyncIterator[None]:
         raise
     try:
         await block.__aexit__(None, None, None)
-    except (TimeoutError, *_CUT_OFF) as error:
+    except (TimeoutError, *CUT_OFF) as error:
         connection.terminate()
         raise OutcomeUnknown(headers=_SOON) from error
 
@@ -321,7 +317,7 @@ async def _wake(connection: asyncpg.Connection, channels: Collection[str]) -> No
     try:
         async with asyncio.timeout(_WAKE_SECONDS):
             await connection.execute("; ".join(f"NOTIFY {name}" for name in sorted(channels)))
-    except (TimeoutError, asyncpg.PostgresError, *_CUT_OFF):
+    except (TimeoutError, asyncpg.PostgresError, *CUT_OFF):
         connection.terminate()
 
 
@@ -332,16 +328,8 @@ async def _take_back(connection: asyncpg.Connection, block: Any, error: BaseExce
         else:
             async with asyncio.timeout(_ROLLBACK_SECONDS):
                 await block.__aexit__(type(error), error, error.__traceback__)
-    except (TimeoutError, *_CUT_OFF):
+    except (TimeoutError, *CUT_OFF):
         connection.terminate()
-
-
-def _will_pass(error: Exception, *, began: bool) -> bool:
-    """Tell whether the same work may succeed later. `began`: the transaction was under way."""
-    if isinstance(error, DBAPIError):  # the session's wrapping of what asyncpg raised
-        return isinstance(error.orig and error.orig.__cause__, _UNAVAILABLE)
-    # Before it began any OSError is the server's: its socket is gone, it does not answer.
-    return not began or isinstance(error, _UNAVAILABLE)
 
 
 def session_settings(settings: config.Database) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from app.core.problems import Problem
+from app.core.problems import Cause, Problem
 
 
 class InTransaction(Protocol):
@@ -47,6 +47,7 @@ class RecordAway(Problem, status=503):
     the police are taken in. Try again.
     """
 
+    cause = Cause.record_away
     title = "Nothing can be recorded at this moment, so nothing was shown or stored; try again"
     title_zh = "当前无法写入审计记录,因此未显示也未保存任何内容;请稍后重试"
 

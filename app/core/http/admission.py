@@ -14,13 +14,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.areas import Lane
 from app.core.http.rate_limits import RateLimited, network_of
-from app.core.problems import Problem, response_to
+from app.core.problems import Cause, Problem, response_to
 
 WAITING = 16
 """How many wait for each place of a lane."""
@@ -42,9 +43,18 @@ _WEIGHT = 0.1
 """How much the last request counts in how long one takes."""
 
 
+class Told(Protocol):
+    """Who counts."""
+
+    def turn_away(self, lane: Lane) -> None: ...
+
+    def waited(self, lane: Lane, seconds: float) -> None: ...
+
+
 class TooManyAtOnce(Problem, status=503):
     """More is asked at this moment than can be answered; nothing was read or stored."""
 
+    cause = Cause.lane_full
     title = "Too many requests at this moment; come back when Retry-After says"
     title_zh = "当前请求过多;请按 Retry-After 的时间等待后重试"
 
@@ -66,9 +76,9 @@ def places(pool_size: int) -> dict[Lane, int]:
 class _Room:
     """One lane: who is inside, who waits, and when whoever is turned away may come again."""
 
-    def __init__(self, lane: Lane, most: int, turned_away: Callable[[Lane], object]) -> None:
+    def __init__(self, lane: Lane, most: int, told: Told) -> None:
         self.lane = lane
-        self._turned_away = turned_away
+        self._told = told
         self.most = most
         self.inside = 0
         self.queue: deque[asyncio.Future[None]] = deque()
@@ -100,7 +110,7 @@ class _Room:
         """Give each who is turned away a time of its own, as fast as places come free, so that a
         crowd comes back one by one; ±25 %, lest two crowds fall into step.
         """
-        self._turned_away(self.lane)
+        self._told.turn_away(self.lane)
         now = asyncio.get_running_loop().time()
         waits = now + len(self.queue) * self._pace
         promised = max(self._promised, waits) + self._pace
@@ -139,8 +149,10 @@ class _Room:
         if self.inside < self.most:  # nobody waits: who leaves hands the place on
             self.inside += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         self.queue.append(turn)
+        since = loop.time()
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 await turn
@@ -152,6 +164,8 @@ class _Room:
             if isinstance(error, TimeoutError):
                 raise self.full() from None
             raise
+        finally:
+            self._told.waited(self.lane, loop.time() - since)
 
     def _hand_on(self) -> None:
         while self.queue:
@@ -164,16 +178,16 @@ class _Room:
 
 class Lanes:
     """The rooms of one process. `lane_of`: of each method and corner that waits for a place;
-    `turned_away`: counts whoever finds no room.
+    `told`: counts whoever waits, and whoever finds no room.
     """
 
     def __init__(
         self,
         lane_of: Mapping[tuple[str, str], Lane],
         most: Mapping[Lane, int],
-        turned_away: Callable[[Lane], object],
+        told: Told,
     ) -> None:
-        self._rooms = {lane: _Room(lane, most[lane], turned_away) for lane in Lane}
+        self._rooms = {lane: _Room(lane, most[lane], told) for lane in Lane}
         self._lane_of = lane_of
 
     def room(self, scope: Scope) -> _Room | None:

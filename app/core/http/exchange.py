@@ -6,6 +6,7 @@ says what was done, its ids stand in the audit.
 """
 
 import time
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from app.core.data.db import Database
 from app.core.http.proxies import Networks, unwrap
 from app.core.ids import new_id
 from app.core.metrics import OTHER, Figures
-from app.core.problems import Problem, response_to
+from app.core.problems import Cause, Problem, response_to
 
 log = structlog.get_logger("tonghu.http")
 
@@ -96,8 +97,9 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     operation = getattr(scope.get("route"), "unique_id", OTHER)
     answered = status or _CALLER_GONE
     database: Database | None = scope.get("state", {}).get("database")
-    in_use = database.in_use if database else 0
-    scope["figures"].note(operation, answered, seconds, in_use=in_use)
+    pool = (database.in_use, database.size) if database else (0, 0)
+    cause = _why(scope, answered)
+    scope["figures"].note(operation, answered, seconds, pool=pool, cause=cause)
     caller: Any = scope.get("caller")
     log.info(
         "request",
@@ -107,4 +109,12 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
         request_id=scope["request_id"],
         client=str(caller.client_id) if caller else None,
         agency=str(caller.agency_id) if caller else None,
+        cause=cause,
     )
+
+
+def _why(scope: Scope, status: int) -> Cause | None:
+    """Say why somebody was told to come back."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Cause.asked_too_much
+    return scope.get("cause", Cause.other) if status == HTTPStatus.SERVICE_UNAVAILABLE else None

@@ -21,7 +21,7 @@ from app.core.data.sql import insert
 from app.core.http import strict_json
 from app.core.ids import new_id
 from app.core.jobs import queue
-from app.core.problems import Problem
+from app.core.problems import Cause, Problem
 from app.police_reports import models, queries
 from app.police_reports.operations import claims, filing
 from app.police_reports.operations.own_ids import own_id
@@ -71,6 +71,7 @@ class ReportWaits(Problem, status=503):
     it can be read before that.
     """
 
+    cause = Cause.report_waits
     title = "The report was taken in and waits to be filed"
     title_zh = "报告已收存,正等待登记"
 

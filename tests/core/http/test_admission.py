@@ -14,6 +14,7 @@ from app.api import doors
 from app.core.areas import Lane
 from app.core.http.admission import WAITING, Door, Lanes, Places, TooManyAtOnce, places
 from app.core.http.hardening import Hardening, Limits
+from app.core.metrics import Figures
 from tests.waiting import happens, until
 
 POOL = 10
@@ -34,9 +35,16 @@ class House:
         self.inside: Counter[str] = Counter()
         self.go_on = asyncio.Event()
         self.turned_away: list[Lane] = []
-        lanes = Lanes(LANES, MOST, self.turned_away.append)
+        self.waits: list[tuple[Lane, float]] = []
+        lanes = Lanes(LANES, MOST, self)
         hardened = Hardening(Places(self.answer, lanes), Limits(bodies=3), lanes.name)
         self.app = Door(hardened, lanes)
+
+    def turn_away(self, lane: Lane) -> None:
+        self.turned_away.append(lane)
+
+    def waited(self, lane: Lane, seconds: float) -> None:
+        self.waits.append((lane, seconds))
 
     async def answer(self, scope, receive, send) -> None:
         path = scope["path"]
@@ -89,6 +97,8 @@ async def test_a_full_lane_turns_away_and_the_others_go_on(house) -> None:
         house.go_on.set()
         assert {answer.status_code for answer in await asyncio.gather(*crowd)} == {200}
         assert (await http.post("/v1/batches")).status_code == 200
+    waited = len(crowd) - MOST[Lane.machines]
+    assert [lane for lane, _ in house.waits] == [Lane.machines] * waited, "not who came right in"
 
 
 async def test_a_crowd_is_told_to_come_back_one_by_one(house) -> None:
@@ -147,6 +157,8 @@ async def test_who_waits_too_long_is_turned_away_and_leaves_no_hole(house, monke
         inside = [asyncio.ensure_future(http.post("/v1/batches")) for _ in range(2)]
         await until(lambda: house.inside["/v1/batches"] == 2)
         assert (await http.post("/v1/batches")).status_code == 503
+        [(lane, seconds)] = house.waits
+        assert (lane, seconds > 0) == (Lane.machines, True)
         house.go_on.set()
         await asyncio.gather(*inside)
         assert (await http.post("/v1/batches")).status_code == 200
@@ -154,7 +166,7 @@ async def test_who_waits_too_long_is_turned_away_and_leaves_no_hole(house, monke
 
 def a_room(path: str):
     """Return the room of one place that a path leads to."""
-    lanes = Lanes(LANES, dict.fromkeys(Lane, 1), str)
+    lanes = Lanes(LANES, dict.fromkeys(Lane, 1), Figures([]))
     return lanes.room({"type": "http", "method": "POST", "path": path})
 
 
