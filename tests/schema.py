@@ -82,10 +82,11 @@ def declared() -> set[tuple[str, str, str | None]]:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """DSNs of one database, as the app role and as the owner."""
+    """DSNs of one database, as the app role, the owner and the sealer."""
 
     app: str
     owner: str
+    sealer: str
 
 
 def make(superuser_url: str, name: str) -> Urls:
@@ -97,7 +98,7 @@ def make(superuser_url: str, name: str) -> Urls:
 
 def bare(superuser_url: str, name: str) -> Urls:
     """Create a database without tables."""
-    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD)
+    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD, PASSWORD)
     return urls_of(superuser_url, name)
 
 
@@ -116,7 +117,9 @@ async def _create(superuser_url: str, name: str, template: str) -> None:
 def urls_of(superuser_url: str, name: str) -> Urls:
     """Write the DSNs of a database made by `postgres.bootstrap` with PASSWORD."""
     return Urls(
-        app=_as(superuser_url, rls.APP_ROLE, name), owner=_as(superuser_url, rls.OWNER_ROLE, name)
+        app=_as(superuser_url, rls.APP_ROLE, name),
+        owner=_as(superuser_url, rls.OWNER_ROLE, name),
+        sealer=_as(superuser_url, rls.SEALER_ROLE, name),
     )
 
 
@@ -137,6 +140,7 @@ async def _create_all(url: str) -> None:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
         for statement in [*_first_parts(), *months.statements(), "SELECT make_months()"]:
             await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(rls.for_sealer())
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()

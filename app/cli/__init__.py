@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from app import wiring
+from app import sealer, wiring
 from app.cli.console import say
 from app.cli.serve import serve
 from app.core import processes, startup
@@ -15,11 +15,13 @@ from app.core.data.db import TemporarilyUnavailable
 from app.core.data_files import BadDataFile
 from app.core.problems import Problem
 from app.embedded.postgres import EmbeddedDatabaseError
+from app.sealing import writing
 
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError),
     *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
     processes.ProcessesDie,
+    *(sealer.NoAuditKey, writing.LogBroken),
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (

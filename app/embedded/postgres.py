@@ -11,6 +11,7 @@ shortly after the last lease ended, by `close()` or by the end of the process, h
 import asyncio
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import socket
@@ -34,7 +35,7 @@ DATABASE = "tonghu"
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
 BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
-BOOTSTRAPPED = "tonghu bootstrap 2"  # comment on a database whose bootstrap is complete
+BOOTSTRAPPED = "tonghu bootstrap 3"  # comment on a database whose bootstrap is complete
 BUILTIN_LOCALES_SINCE = (17,)  # PostgreSQL version
 APP_ROLE_SETTINGS = {
     "statement_timeout": "15s",
@@ -56,8 +57,9 @@ class Server:
 
     owner_url: str
     app_url: str
+    sealer_url: str
     superuser_url: str
-    """Connects to the database `postgres`; the other two to `tonghu`."""
+    """Connects to the database `postgres`; the others to `tonghu`."""
 
 
 class Lease:
@@ -169,17 +171,24 @@ def passing(prefix: str) -> Iterator[Lease]:  # pragma: no cover  tests do, in a
                 fcntl.flock(lock, fcntl.LOCK_EX)  # held until the server has let go of its folder
 
 
-def bootstrap(superuser_url: str, database: str, owner_password: str, app_password: str) -> None:
+def bootstrap(
+    superuser_url: str,
+    database: str,
+    owner_password: str,
+    app_password: str,
+    sealer_password: str | None = None,
+) -> None:
     """Make roles, database and extensions on any PostgreSQL 15-18; running it again is harmless.
 
     `tonghu_owner` owns the database and runs migrations; `tonghu_app` serves requests. Neither is
-    superuser or may bypass row-level security (requirements DB-1). `superuser_url` is a DSN of a
-    superuser for any other database of the server.
+    superuser or may bypass row-level security (requirements DB-1). `tonghu_sealer`, made if it is
+    given a password, seals the audit: it sees every row of it, and has rights on nothing else.
+    `superuser_url` is a DSN of a superuser for any other database of the server.
 
     Raises EmbeddedDatabaseError when the database cannot index Chinese names, and what asyncpg
     raises when the server refuses.
     """
-    _run(_bootstrap(superuser_url, database, owner_password, app_password))
+    _run(_bootstrap(superuser_url, database, owner_password, app_password, sealer_password))
 
 
 # --- reaching the supervisor
@@ -275,8 +284,14 @@ def _server(identity: dict[str, Any], sockets: str) -> Server:
     return Server(
         owner_url=url("tonghu_owner", identity["owner"]),
         app_url=url("tonghu_app", identity["app"]),
+        sealer_url=url("tonghu_sealer", _sealers(identity)),
         superuser_url=url("postgres", identity["superuser"], "postgres"),
     )
+
+
+def _sealers(identity: dict[str, Any]) -> str:
+    """Derive the sealer's password, which folders of before do not have."""
+    return hmac.digest(identity["superuser"].encode(), b"tonghu_sealer", "sha256").hex()
 
 
 # --- preparing a database
@@ -296,11 +311,16 @@ async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
             DATABASE,
         )
     if done != BOOTSTRAPPED:
-        await _bootstrap(server.superuser_url, DATABASE, identity["owner"], identity["app"])
+        passwords = (identity["owner"], identity["app"], _sealers(identity))
+        await _bootstrap(server.superuser_url, DATABASE, *passwords)
 
 
 async def _bootstrap(
-    superuser_url: str, database: str, owner_password: str, app_password: str
+    superuser_url: str,
+    database: str,
+    owner_password: str,
+    app_password: str,
+    sealer_password: str | None,
 ) -> None:
     async with _connected(superuser_url) as admin:
         await admin.execute("SELECT pg_advisory_lock($1)", BOOTSTRAP_LOCK)  # until disconnected
@@ -309,11 +329,17 @@ async def _bootstrap(
         await admin.execute("SET log_statement = none")
         await _make_role(admin, "tonghu_owner", owner_password)
         await _make_role(admin, "tonghu_app", app_password)
+        if sealer_password is not None:
+            await _make_role(admin, "tonghu_sealer", sealer_password)
+            await admin.execute("ALTER ROLE tonghu_sealer BYPASSRLS")
+            await admin.execute("ALTER ROLE tonghu_sealer SET timezone = 'UTC'")
         for name, value in APP_ROLE_SETTINGS.items():
             await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
         await _make_database(admin, database)
         async with _connected(superuser_url, database=database) as inside:
             await _furnish(inside, database)
+            if sealer_password is not None:
+                await inside.execute("GRANT USAGE ON SCHEMA public TO tonghu_sealer")
         await admin.execute(f"COMMENT ON DATABASE {_name(database)} IS '{BOOTSTRAPPED}'")
 
 
