@@ -66,6 +66,7 @@ def play(stage: Stage) -> bool:
     tell("worker", "database migrated, divisions loaded, agencies and their keys registered")
     stage.start("web", "-m", "app.cli", "serve", "--port", str(stage.port))
     stage.start("worker", "-m", "app.cli", "worker")
+    stage.start("sealer", "-m", "app.cli", "sealer")
     stage.wait_until_ready()
     count = load(stage.base, stage.data_dir, children, village=village)
     tell("worker", f"{count:,} synthetic children registered through the API in ten districts")

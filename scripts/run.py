@@ -1,4 +1,4 @@
-"""`make run`: migrate, then one web process and one worker; when either ends, so does the other."""
+"""`make run`: migrate, then web, worker and sealer, one of each; when one ends, so do the others."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def main() -> None:
         sys.exit(failed)
     parts = [
         subprocess.Popen([TONGHU, *arguments])
-        for arguments in (["serve", *sys.argv[1:]], ["worker"])
+        for arguments in (["serve", *sys.argv[1:]], ["worker"], ["sealer"])
     ]
 
     def stop(*_: object) -> None:

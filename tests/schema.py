@@ -82,11 +82,12 @@ def declared() -> set[tuple[str, str, str | None]]:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """DSNs of one database, as the app role, as the owner and as who makes backups."""
+    """DSNs of one database, as the app role, the owner, who makes backups and the sealer."""
 
     app: str
     owner: str
     backup: str
+    sealer: str
 
 
 def make(superuser_url: str, name: str) -> Urls:
@@ -120,6 +121,7 @@ def urls_of(superuser_url: str, name: str) -> Urls:
         app=_as(superuser_url, rls.APP_ROLE, name),
         owner=_as(superuser_url, rls.OWNER_ROLE, name),
         backup=_as(superuser_url, rls.BACKUP_ROLE, name),
+        sealer=_as(superuser_url, rls.SEALER_ROLE, name),
     )
 
 
@@ -140,6 +142,7 @@ async def _create_all(url: str) -> None:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
         for statement in [*_first_parts(), *months.statements(), "SELECT make_months()"]:
             await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(rls.for_sealer())
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()

@@ -21,6 +21,8 @@ class AuditEntry(SQLModel, table=True):
         # For who supervises a region, or all of it.
         Index("ix_audit_entries_region_code_at", "region_code", "at"),
         Index("ix_audit_entries_at_id", "at", "id"),
+        # For the sealer, which takes them in the order in which they were committed.
+        Index("ix_audit_entries_committed_in_id", "committed_in", "id"),
     )
 
     id: UUID = Field(primary_key=True)

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from app import wiring
+from app import sealer, wiring
 from app.backup.programs import BackupRefused
 from app.cli.console import say
 from app.cli.serve import serve
@@ -17,11 +17,13 @@ from app.core.data_files import BadDataFile
 from app.core.http.beside import PortTaken
 from app.core.problems import Problem
 from app.embedded.postgres import EmbeddedDatabaseError
+from app.sealing import writing
 
 _REFUSED = (
     *(BadDataFile, EmbeddedDatabaseError, BackupRefused),
     *(startup.UnsafeDatabaseRole, startup.LostSettings, startup.OpenKeyFile),
     *(processes.ProcessesDie, PortTaken),
+    *(sealer.NoAuditKey, writing.LogBroken),
 )
 """What says itself in a line what is wrong."""
 _NO_SUCH_DATABASE = (

@@ -9,9 +9,10 @@ import uvloop
 from alembic.util import CommandError
 from rich.table import Column, Table
 
+from app import sealer as sealer_process
 from app import worker as job_worker
 from app.children import rederiving
-from app.cli import backup, data_keys, duties, keys, power, privacy, regions, retention
+from app.cli import audit, backup, data_keys, duties, keys, power, privacy, regions, retention
 from app.cli.console import fail, in_transaction, out
 from app.cli.serve import serve
 from app.core import startup
@@ -19,7 +20,7 @@ from app.core.clock import CHINA
 from app.core.data import migrations, revisions, versions
 from app.core.data.db import TemporarilyUnavailable
 from app.core.jobs import queue
-from app.core.settings import Settings
+from app.core.settings import SealerSettings, Settings
 from app.policy import clauses as policy_clauses
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ keys.app.command()(data_keys.rotate_data)
 keys.app.command()(data_keys.re_encrypt)
 keys.app.command()(data_keys.drop)
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(jobs_app, name="jobs")
 
 
@@ -60,6 +62,12 @@ app.add_typer(jobs_app, name="jobs")
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
     uvloop.run(job_worker.run(Settings()))
+
+
+@app.command()
+def sealer() -> None:
+    """Seal the audit, and sign it, until SIGTERM."""
+    uvloop.run(sealer_process.run(SealerSettings()))
 
 
 @app.command()

@@ -39,6 +39,8 @@ class Database(BaseModel):
     """DSN of the owner role, for migrations only."""
     backup_url: SecretStr | None = None
     """DSN of the role that sees every row and changes none, for backups only."""
+    sealer_url: SecretStr | None = None
+    """DSN of the sealer's role, for `tonghu sealer` alone: web and worker never hold it."""
     pool_size: int = Field(default=16, ge=6, le=200)
     """Connections of each process. Each lane has its share (`app.core.http.admission`)."""
     pool_timeout_seconds: float = Field(default=2.0, gt=0, le=10)
@@ -104,16 +106,41 @@ class RateLimit(BaseModel):
     burst: int = Field(default=2_000, ge=1)
 
 
+_FROM_VARIABLES: Final = SettingsConfigDict(
+    env_prefix="TONGHU_",
+    env_nested_delimiter="__",
+    frozen=True,
+    extra="ignore",
+    hide_input_in_errors=True,  # keys and passwords are among it
+)
+
+
+class SealerSettings(BaseSettings):
+    """Those of `tonghu sealer`, which holds neither the app's DSN nor its keys."""
+
+    model_config = _FROM_VARIABLES
+
+    environment: Environment = Environment.development
+    data_dir: Path = Path(".data")
+    database: Database = Database()
+    audit_key_file: Path | None = None
+    """The key that checkpoints of the audit are signed with (`tonghu audit keygen`); required in
+    production. Web and worker never hold it."""
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.environment is Environment.production:
+            if self.database.sealer_url is None:
+                raise ValueError("production needs TONGHU_DATABASE__SEALER_URL")
+            if self.audit_key_file is None:
+                raise ValueError("production needs TONGHU_AUDIT_KEY_FILE")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings, from `TONGHU_…` variables; nested groups are split by `__`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TONGHU_",
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="ignore",
-        hide_input_in_errors=True,  # keys and passwords are among it
-    )
+    model_config = _FROM_VARIABLES
 
     environment: Environment = Environment.development
     data_dir: Path = Path(".data")

@@ -16,10 +16,14 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import Database, open_engine, session_settings
 from app.core.data.key_file import KeyFile
 from app.core.data.replica import Replica
-from app.core.settings import Environment, Settings
+from app.core.settings import Environment, SealerSettings, Settings
 from app.embedded import postgres
 
 _LEASE_CHECK_SECONDS = 0.5
+_OPENS = {
+    "TONGHU_KEYS_FILE": "reads every file of a child",
+    "TONGHU_AUDIT_KEY_FILE": "signs another history of who looked",
+}
 log = structlog.get_logger(__name__)
 
 _DANGER = """
@@ -73,11 +77,33 @@ async def reachable_database(settings: Settings) -> AsyncIterator[DatabaseAddres
         backup = configured.backup_url.get_secret_value() if configured.backup_url else None
         yield DatabaseAddresses(configured.url.get_secret_value(), owner.get_secret_value(), backup)
         return
-    lease = await asyncio.to_thread(postgres.acquire, settings.data_dir / "postgres")
+    async with _embedded(settings.data_dir) as server:
+        yield DatabaseAddresses(server.app_url, server.owner_url, server.backup_url)
+
+
+@asynccontextmanager
+async def database_to_seal(settings: SealerSettings) -> AsyncIterator[str]:
+    """Likewise, for the sealer: yield the DSN of its role. Raises UnsafeDatabaseRole if the server
+    is not the embedded one and the DSN is not given.
+    """
+    if settings.database.sealer_url is not None:
+        yield settings.database.sealer_url.get_secret_value()
+        return
+    if settings.database.url is not None:
+        raise UnsafeDatabaseRole(
+            "the app may not seal what it writes: set TONGHU_DATABASE__SEALER_URL, a DSN of"
+            f" {rls.SEALER_ROLE}"
+        )
+    async with _embedded(settings.data_dir) as server:
+        yield server.sealer_url
+
+
+@asynccontextmanager
+async def _embedded(data_dir: Path) -> AsyncIterator[postgres.Server]:
+    lease = await asyncio.to_thread(postgres.acquire, data_dir / "postgres")
     watcher = asyncio.create_task(_keep(lease))
     try:
-        server = lease.server
-        yield DatabaseAddresses(server.app_url, server.owner_url, server.backup_url)
+        yield lease.server
     finally:
         watcher.cancel()
         lease.close()
@@ -96,15 +122,15 @@ async def _keep(lease: postgres.Lease) -> None:
                 log.warning("database.restarted")
 
 
-def refuse_open_file(keys_file: Path) -> None:
+def refuse_open_file(keys_file: Path, name: str = "TONGHU_KEYS_FILE") -> None:
     """Raise OpenKeyFile if others than its owner and its group may read a key file, or others than
     its owner write it. A link is as open as what it leads to.
     """
     mode = stat.S_IMODE(keys_file.stat().st_mode)
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise OpenKeyFile(
-            f"TONGHU_KEYS_FILE may be read or replaced by others (mode {mode:04o}): whoever has it"
-            f" reads every file of a child. Run: chmod 0400 {keys_file}; where a secret store"
+            f"{name} may be read or replaced by others (mode {mode:04o}): whoever has it"
+            f" {_OPENS[name]}. Run: chmod 0400 {keys_file}; where a secret store"
             " mounts it, have it do so with mode 0400"
         )
 

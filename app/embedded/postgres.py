@@ -11,7 +11,7 @@ shortly after the last lease ended, by `close()` or by the end of the process, h
 import asyncio
 import contextlib
 import fcntl
-import hashlib
+import hmac
 import json
 import os
 import socket
@@ -64,6 +64,7 @@ class Server:
     owner_url: str
     app_url: str
     backup_url: str
+    sealer_url: str
     superuser_url: str
     """Connects to the database `postgres`; the others to `tonghu`."""
 
@@ -183,20 +184,26 @@ def bootstrap(
     owner_password: str,
     app_password: str,
     backup_password: str | None = None,
+    sealer_password: str | None = None,
 ) -> None:
     """Make roles, database and extensions on any PostgreSQL 15-18; running it again is harmless.
 
     `tonghu_owner` owns the database and runs migrations; `tonghu_app` serves requests. Neither is
-    superuser or may bypass row-level security (requirements DB-1). `tonghu_backup`, if it gets a
-    password, sees every row and changes none. `superuser_url` is a DSN of a superuser for any other
-    database of the server.
+    superuser or may bypass row-level security (requirements DB-1). `tonghu_backup` sees every row
+    and changes none; `tonghu_sealer` seals the audit: it sees every row of it, and has rights on
+    nothing else. These two are made if they are given a password. `superuser_url` is a DSN of a
+    superuser for any other database of the server.
 
     Raises EmbeddedDatabaseError when the database cannot index Chinese names, and what asyncpg
     raises when the server refuses.
     """
-    passwords = {"tonghu_owner": owner_password, "tonghu_app": app_password}
-    if backup_password is not None:
-        passwords["tonghu_backup"] = backup_password
+    given = {
+        "tonghu_owner": owner_password,
+        "tonghu_app": app_password,
+        "tonghu_backup": backup_password,
+        "tonghu_sealer": sealer_password,
+    }
+    passwords = {role: password for role, password in given.items() if password is not None}
     _run(_bootstrap(superuser_url, database, passwords))
 
 
@@ -293,14 +300,15 @@ def _server(identity: dict[str, Any], sockets: str) -> Server:
     return Server(
         owner_url=url("tonghu_owner", identity["owner"]),
         app_url=url("tonghu_app", identity["app"]),
-        backup_url=url("tonghu_backup", _backup_password(identity)),
+        backup_url=url("tonghu_backup", _derived(identity, "tonghu_backup")),
+        sealer_url=url("tonghu_sealer", _derived(identity, "tonghu_sealer")),
         superuser_url=url("postgres", identity["superuser"], "postgres"),
     )
 
 
-def _backup_password(identity: dict[str, Any]) -> str:
-    """Make it of another one: a data folder of before has a file without it."""
-    return hashlib.sha256(f"backup {identity['superuser']}".encode()).hexdigest()
+def _derived(identity: dict[str, Any], role: str) -> str:
+    """Derive the password of a role that folders of before have none for."""
+    return hmac.digest(identity["superuser"].encode(), role.encode(), "sha256").hex()
 
 
 # --- preparing a database
@@ -320,11 +328,8 @@ async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
             DATABASE,
         )
     if done != BOOTSTRAPPED:
-        passwords = {
-            "tonghu_owner": identity["owner"],
-            "tonghu_app": identity["app"],
-            "tonghu_backup": _backup_password(identity),
-        }
+        passwords = {"tonghu_owner": identity["owner"], "tonghu_app": identity["app"]}
+        passwords |= {role: _derived(identity, role) for role in ("tonghu_backup", "tonghu_sealer")}
         await _bootstrap(server.superuser_url, DATABASE, passwords)
 
 
@@ -338,11 +343,16 @@ async def _bootstrap(superuser_url: str, database: str, passwords: dict[str, str
             await _make_role(admin, role, password)
         if "tonghu_backup" in passwords:
             await admin.execute(BACKUP_ROLE)
+        if "tonghu_sealer" in passwords:
+            await admin.execute("ALTER ROLE tonghu_sealer BYPASSRLS")
+            await admin.execute("ALTER ROLE tonghu_sealer SET timezone = 'UTC'")
         for name, value in APP_ROLE_SETTINGS.items():
             await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
         await _make_database(admin, database)
         async with _connected(superuser_url, database=database) as inside:
             await _furnish(inside, database)
+            if sealer_password is not None:
+                await inside.execute("GRANT USAGE ON SCHEMA public TO tonghu_sealer")
         await admin.execute(f"COMMENT ON DATABASE {_name(database)} IS '{BOOTSTRAPPED}'")
 
 

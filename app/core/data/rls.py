@@ -27,6 +27,8 @@ APP_ROLE = "tonghu_app"
 OWNER_ROLE = "tonghu_owner"
 BACKUP_ROLE = "tonghu_backup"
 """Sees every row, changes none."""
+SEALER_ROLE = "tonghu_sealer"
+"""It seals the audit (ADR 65): it bypasses row-level security, and has rights on nothing else."""
 
 
 def _setting(name: str, kind: str) -> str:
@@ -85,6 +87,8 @@ class Table:
 
 
 TABLES: dict[str, Table] = {}
+SEALED: dict[str, str] = {}
+"""What the sealer may do with which tables; with all others nothing."""
 
 
 def protect(table: str, *, using: str, check: str | None = None, privileges: str) -> None:
@@ -97,6 +101,20 @@ def protect(table: str, *, using: str, check: str | None = None, privileges: str
 def allow(table: str, privileges: str) -> None:
     """Grant the app role privileges on a table that holds nothing personal."""
     TABLES[table] = Table(table, privileges)
+
+
+def let_sealer(table: str, privileges: str) -> None:
+    """Grant the sealer's role privileges on a table."""
+    SEALED[table] = privileges
+
+
+def for_sealer() -> str:
+    """Return the statement that grants it all, on a server that has such a role."""
+    grants = " ".join(
+        f"GRANT {what} ON {table} TO {SEALER_ROLE};" for table, what in SEALED.items()
+    )
+    there = f"IF to_regrole('{SEALER_ROLE}') IS NOT NULL"
+    return f"DO $$ BEGIN {there} THEN {grants} END IF; END $$"
 
 
 def statements(table: Table) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""`tonghu audit`: the log's key, and an export that others check without the database."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import sealer
+from app.cli.console import fail, in_transactions, out
+from app.core.jobs.queue import Begin
+from app.sealing import exporting
+from app.sealing.notes import BadNote, Signer
+
+app = typer.Typer(help="The sealed audit: its key, and exports.", no_args_is_help=True)
+
+
+@app.command()
+def keygen(
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
+    name: Annotated[str, typer.Option(help="The log's name, such as tonghu.example/audit.")],
+) -> None:
+    """Make the key that checkpoints are signed with, for TONGHU_AUDIT_KEY_FILE of `tonghu sealer`
+    alone; print the verifier key, which witnesses and verifiers hold.
+    """
+    try:
+        key = Signer.generate(name)
+        sealer.write_key(path, key)
+    except BadNote as error:
+        fail(str(error))
+    except FileExistsError:
+        fail(f"{path} exists already; keys are never overwritten.")
+    typer.echo(key.public)
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
+    begins: Annotated[int, typer.Option("--from", min=0, help="The first leaf.")] = 0,
+    ends: Annotated[
+        int | None, typer.Option("--to", min=1, help="Before this leaf; else all that is signed.")
+    ] = None,
+) -> None:
+    """Write sealed entries as JSON lines, for `tonghu_verify` (clients/verify). It names children
+    by their ids: keep it like the audit.
+    """
+
+    async def run(begin: Begin) -> int:
+        done = 0
+        with path.open("xb") as file:
+            path.chmod(0o600)
+            async for done, line in exporting.lines(begin, begins, ends):
+                file.write(line + b"\n")
+                if done % 100_000 == 0 and done:
+                    sys.stderr.write(f"{done:,} entries written so far\n")
+        return done
+
+    try:
+        done = in_transactions(run)
+    except FileExistsError:
+        fail(f"{path} exists already.")
+    except exporting.NothingSealed as error:
+        path.unlink()
+        fail(str(error))
+    out.print(f"{done:,} entries written to {path}.")

@@ -1,0 +1,73 @@
+"""The log that proves the audit: a leaf for each entry, the inner nodes, and what was signed.
+
+The app role reads; only the role of the sealer, as which the app cannot act, adds (ADR 65). Nobody
+changes or deletes.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from app.core.data import distribution, retention, rls
+from app.core.data.columns import Instant
+
+
+def _number(*, key: bool = False) -> Column[int]:
+    return Column(BigInteger, primary_key=key, autoincrement=False, nullable=False)
+
+
+class AuditLeaf(SQLModel, table=True):
+    """One entry's place in the log, counted from 0 without a gap. `hash`: of the leaf (RFC 6962)."""
+
+    __tablename__ = "audit_leaves"
+    __table_args__: Any = (Index("uq_audit_leaves_entry_id", "entry_id", unique=True),)
+
+    n: int = Field(sa_column=_number(key=True))
+    entry_id: UUID
+    hash: bytes
+
+
+class AuditNode(SQLModel, table=True):
+    """The hash of a whole subtree of 256^`level` leaves, the `i`-th of its kind: enough to answer
+    any proof by reading a few hundred hashes.
+    """
+
+    __tablename__ = "audit_nodes"
+
+    level: int = Field(sa_column=_number(key=True))
+    i: int = Field(sa_column=_number(key=True))
+    hash: bytes
+
+
+class AuditCheckpoint(SQLModel, table=True):
+    """What the log was at a size, signed (C2SP tlog-checkpoint). `log_key`: the verifier key that
+    it is signed by. `next_xid`, `pending`, `cluster`: which transactions were sealed by then, as
+    numbered by that server: all before `next_xid` but those that were still under way.
+    """
+
+    __tablename__ = "audit_checkpoints"
+    __table_args__: Any = (Index("ix_audit_checkpoints_made_at", "made_at"),)
+
+    size: int = Field(sa_column=_number(key=True))
+    root: bytes
+    note: str
+    log_key: str
+    made_at: datetime = Field(sa_type=Instant)
+    next_xid: int = Field(sa_column=_number())
+    pending: list[int] = Field(
+        sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}")
+    )
+    cluster: str
+
+
+_GROWS: Final = ("audit_leaves", "audit_nodes", "audit_checkpoints")
+distribution.in_one_place("one order of all entries, given by one process at a time", *_GROWS)
+for _table in _GROWS:
+    rls.allow(_table, "SELECT")
+    rls.let_sealer(_table, "SELECT, INSERT")
+    retention.for_ever(_table, "what was sealed is proved by all that was sealed before (ADR 65)")
+rls.let_sealer("audit_entries", "SELECT")
