@@ -99,7 +99,7 @@ def make(superuser_url: str, name: str) -> Urls:
 
 def bare(superuser_url: str, name: str) -> Urls:
     """Create a database without tables."""
-    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD, PASSWORD)
+    postgres.bootstrap(superuser_url, name, PASSWORD, PASSWORD, PASSWORD, PASSWORD)
     return urls_of(superuser_url, name)
 
 

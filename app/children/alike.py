@@ -10,7 +10,7 @@ import structlog
 
 from app.access.events import Alarm, AlarmRaised
 from app.agencies import queries as agencies
-from app.children import duplicates, numbers
+from app.children import duplicates, numbers, sealing
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
@@ -21,15 +21,20 @@ log = structlog.get_logger(__name__)
 _ONE_CHILD_AT_A_TIME: Final = (
     "SELECT pg_advisory_xact_lock(hashtextextended('alike/' || $1::text, 56))"
 )
+_OF_CHILD: Final = f"""
+SELECT c.id, c.home_county, c.region_code, c.sex, c.birth_date, {sealing.NAMED},
+    EXISTS (SELECT FROM resident_ids r
+            WHERE r.home_county = c.home_county AND r.child_id = c.id) AS numbered
+FROM children c WHERE c.id = $1
+"""
 # Of the county both were opened in, or both live in: the one may have another code since.
-_NAMESAKES = """
-SELECT o.id, c.region_code FROM children c
-JOIN children o ON o.birth_date = c.birth_date AND o.name_canonical = c.name_canonical
-  AND o.sex = c.sex AND o.id <> c.id
-  AND (o.home_county = c.home_county OR o.region_code / 1000000 = c.region_code / 1000000)
-LEFT JOIN resident_ids rc ON rc.home_county = c.home_county AND rc.child_id = c.id
-LEFT JOIN resident_ids ro ON ro.home_county = o.home_county AND ro.child_id = o.id
-WHERE c.id = $1 AND (rc.index IS NULL OR ro.index IS NULL) ORDER BY o.id LIMIT 20
+_NAMESAKES: Final = f"""
+SELECT c.id FROM children c
+LEFT JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id
+WHERE {sealing.SAME_CHILD.format("$1", "$2", "$3")} AND c.sex = $4 AND c.id <> $5
+  AND (c.home_county = $6 OR c.region_code / 1000000 = $7::bigint / 1000000)
+  AND (NOT $8 OR r.index IS NULL)
+ORDER BY c.id LIMIT 20
 """
 
 
@@ -37,9 +42,13 @@ async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
     """Refer a newly filed child that another file of the county may already describe. For jobs: it
     looks across remits, so that whoever opened the file learns nothing (AZ-4).
     """
-    for other, region_code in await tx.connection.fetch(_NAMESAKES, child_id):
-        values = {"child_id": child_id, "other_child_id": other}
-        county = county_of(region_code)
+    child = await tx.connection.fetchrow(_OF_CHILD, child_id)
+    name, _ = sealing.named(tx.keyring, child)
+    same = sealing.same_child(tx.keyring, name, child["birth_date"])
+    apart = [child[each] for each in ("sex", "id", "home_county", "region_code", "numbered")]
+    for row in await tx.connection.fetch(_NAMESAKES, *same, *apart):
+        values = {"child_id": child_id, "other_child_id": row["id"]}
+        county = county_of(child["region_code"])
         await duplicates.store_referral(
             tx, new_id(), county, "name_and_birth_date", "system", values
         )

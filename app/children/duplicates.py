@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, listing, numbers, queries, referred
+from app.children import events, listing, numbers, queries, referred, sealing
 from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
@@ -18,7 +18,6 @@ from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem
-from app.core.text import canonical_name
 from app.regions.rules import county_of, subtree
 
 
@@ -130,12 +129,12 @@ async def named(tx: Tx, agencies: Sequence[UUID], ids: Sequence[UUID]) -> list[U
 _NAMED: Final = "SELECT child_id FROM child_aliases WHERE alias = ANY ($1) AND agency_id = ANY ($2)"
 
 
-_SAME_PERSON = """
+_SAME_PERSON = f"""
 SELECT c.id FROM children c LEFT JOIN resident_ids r
   ON r.home_county = c.home_county AND r.child_id = c.id
-WHERE c.name_canonical = $1 AND c.birth_date = $2 AND c.sex = $3 AND c.region_code >= $4
-  AND c.region_code < $5 AND c.id <> ALL($6::uuid[])
-  AND (r.index IS NULL OR $7::bytea IS NULL OR r.index = $7)
+WHERE {sealing.SAME_CHILD.format("$1", "$2", "$3")} AND c.sex = $4 AND c.region_code >= $5
+  AND c.region_code < $6 AND c.id <> ALL($7::uuid[])
+  AND (r.index IS NULL OR $8::bytea IS NULL OR r.index = $8)
 ORDER BY c.id LIMIT 1
 """
 
@@ -163,8 +162,7 @@ async def refuse_visible(
         return
     same = await tx.connection.fetchval(
         _SAME_PERSON,
-        canonical_name(identity.name or ""),
-        identity.birth_date,
+        *sealing.same_child(tx.keyring, identity.name, identity.birth_date),
         identity.sex,
         *subtree(county_of(region_code)),
         list(others),
@@ -174,13 +172,13 @@ async def refuse_visible(
         raise _duplicate(same, "name")
 
 
-_ANSWERED = """
+_ANSWERED = f"""
 SELECT c.id, r.index IS NOT DISTINCT FROM $4 AS same_number
 FROM child_aliases a
 JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id
 LEFT JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id
 WHERE a.alias = $1 AND a.agency_id = ANY ($2) AND NOT a.agreed AND c.id <> ALL ($3::uuid[])
-  AND (r.index = $4 OR (c.name_canonical = $5 AND c.birth_date = $6 AND c.sex = $7
+  AND (r.index = $4 OR ({sealing.SAME_CHILD.format("$5", "$6", "$7")} AND c.sex = $8
                         AND (r.index IS NULL OR $4::bytea IS NULL)))
 LIMIT 1
 """
@@ -193,7 +191,7 @@ async def refuse_again(
     it names the same file, whoever sees that by now. `agencies`: all its sender has served.
     """
     number = identity.resident_id
-    said = (canonical_name(identity.name or ""), identity.birth_date, identity.sex)
+    said = sealing.same_child(tx.keyring, identity.name, identity.birth_date)
     async with tx.as_system():
         found = await tx.connection.fetchrow(
             _ANSWERED,
@@ -202,6 +200,7 @@ async def refuse_again(
             list(others),
             queries.resident_index(tx.keyring, number) if number else None,
             *said,
+            identity.sex,
         )
     if found is not None:
         same = number is not None and found["same_number"]

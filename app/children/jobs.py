@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import alike, below, counting, exact_trials, names, queries, rederiving
+from app.children import alike, below, counting, exact_trials, names, queries, rederiving, sealing
 from app.children.events import ChildChanged, ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -61,19 +61,24 @@ async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
 
 
-@queue.every("children.fill_names", "*/10 * * * *")
-async def fill_names(tx: Tx, _: dict[str, Any]) -> None:
-    """Have tokens made of the names that the release before kept without, county by county."""
-    counties = await names.unfilled(tx)
-    await queue.enqueue_for(tx.connection, "children.fill_names_of_county", "county", counties)
+_SEAL_NAMES: Final = "children.seal_names_of_county"
 
 
-@queue.job("children.fill_names_of_county", of="children.fill_names")
-async def fill_names_of_county(tx: Tx, payload: dict[str, Any]) -> None:
-    """Make those of the next batch; queue the next in the same transaction."""
-    if await names.fill(tx, payload["county"]):
-        name = "children.fill_names_of_county"
-        await queue.enqueue_for(tx.connection, name, "county", [payload["county"]])
+@queue.every("children.seal_names", "*/10 * * * *")
+async def seal_names(tx: Tx, _: dict[str, Any]) -> None:
+    """Have the names sealed that the release before wrote in the clear, county by county."""
+    if not await names.settled(tx):
+        counties = await rederiving.counties(tx)
+        await queue.enqueue_for(tx.connection, _SEAL_NAMES, "home_county", counties)
+
+
+@queue.job(_SEAL_NAMES, of="children.seal_names")
+async def seal_names_of_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Seal those of the next batch; queue the next in the same transaction."""
+    county, after = payload["home_county"], UUID(payload.get("after", str(_FIRST)))
+    if (last := await names.seal(tx, county, after)) is not None:
+        owed = {"home_county": county, "after": str(last)}
+        await queue.enqueue(tx.connection, _SEAL_NAMES, [owed], dedupe_keys=[str(county)])
 
 
 @events.read_by("children")
@@ -98,7 +103,7 @@ async def look_for_the_same_number(tx: Tx, event: ChildChanged) -> None:
 
 
 # Each file looked at, in order; without a code, one that another transaction has moved away.
-_MOVE: Final = """
+_MOVE: Final = f"""
 WITH next AS (
     SELECT home_county, id, region_code AS was FROM children
     WHERE region_code >= $1 AND region_code < $2 AND (region_code, id) > ($5, $6)
@@ -109,7 +114,7 @@ moved AS (
             'region_code', lpad((c.region_code + $3)::text, 12, '0')), next_change_on = $8
     FROM next WHERE c.home_county = next.home_county AND c.id = next.id
       AND (c.region_code >= $1 AND c.region_code < $2) IS TRUE
-    RETURNING c.id, c.home_county, c.region_code, c.school_id, c.name)
+    RETURNING c.id, c.home_county, c.region_code, c.school_id, {sealing.NAMED})
 SELECT next.was, next.id AS looked, moved.* FROM next LEFT JOIN moved USING (id)
 ORDER BY next.was, next.id
 """
@@ -128,7 +133,8 @@ async def follow_region_change(tx: Tx, event: RegionReplaced) -> None:
         )
         moved = [file for file in files if file["id"] is not None]
         await below.follow(tx, "c.id = ANY($1::uuid[])", [row["id"] for row in moved])
-        await names.keep(tx, [(queries.ref_of(row), row["name"]) for row in moved])
+        named = [(queries.ref_of(row), sealing.named(tx.keyring, row)[0]) for row in moved]
+        await names.keep(tx, named)
         if len(files) < following.BATCH:
             break
         last = files[-1]["was"], files[-1]["looked"]

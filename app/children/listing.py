@@ -1,12 +1,13 @@
 """Lists of children's files, a row each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from app.access.acts import Act
 from app.access.principal import Principal
-from app.children import queries
+from app.children import queries, sealing
 from app.core.data.db import Tx
 from app.core.data.sampling import Place
 from app.core.data.sql import Where
@@ -14,7 +15,7 @@ from app.core.http import paging
 from app.core.http.wire import region_text
 
 _SUMMARY: Final = (
-    "SELECT c.id, c.version, c.updated_at, c.name, c.name_pinyin, c.sex, c.birth_date,"
+    f"SELECT c.id, c.version, c.updated_at, {sealing.NAMED}, c.sex, c.birth_date,"
     f" {queries.DERIVED} FROM children c"
 )
 _WITH_NUMBERS: Final = " JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id"
@@ -52,7 +53,37 @@ async def list_page(
     return await paging.fetch(tx, select, where, _BY_REGION, window, either, place)
 
 
-def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
+_AT_ONCE: Final = 500
+
+
+async def sift(
+    tx: Tx,
+    principal: Principal,
+    conditions: Mapping[str, Any],
+    window: paging.Window,
+    fits: Callable[[str], bool],
+) -> paging.Rows:
+    """As `list_page`, those whose name fits: of few, who are compared one by one. A statement for
+    each 500 of them, until the page is full.
+    """
+    found: list[Any] = []
+    cursor = window.cursor
+    while True:
+        part = replace(window, limit=max(_AT_ONCE, window.limit), cursor=cursor)
+        page = await list_page(tx, principal, conditions, part)
+        found += [row for row in page.rows if fits(sealing.named(tx.keyring, row)[0])]
+        cursor = page.next_cursor
+        if len(found) > window.limit:
+            shown = found[: window.limit]
+            last = [shown[-1][name] for name in ("region_code", "id")]
+            return paging.Rows(shown, window.cursors.seal(last))
+        if cursor is None:
+            return paging.Rows(found, None)
+
+
+def summary(
+    tx: Tx, principal: Principal, row: Mapping[str, Any], told: Sequence[str]
+) -> dict[str, Any]:
     """Show a list's row on the wire, as the role reads it; `told`: what the caller may do."""
     reads = principal.role.reads
     shown: dict[str, Any] = {
@@ -62,9 +93,10 @@ def summary(principal: Principal, row: Mapping[str, Any], told: Sequence[str]) -
         "permitted": told,
     }
     if "identity" in reads:
+        name, pinyin = sealing.named(tx.keyring, row)
         shown["identity"] = {
-            "name": row["name"],
-            "name_pinyin": row["name_pinyin"],
+            "name": name,
+            "name_pinyin": pinyin,
             "sex": row["sex"],
             "birth_date": row["birth_date"],
         }

@@ -85,7 +85,9 @@ class Child(SQLModel, table=True):
     the child lives now. `school_id` is the school agency the child is enrolled at now. The jsonb
     columns hold the sections of the file as on the wire, without their sealed fields.
 
-    `name` is shown; what is compared are the columns that `naming.spell` makes of it.
+    The name is sealed with the rest of the identity; `name_index` is a keyed hash of it and the
+    birth date. `name`, `name_canonical` and so on (`naming.BLANK`) held it until then, and hold
+    nothing once `children.seal_names` has been there (ADR 64).
     """
 
     __tablename__ = "children"
@@ -100,6 +102,7 @@ class Child(SQLModel, table=True):
         Index("ix_children_school_id_region_code_id", "school_id", "region_code", "id"),
         Index("ix_children_home_county_next_change_on", "home_county", "next_change_on"),
         Index("ix_children_birth_date_name_canonical", "birth_date", "name_canonical"),
+        Index("ix_children_name_index", "name_index"),
         *_by_code(),
         *sampling.indexes("children"),
         *_other_readings("name_pinyin_2", "name_initials_2", "name_pinyin_3", "name_initials_3"),
@@ -112,7 +115,7 @@ class Child(SQLModel, table=True):
     home_county: int = Field(sa_type=BigInteger)
     region_code: int = Field(sa_type=BigInteger)
     school_id: UUID | None = Field(default=None, foreign_key="agencies.id")
-    name: str = Field(sa_column=_bytewise())
+    name: str = Field(default="", sa_column=_bytewise())
     name_canonical: str = Field(default="", sa_column=_bytewise())
     name_reversed: str = Field(default="", sa_column=_bytewise())
     name_pinyin: str = Field(default="", sa_column=_bytewise())
@@ -125,6 +128,7 @@ class Child(SQLModel, table=True):
     birth_date: date
     ethnic_group: str | None = None
     no_resident_id_reason: str | None = None
+    name_index: bytes | None = None
     identity_sealed: bytes | None = None
     hukou: dict[str, Any] = Field(sa_column=_section(), default_factory=dict)
     hukou_sealed: bytes | None = None

@@ -1,21 +1,25 @@
 """The tokens of children's names: written whenever a name is, or a child's county changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import BigInteger, Index, func, text
 from sqlmodel import Field, SQLModel
 
-from app.children import tokens
+from app.children import naming, sealing, tokens
 from app.children.below import BelowChild, below_child
 from app.children.queries import ChildRef, ref_of
+from app.children.sections.identity import Identity
 from app.core.data import distribution, rls
 from app.core.data.columns import Instant
-from app.core.data.crypto import Keyring
+from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data.db import Tx
 from app.regions.rules import county_of
+
+log = structlog.get_logger(__name__)
 
 
 class NameToken(BelowChild, table=True):
@@ -40,15 +44,19 @@ WITH kept AS MATERIALIZED (
     DELETE FROM child_names n WHERE n.child_id = ANY ($1::uuid[]) AND NOT EXISTS (
         SELECT FROM kept k WHERE k.home_county = n.home_county AND k.child_id = n.child_id
         AND k.token = n.token AND k.region_code = n.region_code)
+), made AS (
+    INSERT INTO child_names (token, region_code, child_id, home_county, pupil_of)
+    SELECT * FROM kept ON CONFLICT DO NOTHING
 )
-INSERT INTO child_names (token, region_code, child_id, home_county, pupil_of)
-SELECT * FROM kept ON CONFLICT DO NOTHING
+SELECT EXISTS (SELECT FROM names_in_plain WHERE since > $7)
 """
+_WRITTEN_PLAIN: Final = "SELECT EXISTS (SELECT FROM names_in_plain WHERE since > $1)"
 
 
 async def keep(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> None:
     """Keep the tokens of children's names, and no others of theirs. The transaction holds these
-    children (`below`), and what lies below them has followed them. One statement.
+    children (`below`), and what lies below them has followed them. One statement; one more while
+    the release before may run.
     """
     children = [*named]
     if not children:
@@ -59,7 +67,9 @@ async def keep(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> None:
         for token in made(tx.keyring, child.region_code, tokens.kept(name))
     ]
     columns = map(list, zip(*rows, strict=True))
-    await tx.connection.execute(_KEEP, [child.id for child, _ in children], *columns)
+    ids = [child.id for child, _ in children]
+    if await tx.connection.fetchval(_KEEP, ids, *columns, tx.now - LATER):
+        await _keep_plain(tx, children)
 
 
 def made(keyring: Keyring, region_code: int, pieces: Iterable[str]) -> list[int]:
@@ -67,13 +77,41 @@ def made(keyring: Keyring, region_code: int, pieces: Iterable[str]) -> list[int]
     return keyring.tokens("child_names", county_of(region_code), pieces)
 
 
-# --- names from before there were tokens ----------------------------------------------------------
+async def lacking(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> list[tuple[ChildRef, str]]:
+    """Return those of some children whose tokens are others than this release makes."""
+    children = [*named]
+    rows = await tx.connection.fetch(_KEPT, [child.id for child, _ in children])
+    there = {row["child_id"]: {*row["tokens"]} for row in rows}
+    return [
+        (child, name)
+        for child, name in children
+        if there.get(child.id, ()) != {*made(tx.keyring, child.region_code, tokens.kept(name))}
+    ]
+
+
+_KEPT: Final = """
+SELECT child_id, array_agg(token) AS tokens FROM child_names
+WHERE child_id = ANY ($1::uuid[]) GROUP BY child_id
+"""
+
+
+# --- names from before they were sealed -----------------------------------------------------------
+
+
+class NamesInPlain(SQLModel, table=True):
+    """One row while files may hold names in the clear, which the release before wrote: until LATER
+    that may run, so names are written so for it as well; then they are sealed. Searches look at
+    both meanwhile.
+    """
+
+    __tablename__ = "names_in_plain"
+
+    one: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
+    since: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
 
 
 class NamesUnfilled(SQLModel, table=True):
-    """A county some of whose children may have no tokens yet: it is searched as before there were
-    any, too. Its files are filled in the order of (region, id); `files` have been.
-    """
+    """How far the release before was with making tokens. Goes with the columns."""
 
     __tablename__ = "names_unfilled"
 
@@ -86,52 +124,85 @@ class NamesUnfilled(SQLModel, table=True):
     files: int = Field(sa_column_kwargs={"server_default": "0"})
 
 
-distribution.in_one_place("how far a county is, for a night", "names_unfilled")
+distribution.in_one_place("how far names are, for a night", "names_in_plain", "names_unfilled")
+rls.allow("names_in_plain", "SELECT, DELETE")
 rls.allow("names_unfilled", "SELECT, UPDATE, DELETE")
 
 
 BATCH: Final = 1000
 LATER: Final = timedelta(hours=1)
-"""Until then processes of the release before may run, which write names without tokens."""
+"""Until then processes of the release before may run, which read and write names in the clear."""
 
-_COUNTIES: Final = "SELECT county_code FROM names_unfilled WHERE since <= $1 ORDER BY 1"
-_HELD: Final = """
-SELECT reached_code, reached_id FROM names_unfilled WHERE county_code = $1 FOR UPDATE
-"""
-_NEXT: Final = """
-SELECT c.id, c.home_county, c.region_code FROM children c
-WHERE c.region_code >= $1 AND c.region_code < $1::bigint + 1000000
-  AND (c.region_code, c.id) > ($2, $3)
-ORDER BY c.region_code, c.id LIMIT $4
-"""
-_THESE: Final = """
-SELECT id, home_county, region_code, school_id, name FROM children
-WHERE home_county = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR NO KEY UPDATE
-"""
-_REACHED: Final = """
-UPDATE names_unfilled SET reached_code = $2, reached_id = $3, files = files + $4
-WHERE county_code = $1
+_PLAIN: Final = (*naming.BLANK,)
+
+
+def _blank(column: str) -> str:
+    return "NULL" if naming.BLANK[column] is None else "''"
+
+
+_KEEP_PLAIN: Final = f"""
+UPDATE children c SET {", ".join(f"{column} = u.{column}" for column in _PLAIN)}
+FROM UNNEST($1::bigint[], $2::uuid[]{"".join(f", ${n}::text[]" for n, _ in enumerate(_PLAIN, 3))})
+    AS u (home_county, id, {", ".join(_PLAIN)})
+WHERE c.home_county = u.home_county AND c.id = u.id
 """
 
 
-async def unfilled(tx: Tx) -> list[int]:
-    """Return the counties in which tokens of children's names may be missing and can be made."""
-    return [row[0] for row in await tx.connection.fetch(_COUNTIES, tx.now - LATER)]
+async def _keep_plain(tx: Tx, children: Sequence[tuple[ChildRef, str]]) -> None:
+    rows = [
+        (child.home_county, child.id, name, *naming.spell(name).values())
+        for child, name in children
+    ]
+    await tx.connection.execute(_KEEP_PLAIN, *map(list, zip(*rows, strict=True)))
 
 
-async def fill(tx: Tx, county: int) -> bool:
-    """Make the tokens of the next BATCH of children of a county; tell whether there are more."""
-    reached = await tx.connection.fetchrow(_HELD, county)
-    if reached is None:  # it was done by the run before
+# In the order of the index of names: one step to its end, however many rows there were.
+_ANY: Final = "SELECT name > '' FROM children ORDER BY name DESC LIMIT 1"
+_SETTLED: Final = "DELETE FROM names_in_plain WHERE since <= $1"
+_NEXT: Final = f"""
+SELECT c.id, c.home_county, c.region_code, c.school_id, {sealing.IDENTITY} FROM children c
+WHERE c.home_county = $1 AND c.id > $2 AND c.name > '' ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
+"""
+_SEAL: Final = f"""
+UPDATE children c SET identity_sealed = u.identity_sealed, name_index = u.name_index,
+    {", ".join(f"{column} = {_blank(column)}" for column in _PLAIN)}
+FROM UNNEST($2::uuid[], $3::bytea[], $4::bytea[]) AS u (id, identity_sealed, name_index)
+WHERE c.home_county = $1 AND c.id = u.id
+"""
+
+
+async def settled(tx: Tx) -> bool:
+    """Tell whether no name is left to be sealed, or none may be so far; if none is left, searches
+    look for none any more.
+    """
+    before = tx.now - LATER
+    if await tx.connection.fetchval(_WRITTEN_PLAIN, before):
+        return True
+    if await tx.connection.fetchval(_ANY):
         return False
-    rows = await tx.connection.fetch(_NEXT, county, *reached, BATCH)
-    for opened_in in sorted({row["home_county"] for row in rows}):
-        these = [row["id"] for row in rows if row["home_county"] == opened_in]
-        held = await tx.connection.fetch(_THESE, opened_in, these)
-        await keep(tx, [(ref_of(row), row["name"]) for row in held])
-    if len(rows) < BATCH:
-        await tx.connection.execute("DELETE FROM names_unfilled WHERE county_code = $1", county)
-        return False
-    last = rows[-1]
-    await tx.connection.execute(_REACHED, county, last["region_code"], last["id"], len(rows))
+    await tx.connection.execute(_SETTLED, before)
     return True
+
+
+async def seal(tx: Tx, county: int, after: UUID) -> UUID | None:
+    """Seal the names that lie in the clear in the next BATCH of the files that a county opened, and
+    make their tokens; return the last of them, None if there are no more. A file whose identity
+    cannot be unsealed stays as it is.
+    """
+    rows = await tx.connection.fetch(_NEXT, county, after, BATCH)
+    named: list[tuple[ChildRef, str]] = []
+    sealed: list[tuple[UUID, object, object]] = []
+    for row in rows:
+        try:
+            said = sealing.show(tx.keyring, row, "identity")
+        except DecryptionRefused:
+            log.warning("name_left_in_plain", child_id=str(row["id"]))
+            continue
+        identity = Identity.model_validate(said, extra="ignore")
+        kept = sealing.keep(tx.keyring, row["id"], "identity", identity)
+        sealed.append((row["id"], kept["identity_sealed"], kept["name_index"]))
+        named.append((ref_of(row), said["name"]))
+    if sealed:
+        await tx.connection.execute(_SEAL, county, *map(list, zip(*sealed, strict=True)))
+        await keep(tx, named)
+    return rows[-1]["id"] if len(rows) == BATCH else None

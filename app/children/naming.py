@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import Final
 
@@ -279,3 +279,10 @@ def meant(typed: str) -> list[str]:
     parts = _UNSURE.split(letters(typed), _MOST_UNSURE)
     choices = [(part, "v") if place % 2 else (part,) for place, part in enumerate(parts)]
     return ["".join(chosen) for chosen in product(*choices)]
+
+
+BLANK: Final[Mapping[str, str | None]] = {
+    "name": "",
+    **{column: None if column[-1].isdigit() else "" for column in spell("")},
+}
+"""Columns of `children` that held names until they were sealed, with nothing in them."""

@@ -1,8 +1,8 @@
 """Resident numbers that files say their children have: claims, which shut nobody else out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.access.principal import Principal
@@ -31,13 +31,12 @@ class Taken(Exception):
 _ONE_NUMBER: Final = (
     "SELECT pg_advisory_xact_lock(hashtextextended('resident_ids/' || encode($1, 'hex'), 56))"
 )
-_SAME_NAME: Final = """
-SELECT c.id FROM resident_ids r JOIN children c ON c.home_county = r.home_county
-    AND c.id = r.child_id
-WHERE r.index = $1 AND c.id <> $2 AND (c.name_canonical = $3 OR EXISTS (
+_NUMBERED: Final = f"""
+SELECT c.id, {sealing.NAMED}, EXISTS (
     SELECT FROM duplicate_referrals d WHERE d.submitted_id = $2 AND d.other_child_id = c.id
-        AND d.reason = 'resident_id' AND d.settled_at IS NULL))
-ORDER BY c.id LIMIT 1
+        AND d.reason = 'resident_id' AND d.settled_at IS NULL) AS asked_about
+FROM resident_ids r JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id
+WHERE r.index = $1 AND c.id <> $2 ORDER BY c.id
 """
 
 
@@ -88,15 +87,18 @@ async def other_file(tx: Tx, child_id: UUID, identity: Identity) -> UUID | None:
 
 async def _of_that_name(tx: Tx, index: bytes, child_id: UUID, identity: Identity) -> UUID | None:
     """Find another file, wherever it lives, that has a number and the name, or is asked about."""
+    name = canonical_name(identity.name or "")
     async with tx.as_system():
-        found: UUID | None = await tx.connection.fetchval(
-            _SAME_NAME, index, child_id, canonical_name(identity.name or "")
-        )
-    return found
+        rows = await tx.connection.fetch(_NUMBERED, index, child_id)
+    return next((row["id"] for row in rows if row["asked_about"] or _is(tx, row, name)), None)
+
+
+def _is(tx: Tx, row: Mapping[str, Any], name: str) -> bool:
+    return canonical_name(sealing.named(tx.keyring, row)[0]) == name
 
 
 _SOME: Final = f"""
-SELECT r.index, c.id, {", ".join(f"c.{column}" for column in sealing.columns_of("identity"))}
+SELECT r.index, c.id, {sealing.IDENTITY}
 FROM resident_ids r JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id LIMIT 5
 """
 

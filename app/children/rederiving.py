@@ -27,12 +27,10 @@ BATCH: Final = 250
 FIRST: Final = UUID(int=0)
 
 
-_SPELT: Final = tuple(naming.spell(""))
-
 _FILES: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, c.categories, c.priority_flags,
        c.undecided, c.counted, c.lacking, c.told, c.next_change_on, c.xmin::text AS written_by,
-       {queries.STORED}, {", ".join(f"c.{column}" for column in _SPELT)}
+       {queries.STORED}, c.name_index
 FROM children c WHERE c.home_county = $1 AND"""
 _DUE: Final = f"{_FILES} c.next_change_on <= $2 ORDER BY c.next_change_on LIMIT $3"
 _NEXT: Final = f"{_FILES} c.id > $2 ORDER BY c.id LIMIT $3"
@@ -43,11 +41,11 @@ SELECT c.id FROM children c JOIN unnest($2::uuid[], $3::text[]) AS read (id, wri
 WHERE c.home_county = $1 ORDER BY c.id FOR NO KEY UPDATE OF c
 """
 
-_RESPELL: Final = f"""
-UPDATE children c SET {", ".join(f"{column} = u.{column}" for column in _SPELT)}, updated_at = $3
-FROM UNNEST($1::bigint[], $2::uuid[]{"".join(f", ${n}::text[]" for n, _ in enumerate(_SPELT, 4))})
-    AS u (home_county, id, {", ".join(_SPELT)})
-WHERE c.home_county = u.home_county AND c.id = u.id
+_RESPELL: Final = """
+UPDATE children c
+SET identity_sealed = u.identity_sealed, name_index = u.name_index, updated_at = $5
+FROM UNNEST($2::uuid[], $3::bytea[], $4::bytea[]) AS u (id, identity_sealed, name_index)
+WHERE c.home_county = $1 AND c.id = u.id
 """
 
 
@@ -68,20 +66,31 @@ async def _held(
 
 
 async def _respell(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Spell names anew that the release before stored, or that this one spells otherwise."""
-    found: list[tuple[Any, ...]] = []
-    named: list[tuple[ChildRef, str]] = []
-    for row in await _held(tx, home_county, [row for row in rows if _spelt_otherwise(row)]):
-        found.append((row["home_county"], row["id"], *naming.spell(row["name"]).values()))
-        named.append((queries.ref_of(row), row["name"]))
+    """Spell names anew that this release spells, or finds, otherwise than they are stored."""
+    named = [(queries.ref_of(row), sealing.named(tx.keyring, row)[0]) for row in rows]
+    lacking = {child.id for child, _ in await names.lacking(tx, named)}
+    others = [row for row in rows if row["id"] in lacking or _spelt_otherwise(tx, row)]
+    found = []
+    for row in await _held(tx, home_county, others):
+        identity = sealing.whole(tx.keyring, row).identity
+        kept = sealing.keep(tx.keyring, row["id"], "identity", identity)
+        found.append((queries.ref_of(row), identity.name or "", kept))
     if found:
-        counties, ids, *columns = map(list, zip(*found, strict=True))
-        await tx.connection.execute(_RESPELL, counties, ids, tx.now, *columns)
-        await names.keep(tx, named)
+        await tx.connection.execute(
+            _RESPELL,
+            home_county,
+            [child.id for child, _, _ in found],
+            [kept["identity_sealed"] for _, _, kept in found],
+            [kept["name_index"] for _, _, kept in found],
+            tx.now,
+        )
+        await names.keep(tx, [(child, name) for child, name, _ in found])
 
 
-def _spelt_otherwise(row: Mapping[str, Any]) -> bool:
-    return any(row[column] != value for column, value in naming.spell(row["name"]).items())
+def _spelt_otherwise(tx: Tx, row: Mapping[str, Any]) -> bool:
+    name, pinyin = sealing.named(tx.keyring, row)
+    index = sealing.name_index(tx.keyring, name, row["birth_date"])
+    return (pinyin, row["name_index"]) != (naming.spell(name)["name_pinyin"], index)
 
 
 class Derivation(SQLModel, table=True):
@@ -178,8 +187,9 @@ async def rederive(tx: Tx, home_county: int) -> bool:
         begins = at["walked_by"] != derivation.made_by()
         after = FIRST if begins or at["walked_to"] is None else at["walked_to"]
         rows = await tx.connection.fetch(_NEXT, home_county, after, BATCH)
-        await _leave(tx, home_county, await _derive_anew(tx, home_county, rows))
-        await _respell(tx, home_county, rows)
+        torn = await _derive_anew(tx, home_county, rows)
+        await _leave(tx, home_county, torn)
+        await _respell(tx, home_county, [row for row in rows if row["id"] not in torn])
         last = rows[-1]["id"] if rows else after
         await tx.connection.execute(
             _WALKED,

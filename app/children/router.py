@@ -342,7 +342,7 @@ def _page(tx: Tx, principal: Principal, page: Rows) -> Shown[Page[schemas.ChildS
     # An act on a file asks nothing of the file: what may be done with one may be with all.
     told = acts.permitted(ACTS, principal, {}, tx.today)
     return Shown(
-        page.shown(lambda row: listing.summary(principal, row, told)),
+        page.shown(lambda row: listing.summary(tx, principal, row, told)),
         children=[row["id"] for row in page.rows],
         groups=[group for group in _SUMMARY_GROUPS if group in principal.role.reads],
     )

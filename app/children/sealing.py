@@ -1,26 +1,29 @@
 """How the sections of a file are kept: counted fields plain, all others in one sealed column.
 
 The counted fields of a section are a jsonb column named after it; those of identity, which searches
-read, are columns of their own. What is shown is read from wherever the row has it, so that a field
-whose mark changed stays readable until its section is next written.
+read, are columns of their own. A child is known by name and birth date without unsealing anything,
+by a keyed hash of both (`name_index`). What is shown is read from wherever the row has it, so that
+a field whose mark changed stays readable until its section is next written.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from app.access.roles import FIELD_GROUPS, Role
-from app.children import naming, residents
+from app.children import child_keys, naming, residents
 from app.children.models import Child
 from app.children.sections import SECTIONS, File
 from app.children.sections.identity import Identity, IdentityShown
 from app.children.sections.marks import BadField, Mark, Part, Section, filled, marked, parts
 from app.core.data import keys
 from app.core.data.crypto import Erased, Keyring, of_child
+from app.core.text import canonical_name
 
 _COLUMNS: Final = frozenset(Child.model_fields)
 _OWN_COLUMNS: Final = "identity"
@@ -74,13 +77,14 @@ def keep(keyring: Keyring, child_id: UUID, section: str, value: Section) -> dict
     place, fields = PLACES[section], value.model_dump()
     columns: dict[str, object] = {}
     if isinstance(value, Identity):
-        columns |= naming.spell(value.name or "")
-        fields["name_pinyin"] = columns["name_pinyin"]
+        columns |= naming.BLANK
+        columns["name_index"] = name_index(keyring, value.name, value.birth_date)
+        fields["name_pinyin"] = naming.spell(value.name or "")["name_pinyin"]
         number = value.resident_id
         fields["resident_id_place_known"] = number and residents.place_is_known(number)
     plain = {name: fields.pop(name) for name in place.counted}
     if section == _OWN_COLUMNS:
-        columns |= {name: plain.get(name) for name in place.plain}
+        columns |= plain
     elif place.plain:
         columns[section] = orjson.dumps(plain).decode()
     known = any(fields[name] != place.blank[name] for name in fields)
@@ -111,6 +115,46 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
     for name, part in place.parts.items():
         value[name] = filled(part, value[name])
     return value
+
+
+IDENTITY: Final = ", ".join(
+    (*(f"c.{column}" for column in columns_of(_OWN_COLUMNS)), child_keys.KEY_OF_FILE)
+)
+NAMED: Final = f"c.identity_sealed, c.name, c.name_pinyin, {child_keys.KEY_OF_FILE}"
+"""Columns in which `named` finds a name, beside `id`: sealed, or plain if the release before wrote
+it.
+"""
+SAME_CHILD: Final = "(c.name_index = {} OR (c.birth_date = {} AND c.name_canonical = {}))"
+"""That `children c` has the name and birth date of `same_child`."""
+
+
+def named(keyring: Keyring, row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name in a row with `id` and NAMED, and how it is spelt in Latin letters."""
+    keys.brought(keyring, of_child(row["id"]), row)
+    said = {"name": row["name"], "name_pinyin": row["name_pinyin"]}
+    if (sealed := row["identity_sealed"]) is not None:
+        with suppress(Erased):
+            raw = keyring.unseal_bytes("children.identity_sealed", row["id"], sealed)
+            said |= orjson.loads(raw)
+    return said["name"], said["name_pinyin"]
+
+
+def name_index(keyring: Keyring, name: str | None, birth_date: date | None) -> bytes | None:
+    """Make the blind index of a name and a birth date, in the whole nation: so few share both that
+    how often one occurs tells nothing.
+    """
+    if name is None or birth_date is None:
+        return None
+    return keyring.blind_index("children", f"{birth_date}\0{canonical_name(name)}")[:16]
+
+
+def same_child(
+    keyring: Keyring, name: str | None, birth_date: date | None
+) -> tuple[bytes | None, date | None, str]:
+    """Return what SAME_CHILD compares: the blind index, and both in the clear for files in which
+    the release before wrote them so.
+    """
+    return name_index(keyring, name, birth_date), birth_date, canonical_name(name or "")
 
 
 _AS_SENT: Final = "children.as_sent_sealed"

@@ -1,12 +1,13 @@
 """What a list or a search may ask for, and the SQL conditions it becomes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import listing, names, naming, queries, residents, schemas, tokens
+from app.children import listing, names, naming, queries, residents, schemas, sealing, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
@@ -99,8 +100,8 @@ async def found(
     One statement; one more for the counties of whoever searches several.
 
     Few are compared one by one: whoever is born on a day, bears a number, or is at a school; for
-    less than a token's worth of a name, those of a township, too. All else is found by the tokens
-    of each county.
+    less than a token's worth of a name, those of a township, too. Whoever has just this name and
+    birth date is found by the index of both. All else is found by the tokens of each county.
     """
     refuse_unreadable(principal, region_code=wanted.region_code)
     window = paging.Window(cursors, wanted.limit, wanted.cursor)
@@ -108,8 +109,12 @@ async def found(
     lo, hi = max(lo, principal.region_lo), min(hi, principal.region_hi)
     few = wanted.resident_id or wanted.birth_date or principal.school_id
     pieces = _pieces(wanted)
+    fits = _fits(wanted)
     if few or (hi - lo <= _TOWNSHIP and not pieces):
-        return await listing.list_page(tx, principal, compared(tx, wanted, region), window)
+        these = narrowed(tx, wanted, region)
+        if wanted.name is None and wanted.pinyin is None:
+            return await listing.list_page(tx, principal, these, window)
+        return await listing.sift(tx, principal, these, window, fits)
     if not pieces:
         raise _too_short(wanted)
     counties = [lo - lo % _COUNTY]
@@ -124,18 +129,16 @@ async def found(
     def arms(where: Where) -> list[str]:
         return [
             _by_tokens(where, asked, lo, hi, window),
-            _by_plain_names(where, lo, hi, compared(tx, wanted, (lo, hi))),
+            _by_plain_names(where, {**narrowed(tx, wanted, (lo, hi)), **_plain(wanted)}),
         ]
 
     page = await listing.list_page(tx, principal, {}, window, arms=arms)
+    return page._replace(rows=[row for row in page.rows if fits(sealing.named(tx.keyring, row)[0])])
+
+
+def _fits(wanted: schemas.ChildSearch) -> Callable[[str], bool]:
     name = None if wanted.name is None else canonical_name(wanted.name)
-    return page._replace(
-        rows=[
-            row
-            for row in page.rows
-            if tokens.fits(row["name"], sought=name, match=wanted.match, typed=wanted.pinyin)
-        ]
-    )
+    return partial(tokens.fits, sought=name, match=wanted.match, typed=wanted.pinyin)
 
 
 def marks(keyring: Keyring, wanted: schemas.ChildSearch) -> list[str]:
@@ -183,32 +186,25 @@ def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: pag
     return _TOKENS.format(*map(where.bind, (asked, lo, hi, *after, most, most)))
 
 
-# Where tokens may be missing yet: as before there were any. Goes with the table.
-_UNFILLED: Final = """
-EXISTS (SELECT FROM names_unfilled f WHERE f.county_code >= {} AND f.county_code < {})
-"""
-
-
-def _by_plain_names(where: Where, lo: int, hi: int, compared: Mapping[str, object]) -> str:
-    unfilled = _UNFILLED.format(where.bind(lo - lo % _COUNTY), where.bind(hi))
+# While the release before may have written names in the clear: as it looks. Goes with the table.
+def _by_plain_names(where: Where, compared: Mapping[str, object]) -> str:
     said = [f"({sql.format(where.bind(value))})" for sql, value in compared.items()]
-    return " AND ".join([unfilled, *said])
+    return " AND ".join(["EXISTS (SELECT FROM names_in_plain)", *said])
 
 
-def compared(
+def narrowed(
     tx: Tx, wanted: schemas.ChildSearch, region: tuple[int, int] | None
 ) -> dict[str, object]:
-    """Say in SQL, of each child, that it is one that is sought."""
+    """Say in SQL which children may be sought, by all but parts of their names."""
     lo, hi = region or (None, None)
     said: dict[str, object] = {"c.region_code >= {}": lo, "c.region_code < {}": hi}
     if wanted.birth_date is not None:
         said["c.birth_date = {}"] = wanted.birth_date
-    if wanted.pinyin is not None:
-        said |= _spelling(wanted.pinyin)
+        if wanted.name is not None and wanted.match == "exact":
+            index, _, name = sealing.same_child(tx.keyring, wanted.name, wanted.birth_date)
+            said[_NAMED] = [index, name.encode()]
     if wanted.resident_id is not None:
         said["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
-    if wanted.name is not None:
-        said |= _name(canonical_name(wanted.name), wanted.match)
     return said
 
 
@@ -220,6 +216,16 @@ def refuse_unreadable(principal: Principal, **given: object) -> None:
     ]
     if errors:
         raise FilterForbidden(errors=errors)
+
+
+_NAMED: Final = """
+c.name_index = ({0}::bytea[])[1] OR c.name_canonical = convert_from(({0}::bytea[])[2], 'UTF8')
+"""
+
+
+def _plain(wanted: schemas.ChildSearch) -> dict[str, object]:
+    by_name = {} if wanted.name is None else _name(canonical_name(wanted.name), wanted.match)
+    return by_name if wanted.pinyin is None else by_name | _spelling(wanted.pinyin)
 
 
 def _name(name: str, match: str) -> dict[str, object]:

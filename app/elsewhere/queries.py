@@ -9,18 +9,19 @@ import asyncpg
 
 from app.access.principal import Principal
 from app.children.queries import resident_index
+from app.children.sealing import SAME_CHILD, same_child
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.http.wire import region_text
-from app.core.text import canonical_name
 from app.elsewhere import schemas
 from app.regions.rules import NATION, lineage
 
 MOST: Final = 3
 """Children of one name and birth date that are told of, and offices to call."""
 
+_SAME: Final = SAME_CHILD.format("$2", "$3", "$4")
 # One statement whatever is asked: each part is a look-up by an index, of which the others' is for
 # nobody. Whoever is of age is no child any more. Of a file that is only stored (PIP-47), which lies
 # nowhere, nobody is told; it is found for what an emergency opens.
@@ -28,13 +29,13 @@ _FIND: Final = f"""
 SELECT c.id, c.home_county, c.region_code FROM (
     SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
     UNION ALL
-    (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
-     AND n.region_code <> {NATION} ORDER BY n.id LIMIT {MOST})
+    (SELECT c.home_county, c.id FROM children c WHERE {_SAME}
+     AND c.region_code <> {NATION} ORDER BY c.id LIMIT {MOST})
     UNION ALL
-    (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
-     AND n.region_code = {NATION} ORDER BY n.id LIMIT 2)
+    (SELECT c.home_county, c.id FROM children c WHERE {_SAME}
+     AND c.region_code = {NATION} ORDER BY c.id LIMIT 2)
 ) s JOIN children c ON c.home_county = s.home_county AND c.id = s.child_id
-WHERE c.birth_date > $4 ORDER BY c.id
+WHERE c.birth_date > $5 ORDER BY c.id
 """
 
 
@@ -43,10 +44,9 @@ async def anywhere(tx: Tx, sought: schemas.LookElsewhereCreate) -> list[asyncpg.
     date, and two that are only stored; one, of a number. One statement, by indexes.
     """
     index = resident_index(tx.keyring, sought.resident_id) if sought.resident_id else b""
-    name = canonical_name(sought.name) if sought.name else ""
-    on = sought.birth_date or date.max
+    same = same_child(tx.keyring, sought.name, sought.birth_date)
     rows: list[asyncpg.Record] = await tx.connection.fetch(
-        _FIND, index, name, on, _of_age_since(tx.today)
+        _FIND, index, *same, _of_age_since(tx.today)
     )
     return rows
 

@@ -351,7 +351,7 @@ async def _bootstrap(superuser_url: str, database: str, passwords: dict[str, str
         await _make_database(admin, database)
         async with _connected(superuser_url, database=database) as inside:
             await _furnish(inside, database)
-            if sealer_password is not None:
+            if "tonghu_sealer" in passwords:
                 await inside.execute("GRANT USAGE ON SCHEMA public TO tonghu_sealer")
         await admin.execute(f"COMMENT ON DATABASE {_name(database)} IS '{BOOTSTRAPPED}'")
 

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from app.access.principal import Principal
 from app.access.roles import role
-from app.children import below, child_keys, names, naming
+from app.children import below, child_keys, names, naming, sealing
 from app.children.queries import ChildRef, ref_of
+from app.children.sections.identity import Identity
 from app.core.data import sql
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
@@ -16,13 +17,21 @@ from app.regions import rules as regions
 
 
 async def a_child(
-    database: Database, region_code: int, *, school_id: UUID | None = None, **fields: Any
+    database: Database,
+    region_code: int,
+    *,
+    school_id: UUID | None = None,
+    in_plain: bool = False,
+    **fields: Any,
 ) -> ChildRef:
-    """Store a synthetic child living in `region_code`."""
+    """Store a synthetic child living in `region_code`; `in_plain`: as the release before names were
+    sealed.
+    """
     chosen = {"name": "测一", "sex": "female", "birth_date": date(2016, 3, 1), **fields}
+    who = Identity.model_validate(chosen, extra="ignore")
     async with database.begin(SYSTEM) as tx:
+        child_id = chosen.setdefault("id", new_id())
         columns = {
-            "id": new_id(),
             "home_county": regions.county_of(region_code),
             "region_code": region_code,
             "school_id": school_id,
@@ -30,8 +39,12 @@ async def a_child(
             "created_at": tx.now,
             "updated_at": tx.now,
             **chosen,
-            **naming.spell(chosen["name"]),
-            **fields,
+            **(
+                naming.spell(chosen["name"])
+                if in_plain
+                else sealing.keep(tx.keyring, child_id, "identity", who)
+            ),
+            **{name: value for name, value in fields.items() if name != "name"},
         }
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)

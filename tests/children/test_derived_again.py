@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from app.children import derivation, rederiving
+from app.children import derivation, rederiving, sealing
 from app.children.told import Told
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import SYSTEM, Database
@@ -29,17 +29,23 @@ async def fifteen(open_file, director, database: Database) -> str:
 async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: Database) -> None:
     """Files are read without holding them: what was read may not be true any more."""
     async with database.begin(SYSTEM) as tx:
-        stale = "UPDATE children SET next_change_on = '-infinity', name_spelt = 'x'"
-        await tx.connection.execute(stale.replace("name_spelt", rederiving._SPELT[0]))
+        stale = "UPDATE children SET next_change_on = '-infinity', name_index = ''"
+        await tx.connection.execute(stale)
     async with database.begin(SYSTEM) as tx:
         rows = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         assert [str(row["id"]) for row in rows] == [fifteen]
-        await tx.connection.execute("UPDATE children SET categories = '{}', name = '李小四'")
+        called = await tx.connection.fetchrow("SELECT * FROM children")
+        other = sealing.whole(tx.keyring, called).identity.model_copy(update={"name": "李小四"})
+        kept = sealing.keep(tx.keyring, called["id"], "identity", other)
+        await tx.connection.execute(
+            "UPDATE children SET categories = '{}', identity_sealed = $1", kept["identity_sealed"]
+        )
         await rederiving._derive_anew(tx, COUNTY, rows)
         await rederiving._respell(tx, COUNTY, rows)
         (row,) = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         assert row["categories"] == ["left_behind"]
-        assert not rederiving._spelt_otherwise(row)
+        assert not rederiving._spelt_otherwise(tx, row)
+        assert sealing.named(tx.keyring, row)[0] == "李小四"
         said = await tx.connection.fetchval(
             "SELECT data ->> 'added' FROM events WHERE wire_name = 'children.categories_changed'"
             " ORDER BY n DESC LIMIT 1"

@@ -57,5 +57,5 @@ def test_nothing_is_derived_of_a_file_that_was_not_checked() -> None:
 
 def test_what_a_role_does_not_read_is_in_no_list() -> None:
     row = {"id": UUID(int=1), "version": 1, "updated_at": None}
-    shown = listing.summary(replace(everywhere(), role=role("police")), row, [])
+    shown = listing.summary(None, replace(everywhere(), role=role("police")), row, [])
     assert shown == {**row, "permitted": []}

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.children import names, rederiving, search, tokens
+from app.children import names, naming, rederiving, sealing, search, tokens
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.core.text import canonical_name
@@ -90,9 +90,14 @@ async def _ask(client, caller, **wanted: Any) -> list[str]:
 
 async def _living(database: Database) -> list[Any]:
     async with database.begin(SYSTEM) as tx:
-        return await tx.connection.fetch(
-            "SELECT id::text, name, region_code FROM children ORDER BY region_code, id"
+        rows = await tx.connection.fetch(
+            f"SELECT c.id, {sealing.NAMED}, c.region_code FROM children c"
+            " ORDER BY c.region_code, c.id"
         )
+    return [
+        (str(row["id"]), sealing.named(database.keyring, row)[0], row["region_code"])
+        for row in rows
+    ]
 
 
 async def _finds_all(client, database: Database, settings) -> None:
@@ -209,7 +214,7 @@ class TestKeepsTokens:
         assert [row["region_code"] for row in rows] == [SIBLING] * 6
 
     async def test_of_a_name_that_is_spelt_otherwise_now(self, database) -> None:
-        child = await a_child(database, VILLAGE, name="样小一", name_pinyin="yangxiao")
+        child = await a_child(database, VILLAGE, name="样小一")
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("DELETE FROM child_names")
             await rederiving.rederive(tx, child.home_county)
@@ -255,7 +260,7 @@ class TestRefuses:
         assert await _ask(client, nation, pinyin="yangxiaoyi") == [str(far.id), near]
 
 
-class TestFillsWhatWasBefore:
+class TestSealsWhatWasBefore:
     async def test_children_are_found_before_meanwhile_and_after(
         self, app, live_database, database_urls, settings, now, monkeypatch
     ) -> None:
@@ -263,87 +268,100 @@ class TestFillsWhatWasBefore:
         monkeypatch.setattr(names, "BATCH", 7)
         for name in NAMES:
             for place in PLACES:
-                await a_child(database, place, name=name)
+                await a_child(database, place, name=name, in_plain=True)
         await _as_before(database, database_urls.owner, now - names.LATER)
         async with calling(app, settings, database) as client:
             await _finds_all(client, database, settings)
             async with database.begin(SYSTEM) as tx:
-                assert await names.unfilled(tx) == [120118000000, COUNTY, 130102000000]
-                assert await names.fill(tx, COUNTY)
-                reached = await tx.connection.fetchrow(_REACHED, COUNTY)
-            assert reached["files"] == 7
+                assert await names.seal(tx, COUNTY, UUID(int=0)) is not None
+            assert await _in_plain(database) == len(NAMES) * len(PLACES) - 7
             await _finds_all(client, database, settings)
-            async with database.begin(SYSTEM) as tx:
-                await queue.enqueue(tx.connection, "children.fill_names", [{}])
-            done = await run_jobs(database)
-            assert done.count("children.fill_names_of_county") == 4 + 2 + 2
-            async with database.begin(SYSTEM) as tx:
-                assert await names.unfilled(tx) == []
-                assert not await names.fill(tx, COUNTY)
+            assert (await _sealed_at_night(database)).count("children.seal_names_of_county") == (
+                (len(NAMES) * 3 - 7) // 7 + 1 + 2 * (len(NAMES) // 7 + 1)
+            )
+            assert await _in_plain(database) == 0
+            assert await _sealed_at_night(database) == ["children.seal_names"]
             await _finds_all(client, database, settings)
         for child, name, lives_in in await _living(database):
             made = names.made(database.keyring, lives_in, tokens.kept(name))
             assert await _tokens(database, child) == {*made}
-
-    async def test_two_at_once_go_on_one_behind_the_other(
-        self, live_database, database_urls, now, monkeypatch
-    ) -> None:
-        database = live_database
-        monkeypatch.setattr(names, "BATCH", 2)
-        for name in NAMES[:4]:
-            await a_child(database, VILLAGE, name=name)
-        await _as_before(database, database_urls.owner, now - names.LATER)
-
-        async def fill() -> bool:
-            async with database.begin(SYSTEM) as tx:
-                return await names.fill(tx, COUNTY)
-
         async with database.begin(SYSTEM) as tx:
-            assert await names.fill(tx, COUNTY)
-            other = asyncio.ensure_future(fill())
-            await all_waiting(database, [other], 1)
-        assert await other
-        filled = "SELECT count(DISTINCT child_id) FROM child_names"
-        async with database.begin(SYSTEM) as tx:
-            reached = await tx.connection.fetchrow(_REACHED, COUNTY)
-            assert (reached["files"], await tx.connection.fetchval(filled)) == (4, 4)
+            assert await tx.connection.fetchval("SELECT count(*) FROM names_in_plain") == 0
 
-    async def test_a_name_that_is_changed_meanwhile_is_filled_as_it_is_then(
+    async def test_a_name_that_is_changed_meanwhile_is_sealed_as_it_is_then(
         self, live_database, database_urls, now
     ) -> None:
         """Else the tokens of the old one are left behind, and whoever has that finds the child."""
         database = live_database
-        child = await a_child(database, VILLAGE, name="样小一")
+        child = await a_child(database, VILLAGE, name="样小一", in_plain=True)
         await _as_before(database, database_urls.owner, now - names.LATER)
 
-        async def fill() -> bool:
+        async def seal() -> UUID | None:
             async with database.begin(SYSTEM) as tx:
-                return await names.fill(tx, COUNTY)
+                return await names.seal(tx, COUNTY, UUID(int=0))
 
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute("UPDATE children SET name = '曾小一'")
-            filling = asyncio.ensure_future(fill())
-            await all_waiting(database, [filling], 1)
+            sealing_it = asyncio.ensure_future(seal())
+            await all_waiting(database, [sealing_it], 1)
             await names.keep(tx, [(child, "曾小一")])
-        assert not await filling
+        assert await sealing_it is None
         made = names.made(database.keyring, VILLAGE, tokens.kept("曾小一"))
         assert await _tokens(database, str(child.id)) == {*made}
+        assert [name for _, name, _ in await _living(database)] == ["曾小一"]
 
-    async def test_not_while_the_release_before_may_run(
+    async def test_not_while_the_release_before_may_run_which_finds_what_is_written_now(
         self, live_database, database_urls, now
     ) -> None:
-        await a_child(live_database, VILLAGE, name="样小一")
+        database = live_database
         just = now - names.LATER + timedelta(seconds=1)
-        await _as_before(live_database, database_urls.owner, just)
-        async with live_database.begin(SYSTEM) as tx:
-            assert await names.unfilled(tx) == []
+        await _as_before(database, database_urls.owner, just)
+        await a_child(database, VILLAGE, name="曾小一")
+        async with database.begin(SYSTEM) as tx:
+            row = await tx.connection.fetchrow("SELECT * FROM children")
+        assert {name: row[name] for name in naming.spell("")} == naming.spell("曾小一")
+        assert row["name"] == "曾小一"
+        assert await _sealed_at_night(database) == ["children.seal_names"]
+        assert await _in_plain(database) == 1
+        database.clock = lambda: now + timedelta(seconds=1)
+        await a_child(database, VILLAGE, name="样小一")
+        assert await _in_plain(database) == 1
+        await _sealed_at_night(database)
+        assert await _in_plain(database) == 0
+
+    async def test_what_the_release_before_wrote_late_is_sealed_all_the_same(
+        self, database
+    ) -> None:
+        child = await a_child(database, VILLAGE, name="样小一", in_plain=True)
+        await _sealed_at_night(database)
+        async with database.begin(SYSTEM) as tx:
+            row = await tx.connection.fetchrow("SELECT * FROM children")
+        assert {name: row[name] for name in naming.BLANK} == naming.BLANK
+        index = sealing.name_index(database.keyring, "样小一", row["birth_date"])
+        assert (row["id"], row["name_index"]) == (child.id, index)
+        assert sealing.named(database.keyring, row) == ("样小一", "yangxiaoyi")
+
+    async def test_a_file_that_cannot_be_unsealed_keeps_its_name(self, database) -> None:
+        torn = await a_child(database, VILLAGE, name="样小一", in_plain=True, identity_sealed=b"-")
+        await a_child(database, VILLAGE, name="样小二", in_plain=True)
+        await _sealed_at_night(database)
+        async with database.begin(SYSTEM) as tx:
+            rows = await tx.connection.fetch("SELECT id, name FROM children WHERE name > ''")
+        assert [*map(tuple, rows)] == [(torn.id, "样小一")]
 
 
-_REACHED = "SELECT * FROM names_unfilled WHERE county_code = $1"
-_UNFILLED = """
-INSERT INTO names_unfilled (county_code, since)
-SELECT DISTINCT code / 1000000 * 1000000, $1::timestamptz FROM unnest($2::bigint[]) AS code
-"""
+async def _in_plain(database: Database) -> int:
+    async with database.begin(SYSTEM) as tx:
+        in_plain: int = await tx.connection.fetchval(
+            "SELECT count(*) FROM children WHERE name > ''"
+        )
+    return in_plain
+
+
+async def _sealed_at_night(database: Database) -> list[str]:
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "children.seal_names", [{}])
+    return await run_jobs(database)
 
 
 async def _as_before(database: Database, owner: str, since: datetime) -> None:
@@ -351,5 +369,5 @@ async def _as_before(database: Database, owner: str, since: datetime) -> None:
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM child_names")
     connection = await asyncpg.connect(owner)
-    await connection.execute(_UNFILLED, since, PLACES)
+    await connection.execute("INSERT INTO names_in_plain (since) VALUES ($1)", since)
     await connection.close()

@@ -268,7 +268,7 @@ async def test_of_many_a_sample_is_looked_at(
         )
         # What is sealed of one is not read of another: copies have what is plain.
         await tx.connection.execute(
-            "UPDATE children SET " + ", ".join(f"{each} = NULL" for each in SEALED)
+            "UPDATE children SET name = '样一', " + ", ".join(f"{each} = NULL" for each in SEALED)
         )
         await tx.connection.execute(
             f"INSERT INTO children SELECT {columns} FROM children, generate_series(1, 399)"

@@ -114,7 +114,7 @@ NoNumberReason = Annotated[
 class Identity(Section):
     """Who the child is."""
 
-    name: Counted[Name | None] = Field(default=None, description="Full name.", examples=["样小一"])
+    name: Name | None = Field(default=None, description="Full name.", examples=["样小一"])
     sex: Counted[Sex | None] = Field(default=None, description="Sex as registered.")
     birth_date: Counted[PastDay | None] = Field(default=None, description="Date of birth.")
     ethnic_group: Counted[EthnicGroup | None] = Field(
@@ -138,7 +138,7 @@ class Identity(Section):
 class NewIdentity(Identity):
     """Who the child is; name, sex and date of birth are needed to open a file."""
 
-    name: Counted[Name] = Field(description="Full name.", examples=["样小一"])
+    name: Name = Field(description="Full name.", examples=["样小一"])
     sex: Counted[Sex] = Field(description="Sex as registered.")
     birth_date: Counted[PastDay] = Field(description="Date of birth.", examples=["2016-03-01"])
 
@@ -146,7 +146,7 @@ class NewIdentity(Identity):
 class IdentityShown(NewIdentity):
     """Who the child is."""
 
-    name_pinyin: Counted[str] = Field(
+    name_pinyin: str = Field(
         max_length=600,
         pattern=r"^[^\x00]*$",
         description="The name in Latin letters, made by the service.",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.children import queries as children
-from app.children import residents
+from app.children import residents, sealing
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.text import canonical_name
@@ -56,9 +56,9 @@ async def taken_off(tx: Tx, report_id: UUID, child_id: UUID) -> bool:
 
 
 _NUMBER: Final = re.compile("[0-9]{15}|[0-9]{17}[0-9X]")
-_BEARING: Final = """
-SELECT c.id, c.home_county, c.name_canonical
-FROM {} x JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id
+_BEARING: Final = f"""
+SELECT c.id, c.home_county, {sealing.NAMED}
+FROM {{}} x JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id
 WHERE x.index = ANY ($1::bytea[])
 """
 
@@ -81,7 +81,8 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
     async with tx.as_system():
         rows = await tx.connection.fetch(_BEARING.format(table), list(sought))
         name = canonical_name(said.name)
-        held = await children.hold_those(tx, (row for row in rows if row["name_canonical"] == name))
+        named = (row for row in rows if name == canonical_name(sealing.named(tx.keyring, row)[0]))
+        held = await children.hold_those(tx, named)
     return list(held.values())
 
 
