@@ -1,12 +1,12 @@
 """Resident numbers that files say their children have: claims, which shut nobody else out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import queries, sealing
+from app.children import indexes, queries, sealing
 from app.children.sections.identity import Identity
 from app.core.data import key_checks, sql
 from app.core.data.crypto import Keyring
@@ -29,12 +29,13 @@ class Taken(Exception):
 
 
 _ONE_NUMBER: Final = (
-    "SELECT pg_advisory_xact_lock(hashtextextended('resident_ids/' || encode($1, 'hex'), 56))"
+    "SELECT pg_advisory_xact_lock(hashtextextended('resident_ids/' || encode(i, 'hex'), 56))"
+    " FROM (SELECT unnest($1::bytea[]) AS i ORDER BY i) AS indexes"
 )
 _SAME_NAME: Final = """
 SELECT c.id FROM resident_ids r JOIN children c ON c.home_county = r.home_county
     AND c.id = r.child_id
-WHERE r.index = $1 AND c.id <> $2 AND (c.name_canonical = $3 OR EXISTS (
+WHERE r.index = ANY ($1::bytea[]) AND c.id <> $2 AND (c.name_canonical = $3 OR EXISTS (
     SELECT FROM duplicate_referrals d WHERE d.submitted_id = $2 AND d.other_child_id = c.id
         AND d.reason = 'resident_id' AND d.settled_at IS NULL))
 ORDER BY c.id LIMIT 1
@@ -73,31 +74,44 @@ async def claim(tx: Tx, child: queries.ChildRef, identity: Identity) -> None:
     )
     if identity.resident_id is None:
         return
-    index = queries.resident_index(tx.keyring, identity.resident_id)
-    await tx.connection.execute(_ONE_NUMBER, index)  # sent twice at one moment, it is one child's
-    if await _of_that_name(tx, index, child.id, identity) is not None:
+    spelt = indexes.resident_indexes(tx.keyring, identity.resident_id)
+    await tx.connection.execute(_ONE_NUMBER, spelt)  # sent twice at one moment, it is one child's
+    if await _of_that_name(tx, spelt, child.id, identity) is not None:
         raise Taken("resident_id")
-    await sql.insert(tx.connection, "resident_ids", {"index": index, **child.place()})
+    await sql.insert(tx.connection, "resident_ids", {"index": spelt[0], **child.place()})
 
 
 async def other_file(tx: Tx, child_id: UUID, identity: Identity) -> UUID | None:
     """Find the file elsewhere for which a number was not claimed."""
-    index = queries.resident_index(tx.keyring, identity.resident_id or "")
-    return await _of_that_name(tx, index, child_id, identity)
+    spelt = indexes.resident_indexes(tx.keyring, identity.resident_id or "")
+    return await _of_that_name(tx, spelt, child_id, identity)
 
 
-async def _of_that_name(tx: Tx, index: bytes, child_id: UUID, identity: Identity) -> UUID | None:
+async def _of_that_name(
+    tx: Tx, spelt: Sequence[bytes], child_id: UUID, identity: Identity
+) -> UUID | None:
     """Find another file, wherever it lives, that has a number and the name, or is asked about."""
     async with tx.as_system():
         found: UUID | None = await tx.connection.fetchval(
-            _SAME_NAME, index, child_id, canonical_name(identity.name or "")
+            _SAME_NAME, spelt, child_id, canonical_name(identity.name or "")
         )
     return found
 
 
+_IDENTITY: Final = ", ".join(f"c.{column}" for column in sealing.columns_of("identity"))
+_ITS: Final = f"SELECT c.id, {_IDENTITY} FROM children c WHERE c.id = $1"
+
+
+async def indexes_of(tx: Tx, child_id: UUID) -> list[bytes]:
+    """Make every blind index of the number that a file says, in SYSTEM's reach."""
+    row = await tx.connection.fetchrow(_ITS, child_id)
+    number = row and sealing.show(tx.keyring, row, "identity")["resident_id"]
+    return indexes.resident_indexes(tx.keyring, number) if number else []
+
+
 _SOME: Final = f"""
-SELECT r.index, c.id, {", ".join(f"c.{column}" for column in sealing.columns_of("identity"))}
-FROM resident_ids r JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id LIMIT 5
+SELECT r.index, c.id, {_IDENTITY} FROM resident_ids r
+JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id LIMIT 5
 """
 
 
@@ -105,7 +119,7 @@ async def made_by(tx: Tx, ring: Keyring) -> AsyncIterator[bool]:
     """Tell of some numbers whether an index key made what they are found by."""
     for row in await tx.connection.fetch(_SOME):
         number = sealing.show(ring, row, "identity")["resident_id"]
-        yield number is None or queries.resident_index(ring, number) == row["index"]
+        yield number is None or indexes.resident_index(ring, number) == row["index"]
 
 
 key_checks.INDEX_PROOFS.append(made_by)

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import listing, names, naming, queries, residents, schemas, tokens
+from app.children import indexes, listing, names, naming, queries, residents, schemas, tokens
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
@@ -119,7 +119,7 @@ async def found(
         raise SearchTooBroad.at(
             "#/region_code", "region_needed", "Give a region, or whole syllables."
         )
-    asked = [token for each in counties for token in names.made(tx.keyring, each, pieces)]
+    asked = [token for each in counties for token in names.sought(tx.keyring, each, pieces)]
 
     def arms(where: Where) -> list[str]:
         return [
@@ -206,7 +206,8 @@ def compared(
     if wanted.pinyin is not None:
         said |= _spelling(wanted.pinyin)
     if wanted.resident_id is not None:
-        said["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
+        spelt = indexes.resident_indexes(tx.keyring, wanted.resident_id)
+        said["r.index = ANY({}::bytea[])"] = spelt
     if wanted.name is not None:
         said |= _name(canonical_name(wanted.name), wanted.match)
     return said

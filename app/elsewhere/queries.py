@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from app.access.principal import Principal
-from app.children.queries import resident_index
+from app.children.indexes import resident_indexes
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -26,7 +26,7 @@ MOST: Final = 3
 # nowhere, nobody is told; it is found for what an emergency opens.
 _FIND: Final = f"""
 SELECT c.id, c.home_county, c.region_code FROM (
-    SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
+    SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = ANY ($1::bytea[])
     UNION ALL
     (SELECT n.home_county, n.id FROM children n WHERE n.birth_date = $3 AND n.name_canonical = $2
      AND n.region_code <> {NATION} ORDER BY n.id LIMIT {MOST})
@@ -42,11 +42,11 @@ async def anywhere(tx: Tx, sought: schemas.LookElsewhereCreate) -> list[asyncpg.
     """Find the children that a desk means, in SYSTEM's reach: at most MOST, of one name and birth
     date, and two that are only stored; one, of a number. One statement, by indexes.
     """
-    index = resident_index(tx.keyring, sought.resident_id) if sought.resident_id else b""
+    indexes = resident_indexes(tx.keyring, sought.resident_id) if sought.resident_id else []
     name = canonical_name(sought.name) if sought.name else ""
     on = sought.birth_date or date.max
     rows: list[asyncpg.Record] = await tx.connection.fetch(
-        _FIND, index, name, on, _of_age_since(tx.today)
+        _FIND, indexes, name, on, _of_age_since(tx.today)
     )
     return rows
 

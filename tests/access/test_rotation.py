@@ -11,10 +11,10 @@ from app import main
 from app.access import tokens
 from app.access.tokens import token_keys
 from app.cli.commands import app as tonghu
-from app.cli.keys import KNOWN_FOR
 from app.core.data import key_file
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
+from app.core.data.key_checks import KNOWN_FOR
 from app.core.data.key_file import KeyFile
 from tests.access.factories import a_caller, renewed
 from tests.conftest import calling

@@ -14,13 +14,21 @@ from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
-from app.unresolved.operations import holding
+from app.unresolved.operations import holding, knowing
 from app.unresolved.operations.holding import Kept
 from app.visits import queries, schemas
 from app.visits.area import WRITE
 from app.visits.events import VisitRecorded
 from app.visits.operations import again
-from app.visits.operations.storing import NAMED, announce, as_piece, change, columns_of, digests
+from app.visits.operations.storing import (
+    NAMED,
+    announce,
+    as_piece,
+    change,
+    columns_of,
+    digests,
+    understood_as,
+)
 from app.visits.schemas.recording import NO_ID, VisitCreate
 
 
@@ -102,7 +110,7 @@ async def _corrects(tx: Tx, principal: Principal, new: VisitCreate) -> bool:
             principal.agencies,
             UnresolvedKind.visit,
             str(new.id),
-            holding.claim_index(tx, {"child_id": new.child_id}),
+            knowing.claim_index(tx, {"child_id": new.child_id}),
         )
     return waits
 
@@ -212,7 +220,7 @@ async def _sent_before(
     sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
     if sent is None:
         return None
-    same = sent["content_mac"] == values["content_mac"]
+    same = sent["content_mac"] in understood_as(tx, new)
     if not same or new.unread or sent["recorded_at"] != new.recorded_at:
         now = await again.stored(tx, principal, sent, new)
         if now is None:
