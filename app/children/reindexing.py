@@ -68,7 +68,8 @@ DELETE FROM child_external_ids WHERE home_county = $1 AND child_id = ANY ($2::uu
 """
 _OTHERS: Final = """
 INSERT INTO child_external_ids (index, section, child_id, home_county, region_code, pupil_of)
-SELECT u.index, u.section, u.child_id, $1, u.region_code, u.pupil_of FROM unnest($2::bytea[], $3::text[], $4::uuid[], $5::bigint[], $6::uuid[])
+SELECT u.index, u.section, u.child_id, $1, u.region_code, u.pupil_of
+FROM unnest($2::bytea[], $3::text[], $4::uuid[], $5::bigint[], $6::uuid[])
     AS u (index, section, child_id, region_code, pupil_of) ON CONFLICT DO NOTHING
 """
 _REACHED: Final = """
@@ -131,9 +132,10 @@ async def _write_others(
         await tx.connection.execute(_OTHERS, county, *map(list, zip(*made, strict=True)))
 
 
+_WHOLE: Final = "SELECT home_county FROM reindexed WHERE kid = $1 AND whole"
+
+
 async def is_whole(tx: Tx, kid: str) -> bool:
     """Tell whether all files are found by an index key."""
-    done = "SELECT home_county FROM reindexed WHERE kid = $1 AND whole"
-    return {*await counties(tx)} <= {
-        row["home_county"] for row in await tx.connection.fetch(done, kid)
-    }
+    whole = await tx.connection.fetch(_WHOLE, kid)
+    return {*await counties(tx)} <= {row["home_county"] for row in whole}

@@ -49,9 +49,9 @@ def check(path: _File) -> None:
 
     async def look(tx: Tx) -> tuple[key_checks.Rows, list[key_checks.Fault]]:
         rows = await key_checks.rows_of(tx)
-        return rows, key_checks.faults(ring, rows, tx.now) if rows else await key_checks.unproven(
-            tx, ring
-        )
+        if not rows:
+            return rows, await key_checks.unproven(tx, ring)
+        return rows, key_checks.faults(ring, rows, tx.now)
 
     rows, wrong = in_transaction(look)
     for kind, kid, says in _compared(ring, rows, wrong):

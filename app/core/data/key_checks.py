@@ -120,7 +120,7 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
                 found.append(Fault(kind, kid, MISSING))
         elif not _is_it(kind, kid, key, row["shown"]):
             found.append(Fault(kind, kid, ANOTHER))
-    return found
+    return sorted(found)
 
 
 def for_intake(rows: Rows) -> Keyring:

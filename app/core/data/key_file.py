@@ -65,11 +65,9 @@ class KeyFile:
 
     def _is_kept(self, database: Database, rows: key_checks.Rows, now: datetime) -> bool:
         ours = database.keyring
-        return (
-            database.wrong_keys is None
-            and ours != self._ring
-            and not key_checks.faults(ours, rows, now)
-        )
+        if database.wrong_keys is not None or ours == self._ring:
+            return False
+        return not key_checks.faults(ours, rows, now)
 
     async def follow(self, database: Database, changed: Callable[[], None]) -> None:
         """Look every two seconds; say so when keys have `changed`."""
