@@ -102,8 +102,8 @@ async def choose_password(tx: Tx, staff_id: UUID, password_hash: str) -> int:
     await end_sign_ins(tx, staff_id)
     row = await tx.connection.fetchrow(_CHOSEN, staff_id, password_hash)
     await tx.connection.execute(
-        "UPDATE sign_in_places SET known_until = NULL WHERE name_index = $1",
-        tx.keyring.blind_index("sign-in name", row["username"]),
+        "UPDATE sign_in_places SET known_until = NULL WHERE name_index = ANY ($1)",
+        tx.keyring.blind_indexes("sign-in name", row["username"]),
     )
     generation: int = row["generation"]
     return generation
@@ -164,8 +164,9 @@ async def try_factor(tx: Tx, staff_id: UUID, code: str, *, known: bool) -> Tried
     said = second_factor.written(code)
     secret = tx.keyring.unseal(second_factor.PLACE, staff_id, row["totp_sealed"])
     step = second_factor.step_of(secret, said, tx.now, after=row["totp_step"])
-    (on_paper,) = second_factor.hashes(tx.keyring, staff_id, [said])
-    if step is not None or on_paper in row["recovery"]:
+    hashed = [h for ring in tx.keyring.each() for h in second_factor.hashes(ring, staff_id, [said])]
+    on_paper = next((each for each in hashed if each in row["recovery"]), None)
+    if step is not None or on_paper is not None:
         last = row["totp_step"] if step is None else step
         await tx.connection.execute(_RIGHT, staff_id, last, on_paper)
         return Tried(right=True)

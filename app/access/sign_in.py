@@ -180,6 +180,16 @@ LEFT JOIN sign_in_places p ON p.name_index = $4 AND p.network_index = $5
 WHERE a.username = $1
 """
 
+_MOVED: Final = """
+WITH before AS (
+    DELETE FROM sign_in_places
+    WHERE (name_index, network_index) IN (SELECT * FROM unnest($3::bytea[], $4::bytea[]))
+    RETURNING failures, failed_at, rests_until, known_until, seen_at)
+INSERT INTO sign_in_places (name_index, network_index, failures, failed_at, rests_until,
+                            known_until, seen_at)
+SELECT $1, $2, * FROM before ON CONFLICT DO NOTHING
+"""
+"""What is known of a name at a place, under index keys of before."""
 _HELD: Final = "SELECT FROM staff_accounts WHERE username = $1 FOR UPDATE"
 
 
@@ -227,9 +237,13 @@ async def compare(
     if known is None:
         limits.address.spend(f"password {network_of(address)}", now)
     generation = None if known is None else known[1]
-    network = keyring.blind_index("sign-in network", network_of(address))
-    of = (normal_username(username), now, generation, name_index(keyring, username), network)
+    networks = keyring.blind_indexes("sign-in network", network_of(address))
+    names = keyring.blind_indexes("sign-in name", normal_username(username))
+    network = networks[0]
+    of = (normal_username(username), now, generation, names[0], network)
     async with database.begin(grants.AT_THE_DOOR) as tx:
+        if len(names) > 1:
+            await tx.connection.execute(_MOVED, names[0], network, names[1:], networks[1:])
         account = await tx.connection.fetchrow(_ACCOUNT, *of)
     stored = account["password_hash"] if account is not None and account["open"] else None
     return Compared(stored, await passwords.matches(stored, password), generation, network)

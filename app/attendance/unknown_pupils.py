@@ -11,7 +11,7 @@ from app.attendance.dress import says_more
 from app.attendance.schemas import Statement, StudentById
 from app.core.data.db import Tx
 from app.unresolved.models import UnresolvedKind
-from app.unresolved.operations import holding
+from app.unresolved.operations import holding, knowing
 from app.unresolved.operations.holding import Kept, Piece
 
 _KIND: Final = UnresolvedKind.attendance
@@ -35,7 +35,7 @@ async def hold(
     pieces = []
     for event in events:
         piece = _piece(event, batch_id)
-        said = holding.digests(tx, _KIND, piece)
+        said = knowing.digests(tx, _KIND, piece)
         if (event.source, event.id) not in taken:
             kept.setdefault(piece.sender_ref, said[0])
         if kept.get(piece.sender_ref) not in said:
@@ -63,7 +63,7 @@ async def differing(tx: Tx, principal: Principal, events: Sequence[Statement]) -
     kept = await holding.contents(tx, principal, _KIND, {_ref(event) for event in events})
     return [
         _ref(event) in kept
-        and kept[_ref(event)] not in holding.digests(tx, _KIND, _piece(event, None))
+        and kept[_ref(event)] not in knowing.digests(tx, _KIND, _piece(event, None))
         for event in events
     ]
 

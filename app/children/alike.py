@@ -55,13 +55,12 @@ async def refer_namesakes(tx: Tx, child_id: UUID) -> None:
 
 
 _SAME_NUMBER: Final = """
-SELECT o.child_id, c.region_code FROM resident_ids r
-JOIN resident_ids o ON o.index = r.index AND o.child_id <> r.child_id
-JOIN children c ON c.home_county = r.home_county AND c.id = r.child_id
-WHERE r.child_id = $1 AND NOT EXISTS (
+SELECT o.child_id, c.region_code FROM children c
+JOIN resident_ids o ON o.index = ANY ($2::bytea[]) AND o.child_id <> c.id
+WHERE c.id = $1 AND NOT EXISTS (
     SELECT FROM duplicate_referrals d WHERE d.reason = 'resident_id'
-        AND ((d.child_id = r.child_id AND d.other_child_id = o.child_id)
-          OR (d.child_id = o.child_id AND d.other_child_id = r.child_id)))
+        AND ((d.child_id = c.id AND d.other_child_id = o.child_id)
+          OR (d.child_id = o.child_id AND d.other_child_id = c.id)))
 ORDER BY o.child_id LIMIT 20
 """
 _BY_WHOM: Final = """
@@ -76,7 +75,8 @@ async def refer_numbers(tx: Tx, child_id: UUID) -> None:
     so that whoever said it learns nothing (AZ-4). Whoever says many that are others' is told of.
     """
     await tx.connection.execute(_ONE_CHILD_AT_A_TIME, str(child_id))
-    found = await tx.connection.fetch(_SAME_NUMBER, child_id)
+    indexes = await numbers.indexes_of(tx, child_id)
+    found = await tx.connection.fetch(_SAME_NUMBER, child_id, indexes) if indexes else []
     if not found:
         return
     by = await tx.connection.fetchrow(_BY_WHOM, child_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.access.principal import Principal
-from app.children import events, listing, numbers, queries, referred, sealing
+from app.children import events, indexes, listing, numbers, queries, referred, sealing
 from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
@@ -134,7 +134,7 @@ SELECT c.id FROM children c LEFT JOIN resident_ids r
   ON r.home_county = c.home_county AND r.child_id = c.id
 WHERE {sealing.SAME_CHILD.format("$1", "$2", "$3")} AND c.sex = $4 AND c.region_code >= $5
   AND c.region_code < $6 AND c.id <> ALL($7::uuid[])
-  AND (r.index IS NULL OR $8::bytea IS NULL OR r.index = $8)
+  AND (r.index IS NULL OR $8::bytea[] IS NULL OR r.index = ANY ($8))
 ORDER BY c.id LIMIT 1
 """
 
@@ -153,9 +153,9 @@ async def refuse_visible(
     `others` are known to be other children. Two different numbers make two children.
     """
     number = identity.resident_id
-    index = queries.resident_index(tx.keyring, number) if number else None
-    if index is not None:
-        found = await listing.find_by_number(tx, principal, index)
+    spelt = indexes.resident_indexes(tx.keyring, number) if number else None
+    if spelt is not None:
+        found = await listing.find_by_number(tx, principal, spelt)
         if found is not None and found not in others:
             raise _duplicate(found, "resident_id")
     if region_code is None:
@@ -166,20 +166,20 @@ async def refuse_visible(
         identity.sex,
         *subtree(county_of(region_code)),
         list(others),
-        index,
+        spelt,
     )
     if same is not None:
         raise _duplicate(same, "name")
 
 
 _ANSWERED = f"""
-SELECT c.id, r.index IS NOT DISTINCT FROM $4 AS same_number
+SELECT c.id, coalesce(r.index = ANY ($4::bytea[]), false) AS same_number
 FROM child_aliases a
 JOIN children c ON c.home_county = a.home_county AND c.id = a.child_id
 LEFT JOIN resident_ids r ON r.home_county = c.home_county AND r.child_id = c.id
 WHERE a.alias = $1 AND a.agency_id = ANY ($2) AND NOT a.agreed AND c.id <> ALL ($3::uuid[])
-  AND (r.index = $4 OR ({sealing.SAME_CHILD.format("$5", "$6", "$7")} AND c.sex = $8
-                        AND (r.index IS NULL OR $4::bytea IS NULL)))
+  AND (r.index = ANY ($4) OR ({sealing.SAME_CHILD.format("$5", "$6", "$7")} AND c.sex = $8
+                              AND (r.index IS NULL OR $4 IS NULL)))
 LIMIT 1
 """
 
@@ -198,7 +198,7 @@ async def refuse_again(
             alias,
             agencies,
             list(others),
-            queries.resident_index(tx.keyring, number) if number else None,
+            indexes.resident_indexes(tx.keyring, number) if number else None,
             *said,
             identity.sex,
         )
@@ -249,7 +249,8 @@ async def refer(
     of = of_child(child.id) if known else None
     contents = contents or contents_of(tx, file, file, sections)
     content = contents[0]
-    submitted = child.id if own_id else UUID(bytes=content[:16], version=4)
+    made = [UUID(bytes=each[:16], version=4) for each in contents[::_WAYS]]
+    submitted = [child.id] if own_id else made
     async with tx.as_system():
         before = await tx.connection.fetchrow(
             _REFERRED_BEFORE, submitted, principal.agencies, reason, other, contents, known
@@ -265,7 +266,7 @@ async def refer(
     values = {
         "child_id": child.id if known else None,
         "other_child_id": other,
-        "submitted_id": submitted,
+        "submitted_id": submitted[0],
         "submitted_role": principal.role.code,
         "agency_id": principal.agency_id,
         "submitted_sealed": tx.keyring.seal(referred.SUBMITTED, referral_id, sent, of),
@@ -273,6 +274,10 @@ async def refer(
     }
     await store_referral(tx, referral_id, child.region_code, reason, principal.subject, values)
     return Referred(referral_id)
+
+
+_WAYS: Final = 3
+"""So many digests `contents_of` makes under each index key, that of now first."""
 
 
 def contents_of(
@@ -292,7 +297,10 @@ def contents_of(
         _dumped(as_sent, sections, unread),
         _dumped(placed, sections),
     )
-    return [tx.keyring.blind_index("duplicate_referrals", each.decode()) for each in said]
+    rings = tx.keyring.each()
+    return [
+        ring.blind_index("duplicate_referrals", each.decode()) for ring in rings for each in said
+    ]
 
 
 async def opened_of(
@@ -323,7 +331,8 @@ def _dumped(file: File, sections: Collection[str], aside: Mapping[str, Any] | No
 
 _REFERRED_BEFORE: Final = """
 SELECT id, child_id, settled_at IS NULL AS open FROM duplicate_referrals
-WHERE submitted_id = $1 AND agency_id = ANY ($2) AND (settled_at IS NULL OR content_mac = ANY ($5))
+WHERE submitted_id = ANY ($1::uuid[]) AND agency_id = ANY ($2)
+  AND (settled_at IS NULL OR content_mac = ANY ($5))
   AND ((reason = $3 AND other_child_id IS NOT DISTINCT FROM $4)
        OR (settled_at IS NOT NULL AND child_id IS NOT NULL AND NOT $6))
 ORDER BY settled_at DESC NULLS FIRST, id LIMIT 1

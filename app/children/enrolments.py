@@ -9,7 +9,8 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.children import queries
-from app.children.queries import ChildRef, external_spellings
+from app.children.indexes import external_spellings
+from app.children.queries import ChildRef
 from app.children.sections.education import Education
 from app.core.clock import beginning
 from app.core.data.db import Tx

@@ -39,7 +39,7 @@ async def list_page(
     where = queries.visible(principal)
     if (
         arms is not None
-        or "r.index = {}" in conditions
+        or "r.index = ANY({}::bytea[])" in conditions
         or ("c.birth_date = {}" in conditions and principal.school_id is None)
     ):
         where.checked()
@@ -107,9 +107,9 @@ def summary(
     return shown
 
 
-async def find_by_number(tx: Tx, principal: Principal, index: bytes) -> UUID | None:
-    """Find the visible child that bears a resident number, by its blind index."""
-    where = queries.visible(principal).checked().add("r.index = {}", index)
+async def find_by_number(tx: Tx, principal: Principal, indexes: Sequence[bytes]) -> UUID | None:
+    """Find the visible child that bears a resident number, by its blind indexes."""
+    where = queries.visible(principal).checked().add("r.index = ANY({}::bytea[])", indexes)
     found: UUID | None = await tx.connection.fetchval(
         f"SELECT c.id FROM children c{_WITH_NUMBERS} WHERE {where}", *where.arguments
     )

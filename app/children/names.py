@@ -77,6 +77,11 @@ def made(keyring: Keyring, region_code: int, pieces: Iterable[str]) -> list[int]
     return keyring.tokens("child_names", county_of(region_code), pieces)
 
 
+def sought(keyring: Keyring, region_code: int, pieces: Iterable[str]) -> list[int]:
+    """Make the tokens by which pieces of a name may be found, as a place's county has them."""
+    return keyring.all_tokens("child_names", county_of(region_code), pieces)
+
+
 async def lacking(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> list[tuple[ChildRef, str]]:
     """Return those of some children whose tokens are others than this release makes."""
     children = [*named]

@@ -15,6 +15,7 @@ from app.children import (
     evaluations,
     events,
     history,
+    indexes,
     merging,
     names,
     numbers,
@@ -356,7 +357,7 @@ async def store_numbers(tx: Tx, child: ChildRef, file: File, written: Collection
             " section) SELECT u.index, c.id, c.home_county, c.region_code, c.school_id, $4"
             " FROM children c, UNNEST($1::bytea[]) AS u (index)"
             " WHERE c.home_county = $2 AND c.id = $3 ON CONFLICT DO NOTHING",
-            [queries.external_index(tx.keyring, each.system, each.number) for each in entries],
+            [indexes.external_index(tx.keyring, each.system, each.number) for each in entries],
             child.home_county,
             child.id,
             section,

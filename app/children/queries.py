@@ -1,6 +1,5 @@
 """Reads of children's files. Every one starts from `visible`."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -10,24 +9,15 @@ from uuid import UUID
 from app.access.acts import permitted
 from app.access.principal import Posting, Principal
 from app.access.roles import FIELD_GROUPS
-from app.children import residents, sealing
+from app.children import indexes, sealing
 from app.children.acts import ACTS
 from app.children.child_keys import KEY_OF_FILE
 from app.children.told import GROUPS, Told
 from app.core.clock import CHINA
-from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.sql import Where
 from app.core.http.wire import region_text
-from app.core.text import canonical_number
 from app.regions.rules import SPANS, counties_in_sql, county_of
-
-_STUDENT_STATUS: Final = "student_status"
-"""The system of the ministry of education's student numbers."""
-
-_NATIONAL_NUMBER: Final = re.compile(r"[A-Za-z]?[0-9]{17}[0-9Xx]")
-"""A resident number, or a student number made of one: G, L or J before it."""
-
 
 _COUNTY: Final = SPANS[2]
 """Codes that a county holds."""
@@ -281,9 +271,9 @@ async def resolve_external(
 
     Left out: numbers nobody visible bears, and numbers that two visible children bear.
     """
-    sought = {number: external_spellings(tx.keyring, *number) for number in set(numbers)}
-    indexes = {index for spelt in sought.values() for index in spelt}
-    where = visible(principal).checked().add("x.index = ANY({}::bytea[])", list(indexes))
+    sought = {number: indexes.external_spellings(tx.keyring, *number) for number in set(numbers)}
+    asked = {index for spelt in sought.values() for index in spelt}
+    where = visible(principal).checked().add("x.index = ANY({}::bytea[])", list(asked))
     rows = await tx.connection.fetch(
         "SELECT c.id, c.home_county, x.index FROM child_external_ids x"
         " JOIN children c ON c.home_county = x.home_county AND c.id = x.child_id"
@@ -300,30 +290,6 @@ async def resolve_external(
         for number, spelt in sought.items()
     }
     return {number: next(iter(they)) for number, they in found.items() if len(they) == 1}
-
-
-def external_index(keyring: Keyring, system: str, number: str) -> bytes:
-    """Make the blind index under which a number of another system is kept."""
-    compared = canonical_number(number)
-    # Where letters are known to be nothing but capitals. Elsewhere `a7` and `A7` may be two pupils.
-    if system == _STUDENT_STATUS or _NATIONAL_NUMBER.fullmatch(compared):
-        compared = compared.upper()
-    return _index(keyring, system, compared)
-
-
-def external_spellings(keyring: Keyring, system: str, number: str) -> set[bytes]:
-    """Make every blind index under which a number of another system may be kept."""
-    # The second is how numbers were kept before they had one form; their keys are in no migration.
-    return {external_index(keyring, system, number), _index(keyring, system, number)}
-
-
-def _index(keyring: Keyring, system: str, compared: str) -> bytes:
-    return keyring.blind_index("child_external_ids", f"{system}\0{compared}")
-
-
-def resident_index(keyring: Keyring, number: str) -> bytes:
-    """Make the blind index under which a resident identity number, as written, is kept."""
-    return keyring.blind_index("resident_ids", residents.canonical(number))
 
 
 _ALWAYS: Final = "c.id, c.version, c.created_at, c.updated_at, c.as_sent_sealed"

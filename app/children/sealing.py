@@ -124,7 +124,9 @@ NAMED: Final = f"c.identity_sealed, c.name, c.name_pinyin, {child_keys.KEY_OF_FI
 """Columns in which `named` finds a name, beside `id`: sealed, or plain if the release before wrote
 it.
 """
-SAME_CHILD: Final = "(c.name_index = {} OR (c.birth_date = {} AND c.name_canonical = {}))"
+SAME_CHILD: Final = (
+    "(c.name_index = ANY ({}::bytea[]) OR (c.birth_date = {} AND c.name_canonical = {}))"
+)
 """That `children c` has the name and birth date of `same_child`."""
 
 
@@ -143,18 +145,24 @@ def name_index(keyring: Keyring, name: str | None, birth_date: date | None) -> b
     """Make the blind index of a name and a birth date, in the whole nation: so few share both that
     how often one occurs tells nothing.
     """
+    return next(iter(_name_indexes(keyring, name, birth_date)), None)
+
+
+def _name_indexes(keyring: Keyring, name: str | None, birth_date: date | None) -> list[bytes]:
     if name is None or birth_date is None:
-        return None
-    return keyring.blind_index("children", f"{birth_date}\0{canonical_name(name)}")[:16]
+        return []
+    said = f"{birth_date}\0{canonical_name(name)}"
+    return [each[:16] for each in keyring.blind_indexes("children", said)]
 
 
 def same_child(
     keyring: Keyring, name: str | None, birth_date: date | None
-) -> tuple[bytes | None, date | None, str]:
-    """Return what SAME_CHILD compares: the blind index, and both in the clear for files in which
-    the release before wrote them so.
+) -> tuple[list[bytes], date | None, str]:
+    """Return what SAME_CHILD compares: the blind indexes under which both may be found, and both in
+    the clear for files in which the release before wrote them so.
     """
-    return name_index(keyring, name, birth_date), birth_date, canonical_name(name or "")
+    made = _name_indexes(keyring, name, birth_date)
+    return made, birth_date, canonical_name(name or "")
 
 
 _AS_SENT: Final = "children.as_sent_sealed"

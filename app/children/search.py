@@ -7,7 +7,17 @@ from typing import Final
 from uuid import UUID
 
 from app.access.principal import Principal
-from app.children import listing, names, naming, queries, residents, schemas, sealing, tokens
+from app.children import (
+    indexes,
+    listing,
+    names,
+    naming,
+    queries,
+    residents,
+    schemas,
+    sealing,
+    tokens,
+)
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
@@ -124,7 +134,7 @@ async def found(
         raise SearchTooBroad.at(
             "#/region_code", "region_needed", "Give a region, or whole syllables."
         )
-    asked = [token for each in counties for token in names.made(tx.keyring, each, pieces)]
+    asked = [token for each in counties for token in names.sought(tx.keyring, each, pieces)]
 
     def arms(where: Where) -> list[str]:
         return [
@@ -201,10 +211,11 @@ def narrowed(
     if wanted.birth_date is not None:
         said["c.birth_date = {}"] = wanted.birth_date
         if wanted.name is not None and wanted.match == "exact":
-            index, _, name = sealing.same_child(tx.keyring, wanted.name, wanted.birth_date)
-            said[_NAMED] = [index, name.encode()]
+            made, _, name = sealing.same_child(tx.keyring, wanted.name, wanted.birth_date)
+            said[_NAMED] = [name.encode(), *made]
     if wanted.resident_id is not None:
-        said["r.index = {}"] = queries.resident_index(tx.keyring, wanted.resident_id)
+        spelt = indexes.resident_indexes(tx.keyring, wanted.resident_id)
+        said["r.index = ANY({}::bytea[])"] = spelt
     return said
 
 
@@ -219,7 +230,8 @@ def refuse_unreadable(principal: Principal, **given: object) -> None:
 
 
 _NAMED: Final = """
-c.name_index = ({0}::bytea[])[1] OR c.name_canonical = convert_from(({0}::bytea[])[2], 'UTF8')
+c.name_index = ANY (({0}::bytea[])[2:])
+OR c.name_canonical = convert_from(({0}::bytea[])[1], 'UTF8')
 """
 
 

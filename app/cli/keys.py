@@ -1,25 +1,29 @@
 """`tonghu keys`: make the key file, compare it, and change its keys while the service runs."""
 
 import os
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 from rich.table import Table
 
-from app.cli.console import fail, in_transaction, out
+from app.children import reindexing
+from app.cli.console import fail, in_transaction, in_transactions, out
 from app.core.clock import CHINA
-from app.core.data import key_checks
+from app.core.data import crypto, key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
-from app.core.data.key_checks import SIGNING
+from app.core.data.key_checks import INDEX, KNOWN_FOR, SIGNING
+from app.core.jobs.queue import Begin
+from app.unresolved.operations import knowing
 
 app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
-KNOWN_FOR: Final = timedelta(minutes=10)
-"""For so long a key stands published before it is used: no token lives longer, nobody keeps our key
-set longer, and a file is on all machines by then.
+GOES_WITH_TIME: Final = timedelta(days=30)
+"""For so long what is sent again is known again by an index key of before: as its answers are kept.
 """
 _File = Annotated[Path, typer.Argument(help="The key file.", exists=True, dir_okay=False)]
 
@@ -45,10 +49,12 @@ def check(path: _File) -> None:
 
     async def look(tx: Tx) -> tuple[key_checks.Rows, list[key_checks.Fault]]:
         rows = await key_checks.rows_of(tx)
-        return rows, key_checks.faults(ring, rows) if rows else await key_checks.unproven(tx, ring)
+        if not rows:
+            return rows, await key_checks.unproven(tx, ring)
+        return rows, key_checks.faults(ring, rows, tx.now)
 
     rows, wrong = in_transaction(look)
-    for kind, kid, says in _compared(ring, rows):
+    for kind, kid, says in _compared(ring, rows, wrong):
         out.print(f"{kind} key {kid}: {says}", highlight=False, soft_wrap=True)
     behind = [row for row in key_checks.coming(rows) if not key_checks.has(ring, row)]
     for fault in wrong:
@@ -60,10 +66,12 @@ def check(path: _File) -> None:
         raise typer.Exit(1)
 
 
-def _compared(ring: Keyring, rows: key_checks.Rows) -> Iterator[tuple[str, str, str]]:
+def _compared(
+    ring: Keyring, rows: key_checks.Rows, faults: Sequence[key_checks.Fault]
+) -> Iterator[tuple[str, str, str]]:
     """Yield what is to be said of each key of a file that is not wrong."""
     known = {(row["kind"], row["kid"]): row for row in rows}
-    wrong = {fault[:2] for fault in key_checks.faults(ring, rows)}
+    wrong = {fault[:2] for fault in faults}
     for kind, kid in key_checks.named(ring):
         row = known.get((kind, kid))
         if row is None:
@@ -76,8 +84,8 @@ def _compared(ring: Keyring, rows: key_checks.Rows) -> Iterator[tuple[str, str, 
             yield kind, kid, f"right, {said}"
 
 
-def _day(instant: object) -> str:
-    return f"{instant.astimezone(CHINA):%Y-%m-%d %H:%M}"  # type: ignore[attr-defined]
+def _day(instant: datetime) -> str:
+    return f"{instant.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 @app.command("list")
@@ -107,9 +115,9 @@ def rotate(path: _File) -> None:
         rows = await _right(tx, ring)
         if ring.coming:
             next_kid, signs = next(iter(ring.coming)), next(iter(ring.signing))
-            _require_since(tx, rows, next_kid, "since", "is published")
+            _require_since(tx, rows, (SIGNING, next_kid), "since", "is published")
             if len(ring.signing) > 1:
-                _require_since(tx, rows, signs, "used_since", "signs")
+                _require_since(tx, rows, (SIGNING, signs), "used_since", "signs")
             await key_checks.use(tx, SIGNING, next_kid)
         await _leave(tx, rows, changed)
 
@@ -138,6 +146,88 @@ def retire(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `keys
     list_keys(path)
 
 
+@app.command()
+def rotate_index(path: _File) -> None:
+    """Add a key of blind indexes, which is asked from then on; ten minutes later, let it be the one
+    that makes them. Then `re-index`, and after thirty days `drop-index` the one before.
+    """
+    ring = _read(path)
+
+    async def note(tx: Tx) -> tuple[Keyring, str]:
+        rows = await _right(tx, ring)
+        used, coming = key_checks.used(rows, INDEX), key_checks.coming(rows, INDEX)
+        if coming:
+            kid = coming[0]["kid"]
+            if kid not in ring.index:
+                fail(f"Index key {kid} is coming, and not in this file: take the newest file.")
+            _require_since(tx, rows, (INDEX, kid), "since", "is published")
+            await key_checks.use(tx, INDEX, kid)
+            said = "makes blind indexes from now on. In ten minutes, run `tonghu keys re-index`."
+            return replace(ring, index={kid: ring.index[kid], **ring.index}), f"{kid} {said}"
+        if len(used) > 1:
+            fail(f"Index key {used[-1]} is in use still: `tonghu keys re-index`, then drop it.")
+        made = crypto.new_key()
+        [kid] = made
+        await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
+        said = "is asked from now on. In ten minutes, run this again to let it make blind indexes."
+        return replace(ring, index={**ring.index, **made}), f"{kid} {said}"
+
+    changed, said = in_transaction(note)
+    _write(path, changed)
+    out.print(f"Index key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
+
+
+@app.command()
+def re_index() -> None:
+    """Write anew, by the newest index key, what is found by one before, a county after the other.
+    The service goes on meanwhile. Run it again where it was cut off: it goes on there.
+    """
+
+    async def run(begin: Begin) -> None:
+        async with begin() as tx:
+            rows = await key_checks.rows_of(tx)
+            kid = key_checks.used(rows, INDEX)[0]
+            _require_since(tx, rows, (INDEX, kid), "used_since", "makes blind indexes")
+            left = await reindexing.begin(tx, kid)
+        for number, county in enumerate(left, 1):
+            files, more = 0, True
+            while more:
+                async with begin() as tx:
+                    written, more = await reindexing.write_next(tx, county)
+                files += written
+                said = f"{files:,} files, county {number} of {len(left)}"
+                out.print(f"{county:012d}: {said}", highlight=False)
+        after: UUID | None = UUID(int=0)
+        while after is not None:
+            async with begin() as tx:
+                after = await knowing.renew_next(tx, after)
+        out.print(f"All is found by index key {kid}.")
+
+    in_transactions(run)
+
+
+@app.command()
+def drop_index(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `check`.")]) -> None:
+    """Let an index key go for good, by which nothing is found any more."""
+    ring = _read(path)
+    if kid not in ring.index:
+        fail("There is no such key.")
+
+    async def note(tx: Tx) -> None:
+        rows = await _right(tx, ring)
+        newest = key_checks.used(rows, INDEX)[0]
+        if kid == newest:
+            fail("This key makes blind indexes: rotate-index first.")
+        if not await reindexing.is_whole(tx, newest):
+            fail("Files are found by it: run `tonghu keys re-index` first.")
+        _require_since(tx, rows, (INDEX, newest), "used_since", "makes them", GOES_WITH_TIME)
+        await key_checks.end(tx, INDEX, kid)
+
+    in_transaction(note)
+    _write(path, replace(ring, index={k: key for k, key in ring.index.items() if k != kid}))
+    out.print(f"Index key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
+
+
 async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:
     """Return what is known of keys, now that it is known of all of this file. Fails for another."""
     rows, wrong = await key_checks.settle(tx, ring)
@@ -147,12 +237,18 @@ async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:
 
 
 def _require_since(
-    tx: Tx, rows: key_checks.Rows, kid: str, column: str, does: str, kind: str = SIGNING
+    tx: Tx,
+    rows: key_checks.Rows,
+    key: tuple[str, str],
+    column: str,
+    does: str,
+    long: timedelta = KNOWN_FOR,
 ) -> None:
-    since = next(row[column] for row in rows if (row["kind"], row["kid"]) == (kind, kid))
-    if tx.now - since < KNOWN_FOR:
-        at = f"{(since + KNOWN_FOR).astimezone(CHINA):%H:%M:%S}"
-        fail(f"Key {kid} {does} for less than ten minutes: run this again after {at}.")
+    """Fail if a key is so since less `long` than is asked for."""
+    since = next(row[column] for row in rows if (row["kind"], row["kid"]) == key)
+    if tx.now - since < long:
+        said = f"{long.days} days" if long.days else "ten minutes"
+        fail(f"Key {key[1]} {does} for less than {said}: run this again {_day(since + long)}.")
 
 
 async def _leave(tx: Tx, rows: key_checks.Rows, ring: Keyring) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from app.access.principal import Principal
-from app.children.queries import resident_index
+from app.children.indexes import resident_indexes
 from app.children.sealing import SAME_CHILD, same_child
 from app.core.data import hiding
 from app.core.data.db import Tx
@@ -27,7 +27,7 @@ _SAME: Final = SAME_CHILD.format("$2", "$3", "$4")
 # nowhere, nobody is told; it is found for what an emergency opens.
 _FIND: Final = f"""
 SELECT c.id, c.home_county, c.region_code FROM (
-    SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = $1
+    SELECT r.home_county, r.child_id FROM resident_ids r WHERE r.index = ANY ($1::bytea[])
     UNION ALL
     (SELECT c.home_county, c.id FROM children c WHERE {_SAME}
      AND c.region_code <> {NATION} ORDER BY c.id LIMIT {MOST})
@@ -43,10 +43,10 @@ async def anywhere(tx: Tx, sought: schemas.LookElsewhereCreate) -> list[asyncpg.
     """Find the children that a desk means, in SYSTEM's reach: at most MOST, of one name and birth
     date, and two that are only stored; one, of a number. One statement, by indexes.
     """
-    index = resident_index(tx.keyring, sought.resident_id) if sought.resident_id else b""
+    indexes = resident_indexes(tx.keyring, sought.resident_id) if sought.resident_id else []
     same = same_child(tx.keyring, sought.name, sought.birth_date)
     rows: list[asyncpg.Record] = await tx.connection.fetch(
-        _FIND, index, *same, _of_age_since(tx.today)
+        _FIND, indexes, *same, _of_age_since(tx.today)
     )
     return rows
 

@@ -11,51 +11,13 @@ from app import main
 from app.access import tokens
 from app.access.tokens import token_keys
 from app.cli.commands import app as tonghu
-from app.cli.keys import KNOWN_FOR
 from app.core.data import key_file
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
+from app.core.data.key_checks import KNOWN_FOR
 from app.core.data.key_file import KeyFile
 from tests.access.factories import a_caller, renewed
 from tests.conftest import calling
-
-
-@pytest.fixture
-def path(tmp_path, keyring):
-    path = tmp_path / "keys.json"
-    path.write_text(keyring.to_json())
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture
-def ran(live_database, database_urls, monkeypatch, path):
-    """Run `tonghu keys …` on the database; returns what it says."""
-    monkeypatch.setenv("TONGHU_DATABASE__URL", database_urls.app)
-    monkeypatch.setenv("TONGHU_KEYS_FILE", str(path))
-
-    async def run(*words: object, code: int = 0) -> str:
-        asked = ["keys", *map(str, words)]
-        done = await asyncio.to_thread(CliRunner().invoke, tonghu, asked)
-        assert done.exit_code == code, done.output
-        return done.output
-
-    return run
-
-
-@pytest.fixture
-def later(live_database):
-    """Let as long pass, for what is known of keys, as a key is known before it is used."""
-
-    async def pass_by() -> None:
-        async with live_database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE key_checks SET since = since - $1::interval,"
-                " used_since = used_since - $1::interval",
-                KNOWN_FOR,
-            )
-
-    return pass_by
 
 
 def of(path) -> list[str]:
@@ -214,15 +176,16 @@ def _issued(database, keys, caller) -> str:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"signing": {"a": "no key"}}'])
 async def test_what_cannot_be_read_changes_nothing(path, live_database, text) -> None:
     ring = Keyring.from_json(path.read_text())
+    database = Database(live_database.engine, ring, live_database.clock)
     file = KeyFile(ring, path)
     if "no key" in text:
         text = json.dumps({**json.loads(ring.to_json()), **json.loads(text)})
     path.write_text(text)
-    assert not await file.look(live_database)
+    assert not await file.look(database)
     path.unlink()
-    assert not await file.look(live_database)
-    assert live_database.keyring == ring
-    assert live_database.wrong_keys is None
+    assert not await file.look(database)
+    assert database.keyring == ring
+    assert database.wrong_keys is None
 
 
 async def test_each_process_looks_by_itself(
@@ -231,10 +194,11 @@ async def test_each_process_looks_by_itself(
     monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.001)
     await ran("check", path)
     await later()
-    file = KeyFile(live_database.keyring, path)
+    database = Database(live_database.engine, live_database.keyring, live_database.clock)
+    file = KeyFile(database.keyring, path)
     async with (
-        main.state(settings, live_database, file=file) as shared,
-        calling(app, settings, live_database, token_keys=shared["token_keys"]) as client,
+        main.state(settings, database, file=file) as shared,
+        calling(app, settings, database, token_keys=shared["token_keys"]) as client,
     ):
         before = of(path)[0]
         await ran("rotate", path)

@@ -7,7 +7,7 @@ import asyncpg
 import orjson
 import pytest
 
-from app.children.queries import external_index
+from app.children.indexes import external_index
 from app.core.data.db import SYSTEM, Reach
 from tests.access.factories import a_caller
 from tests.attendance.factories import (

@@ -5,7 +5,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.children.queries import ChildRef, external_index
+from app.children.indexes import external_index
+from app.children.queries import ChildRef
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs import queue

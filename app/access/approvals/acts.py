@@ -1,6 +1,6 @@
 """Who decides, withdraws and reviews, and the problems of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from app.access.acts import Act, Condition, another_person, personally, unset
@@ -170,11 +170,13 @@ WHY_UNUSABLE: Final = {
 """What a code of `why_unusable` says to a person."""
 
 
-def why_unusable(row: Mapping[str, Any] | None, operation: str, fingerprint: bytes) -> str:
+def why_unusable(
+    row: Mapping[str, Any] | None, operation: str, fingerprints: Collection[bytes]
+) -> str:
     """Say in a code why an approval of the caller's lets a request not through."""
     if row is None:
         return "approval_unknown"
-    if (row["operation"], row["fingerprint"]) != (operation, fingerprint):
+    if row["operation"] != operation or row["fingerprint"] not in fingerprints:
         return "approval_for_another_request"
     if row["state"] != ApprovalState.approved:
         return f"approval_{row['state']}"

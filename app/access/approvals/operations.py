@@ -60,7 +60,7 @@ async def propose(
         "scope": scope_of(request.app, new.operation),
         "path": new.path,
         "subject_id": _named(new.path),
-        "fingerprint": _fingerprint(tx, said),
+        "fingerprint": _fingerprints(tx, said)[0],
         "body_sealed": None
         if new.body is None
         else tx.keyring.seal(BODY, identity, orjson.dumps(new.body)),
@@ -130,7 +130,7 @@ async def withdraw(tx: Tx, principal: Principal, row: asyncpg.Record) -> None:
 _USE: Final = """
 UPDATE approvals a SET used_at = $8
 WHERE a.id = $1 AND a.proposed_by = $2 AND a.agency_id = $3 AND a.role = $4
-  AND a.operation = $5 AND a.fingerprint = $6
+  AND a.operation = $5 AND a.fingerprint = ANY ($6)
   AND a.verdict = 'approved' AND a.used_at IS NULL AND a.withdrawn_at IS NULL
   AND a.expires_at > clock_timestamp() AND a.decided_by <> ALL ($9::uuid[])
   AND EXISTS (
@@ -165,7 +165,7 @@ async def use(
         raise ApprovalRequired
     operation = request.scope["route"].unique_id
     body = await request.json() if await request.body() else None
-    fingerprint = _fingerprint(tx, Said(operation, request.scope["path"], body))
+    fingerprints = _fingerprints(tx, Said(operation, request.scope["path"], body))
     row = await tx.connection.fetchrow(
         _USE,
         approval_id,
@@ -173,14 +173,14 @@ async def use(
         principal.agency_id,
         principal.role.code,
         operation,
-        fingerprint,
+        fingerprints,
         tx.today,
         tx.now,
         list(principal.selves),
     )
     if row is None:
         known = await queries.proposed_by(tx, principal.staff_id, approval_id)
-        code = why_unusable(known, operation, fingerprint)
+        code = why_unusable(known, operation, fingerprints)
         raise ApprovalUnusable.at("Approval", code, WHY_UNUSABLE[code])
     async with tx.as_system():  # accounts are seen by nobody else
         works = await tx.connection.fetchval(_WORKS, row["decided_by"])
@@ -338,8 +338,8 @@ def shown_review(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fingerprint(tx: Tx, said: Said) -> bytes:
-    return tx.keyring.blind_index("approval", said.text.decode())
+def _fingerprints(tx: Tx, said: Said) -> list[bytes]:
+    return tx.keyring.blind_indexes("approval", said.text.decode())
 
 
 def _body(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -6,9 +6,9 @@ and of tokens stand there themselves: a process with wrong keys works with them.
 [ADR 62]: docs/decisions/0062-keys-prove-themselves.md
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -80,6 +80,11 @@ class Fault(NamedTuple):
 MISSING: Final = "is missing"
 ANOTHER: Final = "is another: this file has another under that id"
 ENDED: Final = "has ended, and is the first of this file"
+BEHIND: Final = "makes blind indexes by now, and is not the first of this file"
+KNOWN_FOR: Final = timedelta(minutes=10)
+"""For so long a key stands published before it is used: no token lives longer, nobody keeps our key
+set longer, and a file is on all machines by then.
+"""
 
 Rows = list[Mapping[str, Any]]
 Proof = Callable[[Tx, Keyring], AsyncIterator[bool]]
@@ -92,12 +97,18 @@ async def rows_of(tx: Tx) -> Rows:
     return [*await tx.connection.fetch(_ROWS)]
 
 
-def faults(ring: Keyring, rows: Iterable[Mapping[str, Any]]) -> list[Fault]:
+def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     """Say what is wrong with keys. One that is coming may be missing: nothing is made by it yet. So
-    may one of the spool: to seal to it no process has to be sent.
+    may one of the spool: to seal to it no process has to be sent. Of two index keys the one used
+    last is the first: what another makes is not found when that has gone.
     """
     given, first = _keys(ring), _first(ring)
     found = []
+    newest = next(iter(_counting(rows, INDEX)), None)
+    if newest is not None and newest["used_since"] is not None and newest["kid"] in ring.index:
+        late = now - newest["used_since"] >= KNOWN_FOR
+        if late and first[INDEX] != newest["kid"]:
+            found.append(Fault(INDEX, newest["kid"], BEHIND))
     for row in rows:
         kind, kid = row["kind"], row["kid"]
         key = given[kind].get(kid)
@@ -109,7 +120,7 @@ def faults(ring: Keyring, rows: Iterable[Mapping[str, Any]]) -> list[Fault]:
                 found.append(Fault(kind, kid, MISSING))
         elif not _is_it(kind, kid, key, row["shown"]):
             found.append(Fault(kind, kid, ANOTHER))
-    return found
+    return sorted(found)
 
 
 def for_intake(rows: Rows) -> Keyring:
@@ -158,12 +169,12 @@ async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     compares. Where there is data, but nothing is known of its keys, it is tried on that.
     """
     rows = await rows_of(tx)
-    wrong = faults(ring, rows)
+    wrong = faults(ring, rows, tx.now)
     if wrong or not _news(ring, rows):
         return rows, wrong
     await tx.connection.execute(_LOCK)
     rows = await rows_of(tx)  # of whoever was before us
-    wrong = faults(ring, rows) if rows else await unproven(tx, ring)
+    wrong = faults(ring, rows, tx.now) if rows else await unproven(tx, ring)
     if wrong:
         return rows, wrong
     first = _first(ring)

@@ -5,6 +5,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,7 @@ class KeyFile:
         self._renew()
         async with database.begin(SYSTEM) as tx:
             rows, wrong = await key_checks.settle(tx, self._ring)
+            now = tx.now
         if wrong and self._renew():  # it came while we looked
             return await self.look(database)
         before, told = database.keyring, "; ".join(map(str, wrong))
@@ -49,7 +51,7 @@ class KeyFile:
             if database.wrong_keys is not None:
                 log.info("keys.right")
             database.keyring, database.wrong_keys = self._ring.without(*ended), None
-        elif self._is_kept(database, rows):
+        elif self._is_kept(database, rows, now):
             if told != self._told:
                 log.error("keys.not_taken", which=told, do=_KEPT)
         else:
@@ -61,11 +63,11 @@ class KeyFile:
         self._told = told
         return database.keyring != before
 
-    def _is_kept(self, database: Database, rows: key_checks.Rows) -> bool:
+    def _is_kept(self, database: Database, rows: key_checks.Rows, now: datetime) -> bool:
         ours = database.keyring
-        return (
-            database.wrong_keys is None and ours != self._ring and not key_checks.faults(ours, rows)
-        )
+        if database.wrong_keys is not None or ours == self._ring:
+            return False
+        return not key_checks.faults(ours, rows, now)
 
     async def follow(self, database: Database, changed: Callable[[], None]) -> None:
         """Look every two seconds; say so when keys have `changed`."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from app.children import indexes, residents, sealing
 from app.children import queries as children
-from app.children import residents, sealing
 from app.children.queries import ChildRef
 from app.core.data.db import Tx
 from app.core.text import canonical_name
@@ -72,11 +72,12 @@ async def known_as(tx: Tx, said: Identification) -> list[ChildRef]:
         return []
     if said.student is None:
         number = residents.written(said.resident_id or "")
-        sought = {children.resident_index(tx.keyring, number)} if _NUMBER.fullmatch(number) else {}
+        is_one = _NUMBER.fullmatch(number)
+        sought = {*indexes.resident_indexes(tx.keyring, number)} if is_one else set()
         table = "resident_ids"
     else:
         student = said.student
-        sought = children.external_spellings(tx.keyring, student.system, student.number)
+        sought = indexes.external_spellings(tx.keyring, student.system, student.number)
         table = "child_external_ids"
     async with tx.as_system():
         rows = await tx.connection.fetch(_BEARING.format(table), list(sought))

@@ -13,7 +13,6 @@ import orjson
 
 from app.access import queries as access
 from app.access.principal import Principal, acting_on
-from app.children import queries as children
 from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.ids import new_id
@@ -22,6 +21,7 @@ from app.policy import queries as policy
 from app.regions.rules import BadRegionCode, county_of
 from app.unresolved import events, models, queries
 from app.unresolved.models import UnresolvedKind, UnresolvedReason
+from app.unresolved.operations.knowing import claim_index, digests, renew
 from app.unresolved.rules import MOST_WAITING, TOLD_BY, owner_of
 
 settle_within: Final = policy.lookup("unresolved.settle_within_minutes")
@@ -96,7 +96,7 @@ FROM kept WHERE u.id = kept.unresolved_id
 _TAKEN: Final = """EXISTS (
     SELECT FROM unresolved_evidence e JOIN unresolved u ON u.id = e.unresolved_id
     WHERE e.agency_id = {} AND e.kind = {} AND e.sender_ref = {}
-      AND (e.content_mac <> {} OR u.state IN ('attached', 'corrected')))"""
+      AND (NOT e.content_mac = ANY ({}) OR u.state IN ('attached', 'corrected')))"""
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 25))"
 
@@ -129,14 +129,6 @@ FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::da
     AS u
 ON CONFLICT (agency_id, kind, sender_ref) DO NOTHING
 """
-
-
-def claim_index(tx: Tx, claim: Mapping[str, Any]) -> bytes:
-    """Make the key under which a claim is looked up: what a file that appears is compared with."""
-    if claim.get("student"):
-        student = claim["student"]
-        return children.external_index(tx.keyring, student["system"], student["number"])
-    return UUID(str(claim["child_id"])).bytes
 
 
 def home_of(region_code: int) -> int:
@@ -278,8 +270,8 @@ def taken(
     """Return the condition that a piece's reference is taken by something else that was kept, or
     that it was kept itself and stored since: for `rows.put`, so that neither is stored again.
     """
-    mac = digest(tx, kind, piece.sent)
-    return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, mac)
+    whole = digests(tx, kind, piece)[1::2]
+    return _TAKEN, (principal.agency_id, str(kind), piece.sender_ref, whole)
 
 
 async def _keep(
@@ -320,6 +312,7 @@ async def ask(
     that is asked already has another version from now on, and nobody's dismissal: whoever read it
     has not read this.
     """
+    await renew(tx, (each.claim for each in pieces))
     # In the order of their keys, so that two senders of one agency never deadlock.
     first = {claim_index(tx, each.claim): each.claim for each in reversed(pieces)}
     claims = {index: first[index] for index in sorted(first)}
@@ -384,14 +377,3 @@ def due(tx: Tx, place: int, *, abnormal: bool = False) -> Any:
     """Return the instant until which a question that arises at a place must be answered."""
     within = settle_abnormal_within if abnormal else settle_within
     return tx.now + timedelta(minutes=within(place, tx.today))
-
-
-def digests(tx: Tx, kind: UnresolvedKind, piece: Piece) -> tuple[bytes, bytes]:
-    """Digest what a piece is known by, and all of it: so the release before knew it again."""
-    known_by = piece.sent if piece.known_by is None else piece.known_by
-    return digest(tx, kind, known_by), digest(tx, kind, piece.sent)
-
-
-def digest(tx: Tx, kind: UnresolvedKind, sent: bytes) -> bytes:
-    """Digest what was sent, to know it again."""
-    return tx.keyring.blind_index(f"unresolved {kind}", sent.decode())

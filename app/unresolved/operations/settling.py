@@ -13,7 +13,7 @@ import orjson
 
 from app.access import queries as access
 from app.access.principal import Principal
-from app.children import duplicates, enrolments
+from app.children import duplicates, enrolments, indexes
 from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.children.queries import ChildRef
@@ -25,7 +25,8 @@ from app.core.jobs import events as announcements
 from app.unresolved import events, models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import UnresolvedKind, UnresolvedState
-from app.unresolved.operations.holding import claim_index, home_of
+from app.unresolved.operations.holding import home_of
+from app.unresolved.operations.knowing import claim_index, renew
 from app.unresolved.rules import TOLD_BY
 
 Waiting = tuple[asyncpg.Record, dict[str, Any]]
@@ -78,6 +79,7 @@ async def correct(
     ACTS["correctUnresolved"].require(principal, row, tx.today)
     claim = claimed(said)
     async with tx.as_system():
+        await renew(tx, [claim])
         index = claim_index(tx, claim)
         other = await _join_others(tx, row, index)
         changed = await tx.connection.fetchrow(
@@ -213,6 +215,7 @@ def _known(claim: Mapping[str, Any]) -> enrolments.Known:
 
 async def _decided(tx: Tx, row: asyncpg.Record, claim: Mapping[str, Any]) -> ChildRef | None:
     """Find the child that the same claim was decided to mean before."""
+    await renew(tx, [claim])
     decided = await tx.connection.fetchval(
         _DECIDED, claim_index(tx, claim), row["agency_id"], row["kind"], claim.get("child_id")
     )
@@ -311,7 +314,8 @@ async def drop(tx: Tx, kind: UnresolvedKind, unresolved_id: UUID) -> None:
 _ASKED_OF: Final = """
 WITH called (key) AS MATERIALIZED (
     SELECT uuid_send($1::uuid)
-    UNION ALL SELECT x.index FROM child_external_ids x WHERE x.child_id = $1::uuid
+    UNION SELECT x.index FROM child_external_ids x WHERE x.child_id = $1::uuid
+    UNION SELECT unnest($2::bytea[])
     UNION ALL SELECT uuid_send(a.alias) FROM child_aliases a WHERE a.child_id = $1::uuid)
 SELECT u.id FROM called JOIN unresolved u ON u.claim = key AND u.state = 'open'
 UNION
@@ -322,7 +326,9 @@ ORDER BY id
 
 async def look_again(tx: Tx, child_id: UUID) -> None:
     """Try again whatever may be about a child whose file appeared or changed, in SYSTEM's reach."""
-    for found in await tx.connection.fetch(_ASKED_OF, child_id):
+    rotated = len(tx.keyring.index) > 1  # then a claim may be older than what the file has
+    spelt = await indexes.number_indexes(tx, child_id) if rotated else []
+    for found in await tx.connection.fetch(_ASKED_OF, child_id, spelt):
         await ask_again(tx, found["id"])
 
 

@@ -24,7 +24,8 @@ from app.unresolved import models, queries, schemas
 from app.unresolved.acts import ACTS
 from app.unresolved.models import UnresolvedKind, UnresolvedState
 from app.unresolved.operations import settling
-from app.unresolved.operations.holding import Piece, ask, claim_index, digest
+from app.unresolved.operations.holding import Piece, ask
+from app.unresolved.operations.knowing import claim_index, digest, renew
 from app.unresolved.operations.settling import Waiting
 
 
@@ -87,7 +88,10 @@ async def take_back(
     if said.child_id is not None and child is None:
         raise ChildNotFound
     kind, wrong = UnresolvedKind(row["kind"]), row["child_id"]
-    about = (row["claim"], row["agency_id"], kind, wrong)
+    claim = queries.claim_of(tx, row)
+    if claim is not None:
+        await renew(tx, [claim])
+    about = (claim_index(tx, claim) if claim else None, row["agency_id"], kind, wrong)
     async with tx.as_system():
         backs: list[Back] = []
         for each in await tx.connection.fetch(_ALIKE, *about):

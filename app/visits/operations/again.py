@@ -14,7 +14,7 @@ from app.core.data.db import Tx
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding
 from app.visits import queries
-from app.visits.operations.storing import change, digest, digests
+from app.visits.operations.storing import change, digests, understood_as
 from app.visits.schemas import MOST
 from app.visits.schemas.hinted import hinted
 from app.visits.schemas.recording import AGAIN, VisitCreate, heeded, understood_of
@@ -41,7 +41,7 @@ async def stored(
         held = await tx.connection.fetchrow(_HOLD, *place)
         words = queries.words_of(tx, held)
         aside = words.get("as_sent") or {}
-        if digest(tx, new) != held["content_mac"]:  # as the release before knew it
+        if held["content_mac"] not in understood_as(tx, new):  # as the release before knew it
             before = new.model_copy().setting_aside(_first(aside))
             known = held["content_mac"] in digests(tx, before)
             if not known or before.known() != new.known():

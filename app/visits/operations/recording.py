@@ -16,7 +16,7 @@ from app.core.data.crypto import of_child
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
-from app.unresolved.operations import holding
+from app.unresolved.operations import holding, knowing
 from app.unresolved.operations.holding import Kept
 from app.visits import queries, schemas
 from app.visits.area import WRITE
@@ -30,6 +30,7 @@ from app.visits.operations.storing import (
     columns_of,
     digests,
     has_words,
+    understood_as,
 )
 from app.visits.schemas.recording import NO_ID, VisitCreate
 
@@ -112,7 +113,7 @@ async def _corrects(tx: Tx, principal: Principal, new: VisitCreate) -> bool:
             principal.agencies,
             UnresolvedKind.visit,
             str(new.id),
-            holding.claim_index(tx, {"child_id": new.child_id}),
+            knowing.claim_index(tx, {"child_id": new.child_id}),
         )
     return waits
 
@@ -227,7 +228,7 @@ async def _sent_before(
     sent = row or await rows.sent_before(tx, principal, new.id, table="visits")
     if sent is None:
         return None
-    same = sent["content_mac"] == values["content_mac"]
+    same = sent["content_mac"] in understood_as(tx, new)
     if not same or new.unread or sent["recorded_at"] != new.recorded_at:
         now = await again.stored(tx, principal, sent, new)
         if now is None:

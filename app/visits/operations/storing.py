@@ -39,15 +39,20 @@ def columns_of(
 
 def digest(tx: Tx, new: VisitCreate) -> bytes:
     """Digest what was understood, to know it again."""
+    return understood_as(tx, new)[0]
+
+
+def understood_as(tx: Tx, new: VisitCreate) -> list[bytes]:
+    """Digest what was understood under each index key, that of now first."""
     understood = orjson.dumps(new.understood(), option=orjson.OPT_SORT_KEYS)
-    return tx.keyring.blind_index("visit understood", understood.decode())
+    return tx.keyring.blind_indexes("visit understood", understood.decode())
 
 
-def digests(tx: Tx, new: VisitCreate) -> tuple[bytes, bytes]:
+def digests(tx: Tx, new: VisitCreate) -> list[bytes]:
     """Digest what was understood, and what was sent first: so the release before knew it again."""
     first = {name: said for name, said in new.unread.items() if name != AGAIN}
     sent = new.model_copy().setting_aside(first).said()
-    return digest(tx, new), tx.keyring.blind_index("visit", sent.decode())
+    return [*understood_as(tx, new), *tx.keyring.blind_indexes("visit", sent.decode())]
 
 
 def as_piece(new: VisitCreate, received_at: datetime) -> holding.Piece:

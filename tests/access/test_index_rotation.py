@@ -1,0 +1,222 @@
+"""An index key is replaced while files are opened, changed and sought (DB-5)."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.children import names, reindexing, tokens
+from app.children.indexes import external_index, resident_index
+from app.children.queries import resolve_external
+from app.cli.keys import GOES_WITH_TIME
+from app.core.data import key_checks
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM, Database
+from app.core.data.key_file import KeyFile
+from app.regions.rules import lineage
+from tests.access.factories import a_caller
+from tests.children.factories import a_file, everywhere, with_check_digit
+from tests.conftest import VILLAGE, calling
+from tests.police_reports.factories import a_report
+from tests.regions.factories import some_regions
+
+NAMES = ("样小一", "样大山", "样天明", "样春雨", "样冬雪", "样夏荷", "样秋月")
+
+
+def number_of(which: int) -> str:
+    return with_check_digit(f"120000201603019{which}0")
+
+
+def file_of(which: int) -> dict[str, Any]:
+    file = a_file(VILLAGE)
+    file["identity"] |= {"name": NAMES[which], "resident_id": number_of(which)}
+    file["education"]["student_numbers"][0]["number"] = f"G-CANARY-{which}"
+    return file
+
+
+@dataclass
+class Process:
+    """One of our web processes, and the file it read."""
+
+    client: httpx.AsyncClient
+    database: Database
+    file: KeyFile
+
+    async def look(self) -> None:
+        await self.file.look(self.database)
+        assert self.database.wrong_keys is None
+
+
+@pytest.fixture
+async def world(app, settings, live_database, path, ran):
+    await some_regions(live_database, *lineage(VILLAGE))
+    await ran("check", path)
+    ring = Keyring.from_json(path.read_text())
+    apart = [Database(live_database.engine, ring, live_database.clock) for _ in range(2)]
+    async with (
+        calling(app, settings, apart[0]) as one,
+        calling(app, settings, apart[1]) as two,
+    ):
+        yield [
+            Process(client, database, KeyFile(ring, path))
+            for client, database in zip((one, two), apart, strict=True)
+        ]
+
+
+async def test_both_are_found_until_the_one_before_has_gone(  # noqa: PLR0915  one story
+    settings, live_database, path, ran, later, world, monkeypatch
+) -> None:
+    one, two = world
+    director = await a_caller(live_database, settings, "village_director", VILLAGE)
+    opened: dict[int, str] = {}
+
+    async def opens(process: Process, which: int) -> None:
+        answer = await process.client.post(
+            "/v1/children", json=file_of(which), headers=director.headers
+        )
+        assert answer.status_code == 201, answer.text
+        opened[which] = answer.json()["id"]
+
+    async def all_are_found() -> None:
+        for process in world:
+            for which, child_id in opened.items():
+                for sought in ({"resident_id": number_of(which)}, {"name": NAMES[which]}):
+                    found = await process.client.post(
+                        "/v1/children/search", json=sought, headers=director.headers
+                    )
+                    assert [each["id"] for each in found.json()["items"]] == [child_id], sought
+                number = ("student_status", f"G-CANARY-{which}")
+                async with process.database.begin(SYSTEM) as tx:
+                    resolved = await resolve_external(tx, everywhere(), [number])
+                assert str(resolved[number].id) == child_id
+            for which in opened:
+                again = await process.client.post(
+                    "/v1/children", json=file_of(which), headers=director.headers
+                )
+                assert again.status_code == 409, again.text
+
+    report = a_report(id=str(uuid4()))
+
+    async def is_known() -> None:
+        for process in world:
+            again = await process.client.post(
+                "/v1/police-reports", json=report, headers=director.headers
+            )
+            assert (again.status_code, again.json()["id"]) == (200, report["id"]), again.text
+
+    await opens(one, 0)
+    filed = await one.client.post("/v1/police-reports", json=report, headers=director.headers)
+    assert filed.status_code == 201
+    old = next(iter(one.database.keyring.index))
+    assert "is asked from now on" in await ran("rotate-index", path)
+    await one.look()  # the other reads it later
+    await opens(two, 1)
+    assert "is published for less than ten minutes" in await ran("rotate-index", path, code=1)
+    await two.look()
+    await later()
+    assert "makes blind indexes from now on" in await ran("rotate-index", path)
+    await one.look()
+    new = next(iter(one.database.keyring.index))
+    assert (new != old, next(iter(two.database.keyring.index))) == (True, old)
+    await opens(one, 2)
+    await opens(two, 3)
+    await all_are_found()
+    await is_known()
+    await two.look()
+    assert "less than ten minutes" in await ran("re-index", code=1)
+    assert "run `tonghu keys re-index` first" in await ran("drop-index", path, old, code=1)
+    await later()
+    assert f"{old} is in use still" in await ran("rotate-index", path, code=1)
+
+    monkeypatch.setattr(reindexing, "BATCH", 1)
+    async with live_database.begin(SYSTEM) as tx:  # and is cut off after the first
+        [county] = await reindexing.begin(tx, new)
+        tx.keyring = Keyring.from_json(path.read_text())
+        assert await reindexing.write_next(tx, county) == (1, True)
+    writing = asyncio.create_task(ran("re-index"))
+    await opens(two, 4)
+    await all_are_found()
+    await opens(one, 5)
+    assert f"All is found by index key {new}." in await writing
+    await ran("re-index")
+    await all_are_found()
+    await is_known()
+
+    assert "for less than 30 days" in await ran("drop-index", path, old, code=1)
+    assert "makes blind indexes: rotate-index first" in await ran("drop-index", path, new, code=1)
+    assert "no such key" in await ran("drop-index", path, "none", code=1)
+    await later(GOES_WITH_TIME)
+    before = Keyring.from_json(path.read_text())
+    await ran("drop-index", path, old)
+    said = await ran("check", path)
+    assert old not in said
+    assert f"index key {new}: right" in said
+    left = Keyring.from_json(path.read_text())
+    assert [*left.index] == [new]
+    await _nothing_is_found_by_another(live_database, left, opened)
+    async with live_database.begin(SYSTEM) as tx:
+        [row] = [row for row in await key_checks.rows_of(tx) if row["kid"] == old]
+        assert (row["shown"], row["ended_at"] is None) == (b"", False)
+    for process in world:
+        await process.look()
+        assert [*process.database.keyring.index] == [new]
+    await all_are_found()
+    assert before.index[old] not in left.index.values()
+
+
+async def _nothing_is_found_by_another(
+    database: Database, ring: Keyring, opened: dict[int, str]
+) -> None:
+    async with database.begin(SYSTEM) as tx:
+        kept = {
+            table: {
+                tuple(row)
+                for row in await tx.connection.fetch(
+                    f"SELECT child_id::text, {column} FROM {table}"
+                )
+            }
+            for table, column in (
+                ("resident_ids", "index"),
+                ("child_external_ids", "index"),
+                ("child_names", "token"),
+            )
+        }
+    numbers = {(child, resident_index(ring, number_of(n))) for n, child in opened.items()}
+    others = {
+        (child, external_index(ring, "student_status", f"G-CANARY-{n}"))
+        for n, child in opened.items()
+    }
+    pieces = {
+        (child, token)
+        for n, child in opened.items()
+        for token in names.made(ring, VILLAGE, tokens.kept(NAMES[n]))
+    }
+    assert kept == {
+        "resident_ids": numbers,
+        "child_external_ids": others,
+        "child_names": pieces,
+    }
+
+
+async def test_who_writes_by_the_key_of_before_is_wrong_after_ten_minutes(
+    live_database, path, ran, later
+) -> None:
+    await ran("rotate-index", path)
+    before = Keyring.from_json(path.read_text())
+    await later()
+    await ran("rotate-index", path)
+    new = next(iter(Keyring.from_json(path.read_text()).index))
+    async with live_database.begin(SYSTEM) as tx:
+        rows = await key_checks.rows_of(tx)
+        [used] = [row["used_since"] for row in rows if row["kid"] == new]
+        assert not key_checks.faults(before, rows, used)
+        late = used + key_checks.KNOWN_FOR
+        fault = key_checks.Fault("index", new, key_checks.BEHIND)
+        assert key_checks.faults(before, rows, late) == [fault]
+    other = Keyring.generate()
+    without = path.with_name("without.json")
+    without.write_text(other.to_json())
+    assert "not the key file" in await ran("rotate-index", without, code=1)
