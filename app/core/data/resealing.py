@@ -134,7 +134,8 @@ def _select(
     table: Sealed, key: Sequence[str], after: Sequence[Any] | None, of: Owner | None
 ) -> str:
     """Select of the next rows the values that are to be sealed anew, null for the others."""
-    window = f" WHERE {table.owner} = $3" if of else "" if after is None else _above(key, 3, "t")
+    owned = (table.belongs or f"{table.owner} = {{}}").format("$3")
+    window = f" WHERE {owned}" if of else "" if after is None else _above(key, 3, "t")
     kept = keys.KEPT[table.whose or Whose.child]
     whose = int(table.whose or 0)
     values = ", ".join(
