@@ -334,7 +334,6 @@ async def _store(
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)
-    mac = content_mac if aside else None
     await history.remember(
         tx,
         principal,
@@ -344,7 +343,7 @@ async def _store(
         before=None,
         after=file,
         sections=sent,
-        content_mac=mac,
+        content_mac=content_mac if aside else None,
     )
     if "education" in sent:
         learnt = file.education

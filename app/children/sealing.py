@@ -106,6 +106,7 @@ def show(keyring: Keyring, row: Mapping[str, Any], section: str) -> dict[str, An
     value = dict(place.blank)
     if section == _OWN_COLUMNS:
         value.update({name: row[name] for name in place.plain})
+        value["name"] = value["name"] or None  # blank once it was erased
     elif place.plain:
         value.update(_loaded(row[section]))
     if row[place.sealed] is not None:

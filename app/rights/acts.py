@@ -14,9 +14,10 @@ from app.access.acts import (
     stands,
     unset,
 )
+from app.access.guards import ALWAYS
 from app.core.problems import Problem
 from app.rights.area import ANSWER, FILE
-from app.rights.models import RightsKind, RightsState
+from app.rights.models import RightsKind, RightsOutcome, RightsState
 
 
 class RightsRequestNotFound(Problem, status=404, denies=True):
@@ -52,6 +53,20 @@ class NotRestricted(Problem, status=409):
 
     title = "This request restricts nothing"
     title_zh = "该请求未限制处理"
+
+
+class NotGranted(Problem, status=409):
+    """Only what was granted is erased; what the law demands keeping is stored and nothing else."""
+
+    title = "This request is no erasure that was granted"
+    title_zh = "该请求并非已同意的删除请求"
+
+
+class ErasedAlready(Problem, status=409):
+    """Its key is no more: nothing of it can be used again."""
+
+    title = "This file was erased"
+    title_zh = "该档案已删除"
 
 
 _COPIED: Final = (RightsKind.access, RightsKind.portability)
@@ -109,6 +124,19 @@ ACTS: Final = {
             personally("id"),
             given("restricted_at", NotRestricted),
             unset("restriction_ended_at", NotRestricted),
+            unset("erased_at", ErasedAlready),
         ),
+    ),
+    "eraseChildData": Act(
+        ANSWER.code,
+        (
+            personally("id"),
+            stands(lambda *_: (RightsOutcome.granted,), lambda *_: NotGranted(), "outcome"),
+            stands(lambda *_: (RightsKind.erasure,), lambda *_: NotGranted(), "kind"),
+            given("restricted_at", NotRestricted),
+            unset("restriction_ended_at", NotRestricted),
+            unset("erased_at", ErasedAlready),
+        ),
+        guard=ALWAYS,
     ),
 }

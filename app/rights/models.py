@@ -153,6 +153,8 @@ class RightsRequest(BelowChild, table=True):
     restricted_school: UUID | None = None
     restriction_ended_at: datetime | None = Field(default=None, sa_type=Instant)
     restriction_ended_by: str | None = None
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
+    erased_by: str | None = None
     version: int
 
 

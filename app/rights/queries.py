@@ -103,7 +103,7 @@ def request_of(tx: Tx, principal: Principal, row: Mapping[str, Any]) -> schemas.
 _PLAIN: Final = (
     *("id", "child_id", "kind", "asked_by", "identity_check", "received_on", "agency_id"),
     *("opened_at", "due_at", "state", "copied_at", "restricted_at", "restriction_ended_at"),
-    "version",
+    *("erased_at", "version"),
 )
 
 

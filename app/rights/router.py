@@ -10,6 +10,7 @@ from fastapi import Query
 from app.access import acts
 from app.access.acts import PersonRequired
 from app.access.deps import named_in_path, needs
+from app.access.guards import ALWAYS
 from app.access.principal import Principal
 from app.children.deps import ChildFilter, ChildInPath
 from app.core.clock import local_date
@@ -28,15 +29,17 @@ from app.rights.acts import (
     RESTRICTS,
     TAKEN_BACK,
     USED_AGAIN,
+    ErasedAlready,
     IdentityNotChecked,
     NoCopyAsked,
+    NotGranted,
     NotRestricted,
     RightsRequestEnded,
     RightsRequestNotFound,
 )
 from app.rights.area import ANSWER, AREA, FILE, READ
 from app.rights.models import RightsKind, RightsState
-from app.rights.operations import answering, filing, restricting
+from app.rights.operations import answering, erasing, filing, restricting
 
 router = routing.v1(AREA.tag)
 
@@ -45,6 +48,7 @@ Files = Annotated[Principal, needs(FILE)]
 TakesBack = Annotated[Principal, needs(FILE, review=TAKEN_BACK)]
 Copies = Annotated[Principal, needs(ANSWER, shows=True)]
 Lifts = Annotated[Principal, needs(ANSWER, review=USED_AGAIN)]
+Erases = Annotated[Principal, needs(ANSWER, approval=ALWAYS)]
 GivesAnswers = Annotated[Principal, needs(ANSWER, approval=RESTRICTS)]
 _REQUEST = ("request_id", "The request's id.", queries.find, RightsRequestNotFound)
 InPath = Annotated[asyncpg.Record, named_in_path(*_REQUEST)]
@@ -174,6 +178,32 @@ async def lift_restriction(
     """
     row = await restricting.lift_restriction(tx, principal, found, if_match=if_match)
     about = {"agency_id": found["agency_id"], "agency_region": row["region_code"]}
+    return await _one(tx, principal, row, about=about)
+
+
+@router.post(
+    "/rights-requests/{request_id}/erasure",
+    responses=documented(
+        PersonRequired,
+        NotRestricted,
+        NotGranted,
+        ErasedAlready,
+        erasing.StillNeeded,
+        erasing.NotSealedYet,
+    ),
+)
+async def erase_child_data(
+    principal: Erases, found: ToChange, if_match: IfMatch, tx: Transaction
+) -> Shown[schemas.RightsRequest]:
+    """Erase for good a file whose erasure was granted and that is only stored: its key goes, and
+    with it all that was sealed of the child, from every copy. What is counted stays.
+    """
+    row = await erasing.erase_child_data(tx, principal, found, if_match=if_match)
+    about = {
+        "id": found["id"],
+        "agency_id": found["agency_id"],
+        "agency_region": found["restricted_from"],  # where the file lay
+    }
     return await _one(tx, principal, row, about=about)
 
 

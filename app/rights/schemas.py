@@ -111,6 +111,9 @@ class RightsRequest(BaseModel):
         description="Since when the file is stored and nothing else (PIP-47); else null."
     )
     restriction_ended_at: datetime | None = Field(description="When that ended; else null.")
+    erased_at: datetime | None = Field(
+        description="When the file was erased: nobody reads it again; null: it was not."
+    )
     version: Version
     permitted: Permitted
 

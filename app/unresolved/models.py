@@ -289,4 +289,5 @@ sealed.under(
     "unresolved_evidence",
     {"sent_sealed": SENT, "corrected_sealed": CORRECTED},
     owner=_WHOSE,
+    belongs="t.unresolved_id IN (SELECT u.id FROM unresolved u WHERE u.child_id = {})",
 )

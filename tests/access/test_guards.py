@@ -48,7 +48,7 @@ def test_what_takes_two_is_this(app) -> None:
         *("changeAgency", "mergeAgency", "changePost", "handOverPost"),
         *("registerClient", "registerApp", "replaceClientKeys", "resumeClient"),
         *("allowBearerTokens", "readReporter", "setPublicContact"),
-        *("answerRightsRequest", "closeBreach"),
+        *("answerRightsRequest", "eraseChildData", "closeBreach"),
         *("createStaff", "inviteStaff", "resumeStaff", "resetPassword", "resetSecondFactor"),
         "inviteDevice",
     }

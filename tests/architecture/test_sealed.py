@@ -11,7 +11,7 @@ from app.core.data.crypto import SUITES, Whose
 from tests import schema  # noqa: F401  every table is known
 
 DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recovery|body)$")
-"""Columns that tell nothing, or what is told to anybody with the row: digests, and events' bodies."""
+"""Columns of digests, and of events' bodies, which hold codes and ids."""
 OTHERS = {
     ("attendance_batches", "answer"): "counts and ids of a receipt, packed",
     ("spooled_reports", "sealed"): "to a key of the spool, till it is filed",

@@ -26,6 +26,7 @@ NOT_YET = {
     "confirmWithdrawal": "somebody must have proposed it",
     "withdrawConsent": "it was withdrawn, and is read in the list of its child alone",
     "liftRestriction": "the request must restrict the file",
+    "eraseChildData": "its erasure must have been granted",
     **dict.fromkeys(
         ("proposeWaiver", "approveWaiver", "withdrawWaiver"),
         "the duty to accept a report is not waived",

@@ -6,6 +6,7 @@ from app.children import naming
 
 RATIOS = {
     "children": 1.0,
+    "child_keys": 1.0,
     "visits": 2.0,
     "duties": 1.6,
     "attendance_events": 1.0,
@@ -55,6 +56,7 @@ OF_AGENCIES = {
 ALONG = {
     "police_report_steps": "police_reports",
     "police_reporters": "police_reports",
+    "report_keys": "police_reports",
     "hidden_subjects": "police_reports",
     "dropout_alert_steps": "dropout_alerts",
     "dropout_measures": "dropout_alerts",

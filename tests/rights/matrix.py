@@ -57,6 +57,7 @@ PART = Part(
         Ask("answerRightsRequest", always({"outcome": "granted", "words": "合成记录"})),
         Ask("cancelRightsRequest"),
         Ask("liftRestriction"),
+        Ask("eraseChildData"),
     ),
     rows=_rows,
     dated="opened_at",

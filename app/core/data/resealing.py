@@ -5,7 +5,8 @@ there. What is done is not done again, so that it may be stopped at any moment (
 Run as the owner of the tables: the app may not change most of what it has written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 from sqlmodel import SQLModel
@@ -67,13 +68,30 @@ async def seal_anew(
 ) -> Batch:
     """Seal anew what of the next rows is not sealed as it is to be. `of`: of this owner only."""
     if table.table == _UNSEEN:
-        await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
+        async with _seen(tx):
+            return await _seal_anew(tx, table, after, of)
+    return await _seal_anew(tx, table, after, of)
+
+
+@asynccontextmanager
+async def _seen(tx: Tx) -> AsyncIterator[None]:
+    """Let the owner see what no job sees; no other transaction ever finds it so."""
+    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
+    yield  # on an exception the whole transaction goes
+    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
+
+
+async def _seal_anew(tx: Tx, table: Sealed, after: Sequence[Any] | None, of: Owner | None) -> Batch:
     key = _key(table.table)
     rows = await tx.connection.fetch(
         _select(table, key, after, of), BATCH, _service(tx), *([of.id] if of else after or ())
     )
-    await keys.of_rows(tx, rows)
-    await keys.load(tx, _owners(table, rows))
+    last = None if of else _last(rows, key)
+    try:
+        await keys.of_rows(tx, rows)
+        await keys.load(tx, _owners(table, rows))
+    except DecryptionRefused:  # the key itself is under one that the file has not
+        return Batch(last, len(rows), 0, len(rows))
     changes, refused = [], 0
     for row in rows:
         said: list[Any] = [row[name] for name in key]
@@ -89,9 +107,6 @@ async def seal_anew(
             changes.append(said)
     if changes:
         await tx.connection.executemany(_update(table, key), changes)
-    if table.table == _UNSEEN:
-        await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
-    last = None if of else _last(rows, key)
     return Batch(last, len(rows), len(changes), refused)
 
 
@@ -99,13 +114,12 @@ async def naming(tx: Tx, kid: str) -> dict[str, int]:
     """Count, by table, the rows in which something is sealed under a data key."""
     found = {}
     await tx.connection.execute("SET LOCAL statement_timeout = 0")
-    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
-    for table in TABLES.values():
-        named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
-        statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
-        if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
-            found[table.table] = number
-    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
+    async with _seen(tx):
+        for table in TABLES.values():
+            named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
+            statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
+            if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
+                found[table.table] = number
     return found
 
 
@@ -134,7 +148,8 @@ def _select(
     table: Sealed, key: Sequence[str], after: Sequence[Any] | None, of: Owner | None
 ) -> str:
     """Select of the next rows the values that are to be sealed anew, null for the others."""
-    window = f" WHERE {table.owner} = $3" if of else "" if after is None else _above(key, 3, "t")
+    owned = (table.belongs or f"{table.owner} = {{}}").format("$3")
+    window = f" WHERE {owned}" if of else "" if after is None else _above(key, 3, "t")
     kept = keys.KEPT[table.whose or Whose.child]
     whose = int(table.whose or 0)
     values = ", ".join(

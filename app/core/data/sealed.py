@@ -24,6 +24,8 @@ class Sealed:
     owner: str = "NULL::uuid"
     row: str = "t.id::text"
     days: int | None = None
+    belongs: str | None = None
+    """How the rows of one owner are found: a condition with `{}`; None: by `owner` itself."""
 
 
 TABLES: Final[dict[str, Sealed]] = {}
@@ -37,10 +39,16 @@ def under_service(
 
 
 def under(
-    whose: Whose, table: str, places: Mapping[str, str], *, owner: str, row: str = "t.id::text"
+    whose: Whose,
+    table: str,
+    places: Mapping[str, str],
+    *,
+    owner: str,
+    row: str = "t.id::text",
+    belongs: str | None = None,
 ) -> None:
     """Say that columns are sealed under the key of a child or report that the row names."""
-    TABLES[table] = Sealed(table, places, whose, owner, row)
+    TABLES[table] = Sealed(table, places, whose, owner, row, belongs=belongs)
 
 
 def below_child(table: str, places: Mapping[str, str], *, row: str = "t.id::text") -> None:

@@ -104,10 +104,7 @@ async def file_report(
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
-    made = {
-        "wrapped": keys.make(tx.keyring, of_report(report_id)),
-        "reporter_wrapped": keys.make(tx.keyring, of_reporter(report_id)),
-    }
+    made = _keys(tx, report_id)
     report = _report(tx, principal, new, report_id, said, content)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
@@ -316,6 +313,14 @@ def _person(new: ReportCreate) -> dict[str, Any] | None:
     if new.reporter is None and not unread:
         return None
     return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}
+
+
+def _keys(tx: Tx, report_id: UUID) -> dict[str, bytes]:
+    """Make the keys of a report and of who made it, as they are stored."""
+    return {
+        "wrapped": keys.make(tx.keyring, of_report(report_id)),
+        "reporter_wrapped": keys.make(tx.keyring, of_reporter(report_id)),
+    }
 
 
 async def _store(

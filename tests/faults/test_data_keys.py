@@ -1,0 +1,108 @@
+"""A data key is changed by commands, while a running process goes on to seal (docs/keys.md)."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.data import keys
+from app.core.data.crypto import Keyring, of_child
+from app.core.data.db import SYSTEM, Database, open_engine
+from app.core.settings import Database as DatabaseSettings
+from tests import schema
+from tests.children.factories import a_child
+from tests.conftest import NOW, VILLAGE
+from tests.faults.command import Tonghu
+
+
+@pytest.fixture
+def urls(pg: str) -> Iterator[schema.Urls]:
+    name = f"tonghu_data_keys_{os.getpid()}"
+    yield schema.make(pg, name)
+    asyncio.run(schema.drop(pg, name))
+
+
+_CHANGED = """
+INSERT INTO child_changes (id, home_county, child_id, region_code, version, at, actor, role,
+    operation, sections, changes_sealed)
+SELECT $1, home_county, id, region_code, 1, $2, 'staff:test', 'test', 'test', '{}', $3 FROM children
+"""
+
+
+@pytest.fixture
+def path(tonghu: Tonghu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "tonghu-keys.json"
+    path.write_text(Keyring.generate().to_json())
+    monkeypatch.setenv("TONGHU_KEYS_FILE", str(path))
+    return path
+
+
+def of(path: Path) -> Keyring:
+    return Keyring.from_json(path.read_text())
+
+
+async def changed(urls: schema.Urls, ring: Keyring) -> bytes:
+    """A file whose first change a release before has sealed; returns that."""
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    child = await a_child(database, VILLAGE)
+    async with database.begin(SYSTEM) as tx:
+        sealed = tx.keyring.seal("child_changes.changes_sealed", child.id, "[]")
+        await tx.connection.execute(_CHANGED, child.id, tx.now, sealed)
+    await database.close()
+    return sealed
+
+
+async def stands(urls: schema.Urls, ring: Keyring) -> tuple[bytes, str]:
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        row = await tx.connection.fetchrow("SELECT * FROM child_changes")
+        await keys.of_rows(tx, [row])
+        place = "child_changes.changes_sealed"
+        found = row["changes_sealed"], tx.keyring.unseal(place, row["id"], row["changes_sealed"])
+        assert tx.keyring.opened.keys() <= {of_child(row["child_id"]).named}
+    await database.close()
+    return found
+
+
+async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> None:
+    before = of(path)
+    [kid], [coming] = before.data, before.coming_data
+    sealed = await changed(urls, before)
+    run = asyncio.to_thread
+    assert "no such" in (await run(tonghu, "keys", "drop", path, "none"))[2]
+    assert "rotate-data first" in (await run(tonghu, "keys", "drop", path, kid))[2]
+    code, said, _ = await run(tonghu, "keys", "rotate-data", path)
+    assert (code, f"The data key {coming} seals; 1 of before open" in said) == (0, True), said
+    assert of(path).data.keys() == {coming, kid}
+    code, _, said = await run(tonghu, "keys", "drop", path, kid)
+    assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
+    code, said, _ = await run(tonghu, "keys", "re-encrypt")
+    assert code == 0
+    assert "child_changes: sealed anew 1 of 1 rows" in said
+    assert "child_keys: sealed anew 1 of 1 rows" in said
+    assert (await run(tonghu, "keys", "re-encrypt"))[1] == "", "all is done"
+    now, words = await stands(urls, before)  # whoever read the file before opens it all the same
+    assert (now[:2], words, now != sealed) == (b"\x04\x01", "[]", True)
+    code, said, error = await run(tonghu, "keys", "drop", path, kid)
+    assert (code, f"{kid} is gone" in said) == (0, True), error
+    assert await stands(urls, of(path)) == (now, "[]")
+
+
+async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:
+    await changed(urls, Keyring.generate())
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
+    assert code == 1
+    assert "values are opened by no key" in said
+
+
+def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, path) -> None:
+    text = path.read_text().replace('"coming_data"', '"unknown"')
+    path.write_text(text)
+    [kid] = of(path).data
+    assert "Restart all processes" in tonghu("keys", "rotate-data", path)[1]
+    assert list(of(path).data) == [kid]
+    [coming] = of(path).coming_data
+    tonghu("keys", "rotate-data", path)
+    assert list(of(path).data) == [coming, kid]
