@@ -9,6 +9,7 @@ from typing import Any
 
 import differences
 import gentle
+import losing
 import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
@@ -105,6 +106,11 @@ def _explained() -> Iterator[None]:
         ) from error
 
 
+def _goes_back() -> bool:
+    """Tell whether revisions are taken back: only `command.downgrade` runs them by that name."""
+    return getattr(context.get_context().opts.get("fn"), "__name__", "") == "downgrade"
+
+
 def _migrate(connection: sa.Connection) -> None:
     # Two deploys at once: the second waits here, then finds nothing left to do.
     # Asked again and again: a statement that waits holds a snapshot, and the first deploy's
@@ -117,6 +123,8 @@ def _migrate(connection: sa.Connection) -> None:
     connection.commit()
     try:
         _configure(connection=connection)
+        if _goes_back() and not context.config.attributes.get("give_up"):
+            losing.refuse_to_lose(connection)
         with _explained(), context.begin_transaction():
             context.run_migrations()
         # A service that slept long begins with room for what it writes.

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class Drill:
             await self._served(app_url, keyring, *known)
 
     async def _served(self, app_url: str, keyring: Keyring, system: Caller, child: str) -> None:
-        settings = _settings(app_url)
+        settings = settings_of(app_url)
         database = db.Database(db.open_engine(app_url, settings.database), keyring, utc_now)
         headers = renewed(database, settings, system).headers
         await database.close()
@@ -164,7 +165,7 @@ def name_of(number: int) -> str:
     return f"样{chr(0x4E00 + number % 5000)}{chr(0x5E00 + number // 5000)}"
 
 
-def _settings(app_url: str) -> Settings:
+def settings_of(app_url: str) -> Settings:
     return Settings(environment=Environment.sandbox, database={"url": app_url})
 
 
@@ -172,7 +173,7 @@ def _settings(app_url: str) -> Settings:
 async def serving(
     app_url: str, keyring: Keyring
 ) -> AsyncIterator[tuple[httpx.AsyncClient, db.Database, Settings]]:
-    settings = _settings(app_url)
+    settings = settings_of(app_url)
     database = db.Database(db.open_engine(app_url, settings.database), keyring, utc_now)
     app = web.create_app(settings)
     async with web.state(settings, database) as shared:
@@ -249,7 +250,7 @@ def main() -> None:
     files = int(sys.argv[1]) if sys.argv[1:] else 200
     logs.configure(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tonghu-drill-") as place:
-        asyncio.run(Drill(Path(place), files, print).run())
+        asyncio.run(Drill(Path(place), files, partial(print, flush=True)).run())
 
 
 if __name__ == "__main__":

@@ -164,7 +164,11 @@ def pages(url: str, version: int) -> Check:
     try:
         program = programs.find("pg_amcheck", version)
         at = urlsplit(url)
-        where = (f"--host={unquote(at.query.partition('=')[2])}", f"--username={at.username}")
+        where = (
+            "--no-password",
+            f"--host={unquote(at.query.partition('=')[2])}",
+            f"--username={at.username}",
+        )
         programs.run(program, "--install-missing", "--heapallindexed", *where, at.path[1:])
     except BackupRefused as refused:
         return Check("pages", False, str(refused))

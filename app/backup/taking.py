@@ -103,6 +103,7 @@ async def _dump(
     programs.run(
         programs.find("pg_dump", server.version),
         "--format=custom",
+        "--no-comments",  # those of extensions are nobody's but a superuser's
         "--verbose",
         f"--snapshot={snapshot}",
         f"--file={dump}",

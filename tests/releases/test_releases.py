@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+from alembic.util import CommandError
 from pydantic import ValidationError
 
 from alembic import command
@@ -80,6 +81,10 @@ def test_no_row_is_lost_on_the_way_up_and_back(pg, folder, restored, name) -> No
     now = asyncio.run(backups.counts(pg, name))
     assert {table: now.get(table) for table in was} == was
     command.check(config)
+    with pytest.raises(CommandError, match="Taking this revision back would lose "):
+        command.downgrade(config, before)
+    assert asyncio.run(backups.counts(pg, name)) != was
+    config.attributes["give_up"] = True
     command.downgrade(config, before)
     assert asyncio.run(backups.counts(pg, name)) == was
     command.upgrade(config, "head")
