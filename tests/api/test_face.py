@@ -143,8 +143,8 @@ async def test_counts_by_operation_and_names_nobody(client, database, settings) 
     assert answer.status_code == 200
     assert 'tonghu_requests_total{operation="readMe",status="200"}' in answer.text
     assert "tonghu_database_up 1.0" in answer.text
-    assert 'tonghu_jobs{job="duties.escalate",state="queued"} 1.0' in answer.text
-    assert 'tonghu_jobs_oldest_seconds{job="duties.escalate"} 0.0' in answer.text
+    assert 'tonghu_jobs{name="duties.escalate",state="queued"} 1.0' in answer.text
+    assert 'tonghu_jobs_oldest_seconds{name="duties.escalate"} 0.0' in answer.text
     assert str(caller.subject_id) not in answer.text
 
 

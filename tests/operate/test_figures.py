@@ -119,9 +119,9 @@ async def test_what_is_late_is_told_by_rule_and_asked_for_once_a_minute(database
 
 async def test_of_each_schedule_it_is_told_how_far_apart_its_runs_are(database) -> None:
     told = (await read(database))["tonghu_job_interval_seconds"]
-    assert told.keys() == {f'job="{each.name}"' for each in REGISTRY.values() if each.cron}
-    assert told['job="police_reports.mark_overdue"'] == 60
-    assert told['job="policy.make_months"'] == 24 * HOUR
+    assert told.keys() == {f'name="{each.name}"' for each in REGISTRY.values() if each.cron}
+    assert told['name="police_reports.mark_overdue"'] == 60
+    assert told['name="policy.make_months"'] == 24 * HOUR
     assert figures.longest("0 9 * * 1-5") == timedelta(days=3), "over a weekend"
 
 

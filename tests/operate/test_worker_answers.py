@@ -68,7 +68,7 @@ async def test_two_workers_of_a_machine_answer_each_on_a_port_of_its_own(
                 assert told["tonghu_pool_size"] == {'process="0"': 16}
                 assert told["process_open_fds"]['process="0"'] > 0
                 assert told["tonghu_mandatory_undelivered_seconds"] == {"": 0}
-                assert 'job="duties.escalate"' in told["tonghu_job_interval_seconds"]
+                assert 'name="duties.escalate"' in told["tonghu_job_interval_seconds"]
                 assert "tonghu_disk_bytes" not in told, "the machine of another server knows"
                 assert (await http.get(f"{place}/readyz")).status_code == 404
                 assert (await http.post(f"{place}/livez")).status_code == 404

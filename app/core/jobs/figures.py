@@ -18,14 +18,14 @@ _FIRST_WAITING: Final = "SELECT min(occurred_at) FROM ({}) AS first".format(
 )
 
 
-@gauge("tonghu_jobs", "Jobs by state.", "job", "state")
+@gauge("tonghu_jobs", "Jobs by state.", "name", "state")
 async def jobs(tx: Tx) -> list[Sample]:
     rows = await queue.depth(tx.connection)
     states = ("queued", "running", "held")
     return [((row["name"], state), row[state]) for row in rows for state in states]
 
 
-@gauge("tonghu_jobs_oldest_seconds", "How long past due the longest-waiting job is.", "job")
+@gauge("tonghu_jobs_oldest_seconds", "How long past due the longest-waiting job is.", "name")
 async def oldest(tx: Tx) -> list[Sample]:
     rows = await queue.depth(tx.connection)
     return [((row["name"],), row["oldest_seconds"]) for row in rows]
@@ -34,7 +34,7 @@ async def oldest(tx: Tx) -> list[Sample]:
 @gauge(
     "tonghu_job_succeeded_seconds",
     "When the run of a periodic job was due that came to its end last, since 1970.",
-    "job",
+    "name",
 )
 async def succeeded(tx: Tx) -> list[Sample]:
     rows = await queue.schedules(tx.connection)
@@ -42,7 +42,7 @@ async def succeeded(tx: Tx) -> list[Sample]:
     return [((name,), at.timestamp()) for name, at in done]
 
 
-@gauge("tonghu_job_interval_seconds", "The longest time between two runs of a periodic job.", "job")
+@gauge("tonghu_job_interval_seconds", "The longest time between two runs of a periodic job.", "name")
 async def interval(_: Tx) -> list[Sample]:
     periodic = [each for each in queue.REGISTRY.values() if each.cron]
     return [((each.name,), longest(each.cron or "").total_seconds()) for each in periodic]
