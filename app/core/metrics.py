@@ -8,6 +8,7 @@ goes on in its row, so no count goes back.
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from itertools import accumulate
 
@@ -22,7 +23,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from app.core.areas import Lane
-from app.core.data import months
+from app.core.data import months, sealed
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.data.replica import Standing
 from app.core.jobs import queue
@@ -179,15 +180,18 @@ async def render(database: Database, figures: Figures) -> bytes:
         "Whole months that partitions are there for; -1: not even for this one.",
         registry=registry,
     )
-    depths, schedules = [], []
+    depths, schedules, sealing = [], [], None
     try:
         async with database.begin(SYSTEM) as tx:
             depths = await queue.depth(tx.connection)
             schedules = await queue.schedules(tx.connection)
             ahead.set(await months.ahead(tx.connection, tx.now))
+            sealing, now = await sealed.standing(tx.connection), tx.now
         up.set(1)
     except (TemporarilyUnavailable, OSError):
         pass
+    if sealing is not None:
+        _sealing(registry, sealing, now)
     for row in schedules:
         if row["succeeded_at"]:
             succeeded.labels(row["name"]).set(row["succeeded_at"].timestamp())
@@ -196,3 +200,39 @@ async def render(database: Database, figures: Figures) -> bytes:
             jobs.labels(row["name"], state).set(row[state])
         waiting.labels(row["name"]).set(row["oldest_seconds"])
     return generate_latest(registry)
+
+
+def _sealing(registry: CollectorRegistry, found: sealed.Standing, now: datetime) -> None:
+    lag = Gauge(
+        "tonghu_audit_unsealed_seconds",
+        "Age of the oldest entry of the audit that is not sealed; 0: all are.",
+        registry=registry,
+    )
+    lag.set((now - found.waits_since).total_seconds() if found.waits_since else 0)
+    for name, says, value in (
+        ("rows", "Entries of the audit that are sealed.", found.sealed),
+        ("signed_rows", "Entries that the newest checkpoint is signed for.", found.signed),
+        (
+            "signed_seconds",
+            "When the newest checkpoint was signed, since 1970.",
+            found.signed_at.timestamp() if found.signed_at else 0,
+        ),
+    ):
+        Gauge(f"tonghu_audit_sealed_{name}", says, registry=registry).set(value)
+    behind = Gauge(
+        "tonghu_audit_witness_behind_rows",
+        "Entries by which what a witness countersigned is behind the newest checkpoint.",
+        ["witness"],
+        registry=registry,
+    )
+    for each in found.witnesses:
+        behind.labels(str(each.witness_id)).set(each.behind)
+    trouble = Gauge(
+        "tonghu_audit_trouble",
+        "1 if the sealing is in this trouble.",
+        ["trouble"],
+        registry=registry,
+    )
+    troubles = {*found.troubles(now)}
+    for each_of in sealed.Trouble:
+        trouble.labels(str(each_of)).set(each_of in troubles)
