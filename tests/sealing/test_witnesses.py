@@ -202,7 +202,7 @@ async def test_who_is_registered_is_an_agency_that_can_be_one_once(
     assert await said(one.agency_id, key) == unfit
     assert await said("00000000-0000-7000-8000-000000000000", key) == unfit
     assert await said(police.agency_id, str(KEY.public)) == unfit, "the key of a log"
-    name, _, rest = key.split("+")
+    name, _, rest = key.split("+", 2)
     assert await said(police.agency_id, f"{name}+00000000+{rest}") == unfit
     assert await said(two[0].caller.agency_id, key) == (409, "witness-there")
     assert await said(police.agency_id, key) == (403, "approval-required")
