@@ -15,16 +15,24 @@ import structlog
 
 from app.core import startup
 from app.core.clock import Clock, utc_now
-from app.core.data.db import CONNECT_SECONDS
+from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW
 from app.core.settings import Environment, SealerSettings
 from app.sealing import writing
 from app.sealing.notes import BadNote, Signer
 
 ONE_AT_A_TIME: Final = "SELECT pg_try_advisory_lock(hashtext('tonghu sealer'))"
-_PAUSE_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 1.0
 _STATEMENT_SECONDS: Final = 600.0
 _ORIGIN: Final = "tonghu.local/audit"
-_SESSION: Final = {"application_name": "tonghu sealer", "timezone": "UTC", "jit": "off"}
+SESSION: Final = {
+    "application_name": "tonghu sealer",
+    "timezone": "UTC",
+    "jit": "off",
+    **PLANNED_ANEW,
+    # Whether an entry has a leaf is looked up, one by one: no plan may read all the leaves.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 _ITS_OWN: Final = "SELECT has_table_privilege('audit_entries', 'INSERT, UPDATE, DELETE')"
 _AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 log = structlog.get_logger(__name__)
@@ -84,7 +92,7 @@ async def _work(url: str, key: Signer, clock: Clock, stop: asyncio.Event) -> Non
         url,
         timeout=CONNECT_SECONDS,
         command_timeout=_STATEMENT_SECONDS,
-        server_settings=_SESSION,
+        server_settings=SESSION,
     )
     try:
         if await connection.fetchval(_ITS_OWN):
@@ -112,4 +120,4 @@ async def _work(url: str, key: Signer, clock: Clock, stop: asyncio.Event) -> Non
 
 async def _pause(stop: asyncio.Event) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+        await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""`make run`: migrate, then web, worker and sealer, one of each; when one ends, so do the others."""
+"""`make run`: migrate, then web, worker and sealer, one of each; when one ends, so do all."""
 
 import os
 import signal

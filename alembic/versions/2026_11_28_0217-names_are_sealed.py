@@ -5,7 +5,7 @@ release before this one still runs on the new schema. Protected rows are seen in
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: 0217
-Revises: 0212
+Revises: 0213
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from alembic import op
 
 
 revision: str = "0217"
-down_revision: str | Sequence[str] | None = "0212"
+down_revision: str | Sequence[str] | None = "0213"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -47,6 +47,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit_checkpoints",
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
@@ -59,6 +60,7 @@ def upgrade() -> None:
         sa.Column("cluster", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_audit_checkpoints")),
     )
+    op.create_index("uq_audit_checkpoints_id", "audit_checkpoints", ["id"], unique=True)
     op.create_index(
         "ix_audit_checkpoints_made_at", "audit_checkpoints", ["made_at"], unique=False
     )

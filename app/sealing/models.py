@@ -1,14 +1,15 @@
-"""The log that proves the audit: a leaf for each entry, the inner nodes, and what was signed.
+"""The log that proves the audit: a leaf for each entry, the inner nodes, and what was signed; and
+the witnesses, who hold what was signed where we cannot change it.
 
-The app role reads; only the role of the sealer, as which the app cannot act, adds (ADR 65). Nobody
-changes or deletes.
+To the log only the role of the sealer adds, as which the app cannot act; nobody changes or deletes
+(ADR 65).
 """
 
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -21,7 +22,7 @@ def _number(*, key: bool = False) -> Column[int]:
 
 
 class AuditLeaf(SQLModel, table=True):
-    """One entry's place in the log, counted from 0 without a gap. `hash`: of the leaf (RFC 6962)."""
+    """One entry's place in the log, counted from 0 without a gap. `hash`: of its leaf."""
 
     __tablename__ = "audit_leaves"
     __table_args__: Any = (Index("uq_audit_leaves_entry_id", "entry_id", unique=True),)
@@ -50,8 +51,12 @@ class AuditCheckpoint(SQLModel, table=True):
     """
 
     __tablename__ = "audit_checkpoints"
-    __table_args__: Any = (Index("ix_audit_checkpoints_made_at", "made_at"),)
+    __table_args__: Any = (
+        Index("uq_audit_checkpoints_id", "id", unique=True),
+        Index("ix_audit_checkpoints_made_at", "made_at"),
+    )
 
+    id: UUID
     size: int = Field(sa_column=_number(key=True))
     root: bytes
     note: str
@@ -64,6 +69,47 @@ class AuditCheckpoint(SQLModel, table=True):
     cluster: str
 
 
+class AuditWitness(SQLModel, table=True):
+    """An agency that countersigns checkpoints, by the key it is registered with. `name`: as the key
+    names it. `announced`: the size of the last checkpoint that it was told of.
+    """
+
+    __tablename__ = "audit_witnesses"
+    __table_args__: Any = (
+        Index(
+            "uq_audit_witnesses_agency_id",
+            "agency_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    agency_id: UUID = Field(foreign_key="agencies.id")
+    name: str
+    key: str
+    registered_by: str
+    registered_at: datetime = Field(sa_type=Instant)
+    ended_by: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    announced: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+
+
+class AuditCosignature(SQLModel, table=True):
+    """That a witness holds a checkpoint. `line`: of the signature, as the note has it; `said_at`:
+    when, as it says itself.
+    """
+
+    __tablename__ = "audit_cosignatures"
+    __table_args__: Any = (Index("ix_audit_cosignatures_size", "size"),)
+
+    witness_id: UUID = Field(primary_key=True, foreign_key="audit_witnesses.id")
+    size: int = Field(sa_column=_number(key=True))
+    line: str
+    said_at: datetime = Field(sa_type=Instant)
+    received_at: datetime = Field(sa_type=Instant)
+
+
 _GROWS: Final = ("audit_leaves", "audit_nodes", "audit_checkpoints")
 distribution.in_one_place("one order of all entries, given by one process at a time", *_GROWS)
 for _table in _GROWS:
@@ -71,3 +117,7 @@ for _table in _GROWS:
     rls.let_sealer(_table, "SELECT, INSERT")
     retention.for_ever(_table, "what was sealed is proved by all that was sealed before (ADR 65)")
 rls.let_sealer("audit_entries", "SELECT")
+distribution.in_one_place("few, beside what they sign", "audit_witnesses", "audit_cosignatures")
+rls.allow("audit_witnesses", "SELECT, INSERT, UPDATE")
+rls.allow("audit_cosignatures", "SELECT, INSERT")
+retention.for_ever("audit_cosignatures", "who held what when is the proof (ADR 66)")

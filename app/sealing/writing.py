@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.core.ids import new_id
 from app.sealing import leaves, reading
 from app.sealing.merkle import Edge
 from app.sealing.notes import Signer
@@ -71,8 +72,8 @@ WHERE e.committed_in >= $1 AND ($2::bigint IS NULL OR e.committed_in < $2) AND {
 ORDER BY e.committed_in, e.id LIMIT {BATCH}
 """
 _SIGN: Final = """
-INSERT INTO audit_checkpoints (size, root, note, log_key, made_at, next_xid, pending, cluster)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO audit_checkpoints (size, root, note, log_key, made_at, next_xid, pending, cluster, id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
@@ -150,7 +151,7 @@ async def _sign(
     if size == state.signed or waits:
         return None
     note = signer.checkpoint(size, root)
-    known = (state.next_xid, state.pending, state.cluster)
+    known = (state.next_xid, state.pending, state.cluster, new_id())
     await connection.execute(_SIGN, size, root, note, str(signer.public), now, *known)
     state.signed, state.signed_at = size, now
     return size

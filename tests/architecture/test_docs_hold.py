@@ -13,7 +13,7 @@ from app import wiring
 from app.cli import commands
 from app.core.clock import local_date, utc_now
 from app.core.data.retention import KINDS
-from app.core.settings import Settings
+from app.core.settings import SealerSettings, Settings
 from app.policy import clauses, laws
 from app.policy import queries as policy
 from app.regions.rules import NATION
@@ -27,7 +27,7 @@ GONE = {"scripts/freeze_schema.py", "core/rls.py", "villages.csv"}
 """Files that are told of as they were, in what is superseded or about another's package."""
 
 NOT_SETTINGS = re.compile(
-    r"TONGHU_(APP_PASSWORD|OWNER_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|PARTED|PICTURES|PLANS"
+    r"TONGHU_(APP_PASSWORD|OWNER_PASSWORD|SEALER_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|PARTED|PICTURES|PLANS"
     r"|TEST_SUPERUSER_URL)"
 )
 """Variables of compose.yaml, of the tests and of the demo."""
@@ -107,7 +107,7 @@ def test_every_variable_named_is_a_setting() -> None:
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from names(field.annotation, f"{prefix}{name}__")
 
-    known = {*names(Settings, "TONGHU_")}
+    known = {*names(Settings, "TONGHU_"), *names(SealerSettings, "TONGHU_")}
     for path in files("*.md", "*.yaml", "*.py", "Dockerfile", "Makefile", ".env.example"):
         said = set(re.findall(r"\bTONGHU_[A-Z_]+[A-Z]\b", path.read_text("utf-8")))
         wrong = {name for name in said - known if not NOT_SETTINGS.fullmatch(name)}
@@ -124,7 +124,7 @@ def test_every_setting_stands_in_the_table() -> None:
 
     text = (HOME / "docs/settings.md").read_text("utf-8")
     assert re.findall(r"^\| `(TONGHU_[A-Z_]+)` \|", text, re.MULTILINE) == unlisted_last(
-        text, {*names(Settings, "TONGHU_")}
+        text, {*names(Settings, "TONGHU_"), *names(SealerSettings, "TONGHU_")}
     )
 
 

@@ -5,6 +5,7 @@ part of its package (see `parts.py`), or here.
 from collections.abc import Callable
 
 from app.core.ids import new_id
+from app.sealing.notes import WITNESS, VerifierKey
 from tests.access.apps import a_key
 from tests.attendance.factories import an_event
 from tests.children.factories import a_file
@@ -340,8 +341,19 @@ _BREACHES = (
     Ask("closeBreach", always({"words": "合成记录"})),
 )
 
+_WITNESS = str(VerifierKey("witness.example", WITNESS, bytes(32)))
+_SEALED = (
+    Ask("listCheckpoints"),
+    Ask("readCheckpoint"),
+    Ask("readInclusion", query=lambda t: {"entry_id": str(t.ids["entry_id"])}),
+    Ask("cosignCheckpoint", always({"line": f"— witness.example {'A' * 104}"})),
+    Ask("listWitnesses", shows=("witness_id",)),
+    Ask("registerWitness", lambda t: {"agency_id": str(t.police), "key": _WITNESS}),
+    Ask("endWitness"),
+)
+
 ASKS: tuple[Ask, ...] = (
-    *_BREACHES,
+    *(*_BREACHES, *_SEALED),
     *(*_ACCESS, *_REFERENCE, *_WEBHOOKS, *_CHILDREN, *_SCHOOLS, *_POLICE, *_UNRESOLVED),
     *(each for part in PARTS for each in part.asks),
 )

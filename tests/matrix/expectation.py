@@ -228,7 +228,13 @@ REFUSED: Mapping[str, Refusal] = {
     "leavePost": lambda who, _, gives: not _may_give(who, gives),
     "registerClient": _more_than_own,
     # By nobody alone.
-    **dict.fromkeys(("registerApp", "allowBearerTokens", "replaceClientKeys"), lambda *_: True),
+    **dict.fromkeys(
+        (
+            *("registerApp", "allowBearerTokens", "replaceClientKeys"),
+            *("registerWitness", "endWitness"),
+        ),
+        lambda *_: True,
+    ),
     "endBearerTokens": lambda who, _, __: who.role != "operator",
     "resumeClient": lambda who, _, __: who.role == "operator",
     "proposeApproval": lambda who, target, _: not _could("operator", who, target),

@@ -1,13 +1,18 @@
-"""What waits for a second person around a target, what one did alone, and who was checked."""
+"""What waits for a second person around a target, what one did alone, who was checked,
+and who is a witness of the audit.
+"""
 
 from datetime import date
 
 import orjson
 
 from app.access.approvals.models import BODY, REASON, Approval, Review
+from app.agencies.models import Agency
 from app.core.clock import LATEST
 from app.core.data.db import Tx
 from app.hiring_checks.models import HiringCheck
+from app.sealing.models import AuditWitness
+from app.sealing.notes import WITNESS, VerifierKey
 from tests.matrix.facts import Target
 
 
@@ -47,6 +52,19 @@ def store(tx: Tx, target: Target) -> None:
             done_by=target.ids["staff_id"],
             done_at=tx.now,
             due_at=LATEST,
+        )
+    )
+    held = {"active": False, "created_at": tx.now, "updated_at": tx.now}
+    court = Agency(kind="court", name="法院", region_code=target.region, **held)
+    tx.session.add(court)
+    tx.session.add(
+        AuditWitness(
+            id=target.ids["witness_id"],
+            agency_id=court.id,
+            name="witness.example",
+            key=str(VerifierKey("witness.example", WITNESS, bytes(32))),
+            registered_by="system",
+            registered_at=tx.now,
         )
     )
     tx.session.add(

@@ -43,6 +43,12 @@ ELSEWHERE: Mapping[str, frozenset[str]] = {
     "readBreakGlassFile": frozenset({"auditor", "village_director"}),
     # It is done for protection, which is not the purpose asked for: tests/elsewhere.
     "lookElsewhere": frozenset({"reporting_body"}),
+    # Only the sealer makes checkpoints: tests/sealing.
+    **dict.fromkeys(
+        ("readCheckpoint", "readInclusion"),
+        frozenset({"auditor", "civil_affairs", "operator", "police"}),
+    ),
+    "cosignCheckpoint": frozenset({"civil_affairs", "police"}),
     # Of a report that they filed themselves; those of the stage were filed by others.
     **dict.fromkeys(("supersedeReport", "assistPolice"), frozenset({"police"})),
 }
@@ -57,7 +63,7 @@ BY_TWO: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             *("resumeClient", "allowBearerTokens", "registerApp", "holdPost"),
-            *("changeAgency", "changePost", "handOverPost"),
+            *("changeAgency", "changePost", "handOverPost", "registerWitness", "endWitness"),
         ),
         frozenset({"operator"}),
     ),

@@ -30,6 +30,7 @@ KINDS = (
     *("unresolved_id", "alert_id", "report_id", "batch_id", "trial_id", "endpoint_id"),
     *("delivery_id", "post_id", "staff_id", "device_id", "sign_in_id", "holding_id"),
     *("approval_id", "review_id", "tally_id", "breach_id", "check_id"),
+    *("checkpoint_id", "witness_id"),
     *("client_id", "entry_id", "duty_id VIS-01", "duty_id EDU-04", "duty_id"),
 )
 """What `store` gives the ids that the target names for them."""

@@ -199,6 +199,8 @@ VISIBLE: Mapping[str, Callable[[Who, Target], bool]] = {
     "entry_id": _audits,
     "check_id": owns,
     "breach_id": lambda who, target: owns(who, target) or inside(who, target.region),
+    "checkpoint_id": _nobodys,  # only the sealer makes them
+    "witness_id": _everyone,
     "agency_id": _everyone,
     "post_id in a list": _everyone,  # who holds it is another matter
     "code": _everyone,

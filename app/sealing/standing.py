@@ -1,0 +1,95 @@
+"""How far the audit is sealed, for who looks after it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from app.sealing.events import Trouble
+
+LATE: Final = timedelta(minutes=5)
+"""How long an entry may wait to be sealed before somebody is told (AUD-5)."""
+SILENT: Final = timedelta(days=1)
+"""Within which each witness countersigns something, if there is something."""
+WITNESSES: Final = 2
+"""So many agencies at least hold what was signed."""
+
+
+class Held(NamedTuple):
+    """What a witness holds: how many entries fewer than the newest checkpoint, since when."""
+
+    witness_id: UUID
+    behind: int
+    received_at: datetime | None
+
+
+class Standing(NamedTuple):
+    """How it stands. `waits_since`: when the oldest entry was made that is not sealed; None: all
+    are. `unsigned_since`: likewise of what is sealed and not signed.
+    """
+
+    sealed: int
+    waits_since: datetime | None
+    unsigned_since: datetime | None
+    signed: int
+    signed_at: datetime | None
+    witnesses: list[Held]
+
+    def troubles(self, now: datetime) -> Iterator[Trouble]:
+        """Tell what is wrong."""
+        if self.waits_since is not None and now - self.waits_since > LATE:
+            yield Trouble.sealing_late
+        if self.unsigned_since is not None and now - self.unsigned_since > LATE:
+            yield Trouble.signing_late
+        lately = [
+            each
+            for each in self.witnesses
+            if each.received_at and (each.behind == 0 or now - each.received_at <= SILENT)
+        ]
+        if len(lately) < WITNESSES:
+            yield Trouble.too_few_witnesses
+
+
+# Whatever is sealed last was committed about last: what waits stands behind it.
+_WAITS: Final = """
+SELECT l.n + 1 AS sealed, (
+    SELECT n.at FROM audit_entries n WHERE n.committed_in > e.committed_in
+    ORDER BY n.committed_in, n.id LIMIT 1
+) AS waits_since
+FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.n DESC LIMIT 1
+"""
+_WAITS_FIRST: Final = """
+SELECT 0 AS sealed, (SELECT at FROM audit_entries ORDER BY committed_in, id LIMIT 1) AS waits_since
+"""
+_SIGNED: Final = """
+SELECT c.size, c.made_at, (
+    SELECT e.at FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id WHERE l.n = c.size
+) AS unsigned_since
+FROM audit_checkpoints c ORDER BY c.size DESC LIMIT 1
+"""
+_HELD: Final = """
+SELECT w.id, k.size, k.received_at FROM audit_witnesses w
+LEFT JOIN LATERAL (
+    SELECT s.size, s.received_at FROM audit_cosignatures s WHERE s.witness_id = w.id
+    ORDER BY s.size DESC LIMIT 1
+) AS k ON true
+WHERE w.ended_at IS NULL ORDER BY w.id
+"""
+
+
+async def standing(connection: asyncpg.Connection) -> Standing:
+    """Return how the sealing stands, in SYSTEM's reach. Reads a few pages of each month."""
+    waits = await connection.fetchrow(_WAITS) or await connection.fetchrow(_WAITS_FIRST)
+    signed = await connection.fetchrow(_SIGNED)
+    size = signed["size"] if signed else 0
+    held = await connection.fetch(_HELD)
+    return Standing(
+        waits["sealed"],
+        waits["waits_since"],
+        signed and signed["unsigned_since"],
+        size,
+        signed and signed["made_at"],
+        [Held(row["id"], size - (row["size"] or 0), row["received_at"]) for row in held],
+    )

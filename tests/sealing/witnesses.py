@@ -1,0 +1,55 @@
+"""A witness as an agency runs one: it checks what it is given, keeps it, and countersigns."""
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tonghu_verify import notes, tree
+
+from app.sealing.notes import WITNESS, VerifierKey, body_of
+from tests.access.factories import Caller
+
+
+@dataclass
+class Witness:
+    """One agency's: its system, its key, and the largest checkpoint it holds."""
+
+    name: str
+    caller: Caller
+    log_key: str
+    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    size: int = 0
+    root: bytes = b""
+
+    @property
+    def key(self) -> str:
+        return str(VerifierKey(self.name, WITNESS, self.private.public_key().public_bytes_raw()))
+
+    def line(self, note: str, at: int = 1_795_140_000) -> str:
+        """The line of its signature over a note."""
+        said = f"cosignature/v1\ntime {at}\n{body_of(note)}".encode()
+        id_ = VerifierKey.read(self.key, WITNESS).id
+        signed = id_ + at.to_bytes(8, "big") + self.private.sign(said)
+        return f"— {self.name} {b64encode(signed).decode()}"
+
+    async def fetch(self, client: httpx.AsyncClient, checkpoint_id: str) -> dict:
+        """Fetch a checkpoint, and check that it goes on from what is held."""
+        path = f"/v1/audit/checkpoints/{checkpoint_id}"
+        asked = {"since": str(self.size)}
+        answer = await client.get(path, params=asked, headers=self.caller.headers)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        log = [notes.Key.read(self.log_key, notes.LOG)]
+        said = notes.checkpoint(found["note"], checkpoint_id, log, [])
+        proof = [b64decode(each) for each in found["consistency"]]
+        if self.size:
+            assert tree.extends(self.size, said.size, proof, self.root, said.root)
+        self.size, self.root = said.size, said.root
+        return found
+
+    async def cosign(
+        self, client: httpx.AsyncClient, checkpoint_id: str, line: str
+    ) -> httpx.Response:
+        path = f"/v1/audit/checkpoints/{checkpoint_id}/cosignatures"
+        return await client.post(path, json={"line": line}, headers=self.caller.headers)
