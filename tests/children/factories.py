@@ -10,7 +10,8 @@ from app.access.roles import role
 from app.children import below, child_keys, names, naming, sealing
 from app.children.queries import ChildRef, ref_of
 from app.children.sections.identity import Identity
-from app.core.data import sql
+from app.core.data import keys, sql
+from app.core.data.crypto import of_child
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.regions import rules as regions
@@ -31,6 +32,7 @@ async def a_child(
     who = Identity.model_validate(chosen, extra="ignore")
     async with database.begin(SYSTEM) as tx:
         child_id = chosen.setdefault("id", new_id())
+        key = keys.make(tx.keyring, of_child(child_id))
         columns = {
             "home_county": regions.county_of(region_code),
             "region_code": region_code,
@@ -49,7 +51,7 @@ async def a_child(
         texts = {name: json.dumps(value) for name, value in columns.items() if type(value) is dict}
         await sql.insert(tx.connection, "children", columns | texts)
         child = ref_of(columns)
-        await child_keys.make(tx, child.home_county, child.id)
+        await child_keys.store(tx, child.home_county, child.id, key)
         await names.keep(tx, [(child, chosen["name"])])
     return child
 
