@@ -77,7 +77,7 @@ class Nonces:
     """
 
     def __init__(self, keyring: Keyring) -> None:
-        rings = keyring.each_at_intake() if keyring.lesser else keyring.each()
+        rings = keyring.each_at_intake() if keyring.is_for_intake else keyring.each()
         self._keys = [ring.blind_index("oauth", "dpop nonce") for ring in rings]
 
     def current(self, now: int) -> str:

@@ -193,6 +193,10 @@ class Keyring:
         """
         return cls(signing={}, data=_WITHHELD, index=_WITHHELD, spool=spool, lesser=lesser)
 
+    @property
+    def is_for_intake(self) -> bool:
+        return self.data is _WITHHELD
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read `{"signing": {kid: pem}, "data": {kid: base64}, "index": {kid: base64}, "spool":
@@ -382,7 +386,7 @@ class Keyring:
         """Like `each`; and of what follows from them, which is all that a process has whose keys
         are wrong, last.
         """
-        if self.lesser:
+        if self.is_for_intake:
             return [replace(self, index={kid: key}) for kid, key in self.lesser.items()]
         lesser = [replace(self, index={kid: check(key)}) for kid, key in self.index.items()]
         return [*self.each(), *lesser]
@@ -407,6 +411,12 @@ class Keyring:
 def check(index: bytes) -> bytes:
     """Return by what an index key is known: it tells nothing of the key."""
     return _keyed(index, "tonghu", "key check")
+
+
+def kid_of(envelope: bytes) -> str | None:
+    """Return under which data key something was sealed (`Keyring.seal`); None: it was not."""
+    kid = envelope[1 : 1 + _KID_BYTES]
+    return kid.decode(errors="replace") if envelope[:1] == _VERSION else None
 
 
 def public_of(pem: str) -> dict[str, str]:

@@ -216,21 +216,33 @@ def shown_of(ring: Keyring, kind: str, kid: str) -> bytes:
 
 async def unproven(tx: Tx, ring: Keyring) -> list[Fault]:
     """Try keys on some of what is stored, in SYSTEM's reach; say which do not fit it."""
-    wrong = set()
+    opens: dict[str, bool] = {}
     for where in await tx.connection.fetch(_SEALED):
         place = f"{where['table']}.{where['column']}"
         for row in await tx.connection.fetch(_SOME.format(*where)):
-            try:
-                ring.unseal_bytes(place, row["id"], row["sealed"])
-            except DecryptionRefused:
-                kid = row["sealed"][1:5].decode(errors="replace")
-                wrong.add(Fault(DATA, kid, ANOTHER if kid in ring.data else MISSING))
+            if (kid := crypto.kid_of(row["sealed"])) is not None:
+                names = (place, place.removesuffix("_sealed"))  # what it is called in the seal
+                opened = any(_opens(ring, name, row) for name in names)
+                opens[kid] = opened or opens.get(kid, False)
+    wrong = {
+        Fault(DATA, kid, ANOTHER if kid in ring.data else MISSING)
+        for kid, opened in opens.items()
+        if not opened
+    }
     if not wrong:
         for proof in INDEX_PROOFS:
             async for holds in proof(tx, ring):
                 if not holds:
                     wrong.add(Fault(INDEX, next(iter(ring.index)), ANOTHER))
     return sorted(wrong)
+
+
+def _opens(ring: Keyring, place: str, row: Mapping[str, Any]) -> bool:
+    try:
+        ring.unseal_bytes(place, row["id"], row["sealed"])
+    except DecryptionRefused:
+        return False
+    return True
 
 
 def _keys(ring: Keyring) -> dict[str, Mapping[str, Any]]:

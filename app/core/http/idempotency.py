@@ -228,7 +228,7 @@ async def _kept_for(tx: Tx, wanted: Claim, digest: bytes) -> Mapping[str, Any] |
         return _OTHER
     if stored["answer"][:1] == _RECEIPT:
         said = stored["answer"][1:]
-    elif tx.keyring.lesser and stored["body_sha256"] != digest:  # and cannot be opened here
+    elif tx.keyring.is_for_intake and stored["body_sha256"] != digest:  # and cannot be opened here
         return _OTHER
     else:
         said = tx.keyring.unseal_bytes(_PLACE, wanted.place, stored["answer"])
@@ -286,7 +286,7 @@ async def keep(tx: Tx, request: Request, response: Response, seen: Seen, *, rece
         "body": None if elsewhere else bytes(response.body).decode("latin-1"),
     }
     packed = zlib.compress(orjson.dumps(kept, default=str), 1)
-    plain = receipt and bool(tx.keyring.lesser)
+    plain = receipt and tx.keyring.is_for_intake
     await tx.connection.execute(
         "UPDATE idempotency_keys SET answer = $4 WHERE caller = $1 AND operation = $2 AND key = $3",
         *held[:3],

@@ -60,7 +60,8 @@ class Route(APIRoute):
         templated = bool(self.param_convertors)
 
         async def run(request: Request) -> Response:
-            if meanwhile is None and request.state.database.wrong_keys is not None:
+            wrong = request.state.database.wrong_keys
+            if wrong is not None and not (meanwhile and wrong.verifying):
                 raise KeysWrong
             if templated and request.scope["path"] in concrete_paths(request.app):
                 raise HTTPException(405)  # OpenAPI 3.1 §4.8.8.2: a concrete path comes first
@@ -119,9 +120,7 @@ def meanwhile(other: Callable[..., Any]) -> Callable[[Endpoint], Endpoint]:
 
 
 def kept_by(again: idempotency.Again) -> Callable[[Endpoint], Endpoint]:
-    """Say that the endpoint keeps what it answers itself: under an Idempotency-Key it is not kept a
-    second time, but written anew by `again(tx, subject, headers)`.
-    """
+    """Say that the endpoint keeps its answers itself: for a key `again` writes them anew."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         vars(endpoint)["again"] = again
@@ -300,7 +299,7 @@ async def _recorded(
                 raise
     if meanwhile is None:
         raise RecordAway
-    for gone in ("caller", "instead"):  # what was opened for them has gone with the transaction
+    for gone in ("caller", "instead"):  # opened in the transaction that has gone
         request.scope.pop(gone, None)
     return await _in_transaction(request, meanwhile, 202, recorded=False)
 

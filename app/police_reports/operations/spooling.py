@@ -55,7 +55,7 @@ _TAKE: Final = "DELETE FROM spooled_reports WHERE id = $1 RETURNING received_at,
 _TAKE_OWN: Final = """
 DELETE FROM spooled_reports
 WHERE id = ANY ($1) AND content_index = ANY ($2) AND sender_index = ANY ($3)
-RETURNING received_at
+RETURNING id, received_at
 """
 _IS_OWN: Final = """
 SELECT EXISTS (SELECT FROM spooled_reports WHERE id = $1 AND sender_index = ANY ($2))
@@ -151,7 +151,7 @@ async def file_report(tx: Tx, principal: Principal, new: ReportCreate) -> filing
     `filing.file_report` does.
     """
     rings, now = tx.keyring.each_at_intake(), tx.now
-    known = filing.known_by(rings, new)
+    known, told = filing.known_by(rings, new), None
     if known[0].stated is not None:
         ids = [
             name
@@ -160,9 +160,9 @@ async def file_report(tx: Tx, principal: Principal, new: ReportCreate) -> filing
         ]
         contents, senders = [each.content for each in known], _senders(rings, principal)
         async with tx.as_system():
-            since = await tx.connection.fetchval(_TAKE_OWN, ids, contents, senders)
-        tx.now = since or now
-    filed = await filing.file_report(tx, principal, new)
+            waited = await tx.connection.fetchrow(_TAKE_OWN, ids, contents, senders)
+        told, tx.now = (None, now) if waited is None else tuple(waited)
+    filed = await filing.file_report(tx, principal, new, told=told)
     tx.now = now
     return filed
 
