@@ -26,7 +26,7 @@ from app.api import openapi
 from app.children import counting as of_children
 from app.children import names, tokens
 from app.core.data import db, migrations, months, versions
-from app.core.data.crypto import Keyring, Owner
+from app.core.data.crypto import Keyring, Owner, owner_of
 from app.core.settings import Database, Environment, Settings
 from app.duties import counting as of_duties
 from app.embedded import postgres
@@ -113,6 +113,9 @@ WHERE relid::regclass::text ~ '_until_'
 """
 
 
+_OWN = b"\x04"
+
+
 class Unbound(Keyring):
     """Seals what may be unsealed anywhere: a copy is called otherwise than what it is a copy of."""
 
@@ -121,12 +124,14 @@ class Unbound(Keyring):
         place: str,  # noqa: ARG002
         row: UUID | str,  # noqa: ARG002
         plaintext: str | bytes,
-        of: Owner | None = None,  # noqa: ARG002  a copy has no key of its own
+        of: Owner | None = None,
     ) -> bytes:
-        return Keyring.seal(self, "", "", plaintext)
+        sealed = Keyring.seal(self, "", "", plaintext)
+        return sealed if of is None or not self.opened[of.named] else _OWN + of.named + sealed
 
     def unseal_bytes(self, place: str, row: UUID | str, envelope: bytes) -> bytes:  # noqa: ARG002
-        return Keyring.unseal_bytes(self, "", "", envelope)
+        sealed = envelope if owner_of(envelope) is None else envelope[len(_OWN) + 17 :]
+        return Keyring.unseal_bytes(self, "", "", sealed)
 
 
 @dataclass(frozen=True, slots=True)
