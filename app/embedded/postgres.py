@@ -320,11 +320,8 @@ async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
             DATABASE,
         )
     if done != BOOTSTRAPPED:
-        passwords = {
-            "tonghu_owner": identity["owner"],
-            "tonghu_app": identity["app"],
-            "tonghu_backup": _backup_password(identity),
-        }
+        passwords = {"tonghu_owner": identity["owner"], "tonghu_app": identity["app"]}
+        passwords["tonghu_backup"] = _backup_password(identity)
         await _bootstrap(server.superuser_url, DATABASE, passwords)
 
 
