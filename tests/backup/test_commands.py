@@ -127,14 +127,21 @@ def test_keys_do_not_lie_where_backups_do(tonghu, keys_file) -> None:
     )
 
 
+def _until(there: bool, small: Small) -> None:  # noqa: FBT001
+    """Wait until somebody fetches what is written, or nobody does."""
+    for _ in range(int(PATIENCE * 100)):
+        fetched = "SELECT 1 FROM pg_stat_replication"
+        if bool(small.ask(fetched + (" WHERE flush_lsn > '0/0'" if there else ""))) is there:
+            return
+        threading.Event().wait(0.01)
+
+
 def _when_it_runs(small: Small, do: Callable[[], None]) -> threading.Thread:
     """Do something once what is written is being kept."""
+    _until(False, small)  # whoever did so before
 
     def wait() -> None:
-        for _ in range(int(PATIENCE * 100)):
-            if small.ask("SELECT 1 FROM pg_stat_replication WHERE flush_lsn > '0/0'"):
-                break
-            threading.Event().wait(0.01)
+        _until(True, small)
         do()
 
     thread = threading.Thread(target=wait)
