@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance drill rolling lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -83,6 +83,12 @@ bench: $(READY) ## Measure against a bare app that owes the same
 
 plans: $(READY) ## Hold each statement to what it may read, on a million children; TONGHU_PLANS=50000 for fewer
 	$(BIN)/python -m tests.plans
+
+drill: $(READY) ## Back up, have an accident, restore to the minute, look, serve (docs/backup.md)
+	$(BIN)/python -m scripts.drill
+
+rolling: $(READY) ## Upgrade one process after another under load: no request may fail
+	$(BIN)/python -m scripts.rolling
 
 lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
 	$(UV_COMPILE) -o requirements.lock

@@ -176,6 +176,7 @@ async def serving(
     settings = settings_of(app_url)
     database = db.Database(db.open_engine(app_url, settings.database), keyring, utc_now)
     app = web.create_app(settings)
+    logs.configure(logging.CRITICAL)
     async with web.state(settings, database) as shared:
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:

@@ -27,7 +27,7 @@ GONE = {"scripts/freeze_schema.py", "core/rls.py", "villages.csv"}
 """Files that are told of as they were, in what is superseded or about another's package."""
 
 NOT_SETTINGS = re.compile(
-    r"TONGHU_(APP_PASSWORD|OWNER_PASSWORD|SEALER_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|PARTED|PICTURES|PLANS"
+    r"TONGHU_((APP|OWNER|SEALER|BACKUP)_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|PARTED|PICTURES|PLANS"
     r"|TEST_SUPERUSER_URL)"
 )
 """Variables of compose.yaml, of the tests and of the demo."""

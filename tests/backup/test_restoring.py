@@ -150,6 +150,7 @@ class TestABaseBackup:
     def test_without_what_was_written_since_comes_back_as_it_was_taken(self, small, folder) -> None:
         place = small.base(folder).place
         into = small.place / "into"
+        into.mkdir()
         wiring.load()
         said: list[str] = []
         try:
@@ -185,6 +186,11 @@ class TestABaseBackup:
         with pytest.raises(BackupRefused, match="does not start"):
             asyncio.run(restoring.base(place, small.place / "never", None, print))
         assert not (small.place / "never").exists()
+        missing = small.place / "nowhere" / "never"
+        with pytest.raises(BackupRefused, match="cannot be written: No such file"):
+            server.copied(place / "nothing", missing)
+        with pytest.raises(BackupRefused, match="never: No such file"), restoring._making(missing):
+            missing.with_name(".restoring-never").mkdir()
         shutil.rmtree(place / "data")
         with pytest.raises(BackupRefused, match="cannot be written: No such file"):
             asyncio.run(restoring.base(place, tmp_path / "never", None, print))

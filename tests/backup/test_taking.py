@@ -1,8 +1,10 @@
 """A backup holds every row or is none (DB-1, DB-3, REL-5)."""
 
 import asyncio
+import errno
 import fcntl
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,6 +152,16 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(small, folder, kind) -> Non
     assert [*folder.glob(".making-*")] == []
 
 
+def test_nor_does_one_that_is_full_at_the_last_moment(small, folder, monkeypatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folders, "_synced", full)
+    with pytest.raises(BackupRefused, match="No space left on device"):
+        small.archive(folder)
+    assert {each.name for each in folder.iterdir()} == {".lock", "server.json"}
+
+
 def test_what_a_killed_backup_left_goes_with_the_next(small, folder) -> None:
     for left in (".making-archive-1", ".going-base-1"):
         (folder / left / "data").mkdir(parents=True)
@@ -186,6 +198,13 @@ def test_no_schema_and_tablespaces_are_refused(small, folder) -> None:
             small.archive(folder)
     finally:
         small.ask("ALTER TABLE gone RENAME TO alembic_version;")
+    small.ask("ALTER ROLE postgres SET allow_in_place_tablespaces = on")
+    small.ask("CREATE TABLESPACE elsewhere LOCATION ''")
+    try:
+        with pytest.raises(BackupRefused, match="tablespaces of its own"):
+            small.archive(folder)
+    finally:
+        small.ask("DROP TABLESPACE elsewhere")
 
 
 def a_backup(folder: Path, days: int, segment: int) -> Path:
@@ -240,6 +259,19 @@ def test_a_program_that_is_not_there_is_named(tmp_path, monkeypatch) -> None:
     with pytest.raises(BackupRefused, match=r"no postgres of PostgreSQL 99 here"):
         programs.find("postgres", 99, exactly=True)
     assert programs.version_of(Path("/bin/true")) == 0
+
+
+def test_a_program_of_debian_is_found_and_heard_to_its_last_word(tmp_path, monkeypatch) -> None:
+    program = tmp_path / "pg_of_debian"
+    program.write_text(
+        "#!/bin/sh\n[ $# -gt 1 ] && printf 'no newline' >&2 && exit 1\n"
+        "echo 'pg_of_debian (PostgreSQL) 42.1'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(programs, "_DEBIAN", str(tmp_path))
+    assert programs.find("pg_of_debian", 42, exactly=True) == program
+    with pytest.raises(BackupRefused, match="pg_of_debian failed: no newline"):
+        programs.run(program, "a", "b")
 
 
 def test_no_password_is_among_a_programs_arguments() -> None:
