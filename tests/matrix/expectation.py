@@ -202,7 +202,7 @@ REFUSED: Mapping[str, Refusal] = {
     "lookElsewhere": lambda who, _, gives: who.kind != gives,
     "setPublicContact": lambda *_: True,  # two people say it
     **dict.fromkeys(
-        ("copyChildData", "answerRightsRequest", "liftRestriction"),
+        ("copyChildData", "printChildReaders", "answerRightsRequest", "liftRestriction"),
         lambda who, _, __: who.holder == "machine",
     ),
     "recordBreachTold": lambda who, target, _: not owns(who, target),
