@@ -5,14 +5,15 @@ import re
 import sys
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from app.breaches import listing, yearly
+from app.breaches import listing, printing, yearly
 from app.breaches.listing import Asked
-from app.cli.console import fail, in_transaction, print_json, say
+from app.cli.console import fail, in_transaction, out, print_json, say
 from app.core.clock import CHINA
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -82,6 +83,22 @@ async def _write(tx: Tx, *, asked: Asked) -> tuple[int, int, int]:
 _HEAD = ("child_id", "region_code", "office_id", "office", "looks", "first", "last", "operations")
 
 
-def year(number: Annotated[int, typer.Argument(min=2020, max=9998, help="The year.")]) -> None:
-    """Print the figures of the yearly audit of minors' data (未成年人网络保护条例 37), as JSON."""
-    print_json(in_transaction(lambda tx: yearly.figures(tx, number)))
+def year(
+    number: Annotated[int, typer.Argument(min=2020, max=9998, help="The year.")],
+    document: Annotated[
+        Path | None, typer.Option(help="Write the report to print here, as HTML.")
+    ] = None,
+) -> None:
+    """Print the figures of the yearly audit of minors' data (未成年人网络保护条例 37), as JSON, or
+    write them as the report.
+    """
+
+    async def counted(tx: Tx) -> tuple[dict[str, Any], datetime]:
+        return await yearly.figures(tx, number), tx.now
+
+    figures, made_at = in_transaction(counted)
+    if document is None:
+        print_json(figures)
+        return
+    document.write_text(printing.year_document(figures, made_at), "utf-8")
+    out.print(f"The report is in {document}.", soft_wrap=True)

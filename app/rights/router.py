@@ -23,7 +23,7 @@ from app.core.http.routing import ReadTransaction, Transaction
 from app.core.http.shown import Shown
 from app.core.problems import documented
 from app.regions.deps import RegionSpan
-from app.rights import queries, schemas
+from app.rights import printing, queries, schemas
 from app.rights.acts import (
     ACTS,
     RESTRICTS,
@@ -129,6 +129,21 @@ async def copy_child_data(
     days = [row[0].value for each in copy.sections for row in each.rows]
     since = min(map(date.fromisoformat, days), default=None)
     return Shown(made, children=[copy.child_id], groups=groups, since=since)
+
+
+@router.get(
+    "/rights-requests/{request_id}/readers",
+    responses=documented(PersonRequired, IdentityNotChecked),
+)
+async def print_child_readers(
+    principal: Copies, found: InPath, tx: Transaction
+) -> Shown[schemas.ReadersDocument]:
+    """Print for who asked who looked at the child's data, when and why: a page in Chinese and
+    English. It names no staff, and nothing that tells of a case.
+    """
+    ACTS["printChildReaders"].require(principal, found, tx.today)
+    made = await printing.readers(tx, principal, found)
+    return Shown(made, children=[made.child_id], groups=["audit", "rights"], since=made.since)
 
 
 @router.post(

@@ -154,3 +154,17 @@ class ChildCopy(BaseModel):
     )
     left_out_zh: _Text = Field(description="What no copy holds, in Chinese.")
     left_out_en: _Text = Field(description="The same in English.")
+
+
+class ReadersDocument(BaseModel):
+    """Who looked at a child's data, as a page to print for who asked. What it leaves out is the
+    same for every child: it tells nothing of this one.
+    """
+
+    request_id: UUID = Field(description="The request it answers.")
+    child_id: UUID = Field(description="The child.")
+    made_at: datetime = Field(description="When.")
+    since: date | None = Field(description="The earliest day in it; null: none.")
+    html: Annotated[str, Field(max_length=4_000_000, pattern=r"^[^\x00]*$")] = Field(
+        description="The page, in Chinese and English: HTML that needs nothing beside it."
+    )

@@ -26,7 +26,7 @@ class CheckpointMade(Event):
     (`cosignCheckpoint`). `subject_id`: the witness.
     """
 
-    wire_name: ClassVar[str] = "audit.checkpoint_made"
+    wire_name: ClassVar[str] = "checkpoints.made"
     subject: ClassVar[str] = "witness"
     checkpoint_id: UUID = Field(description="The checkpoint.")
 
@@ -36,6 +36,6 @@ class SealingInTrouble(Event):
     stands still. `subject_id`: the agency that is told.
     """
 
-    wire_name: ClassVar[str] = "audit.sealing_in_trouble"
+    wire_name: ClassVar[str] = "checkpoints.in_trouble"
     subject: ClassVar[str] = "operator"
     trouble: Annotated[Trouble, CODE] = Field(description="What is wrong: a code.")

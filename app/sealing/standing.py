@@ -56,6 +56,7 @@ class Standing(NamedTuple):
 _WAITS: Final = """
 SELECT l.n + 1 AS sealed, (
     SELECT n.at FROM audit_entries n WHERE n.committed_in > e.committed_in
+        AND NOT EXISTS (SELECT FROM audit_leaves k WHERE k.entry_id = n.id)
     ORDER BY n.committed_in, n.id LIMIT 1
 ) AS waits_since
 FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.n DESC LIMIT 1

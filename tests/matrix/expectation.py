@@ -202,7 +202,10 @@ REFUSED: Mapping[str, Refusal] = {
     "lookElsewhere": lambda who, _, gives: who.kind != gives,
     "setPublicContact": lambda *_: True,  # two people say it
     **dict.fromkeys(
-        ("copyChildData", "answerRightsRequest", "liftRestriction", "eraseChildData"),
+        (
+            *("copyChildData", "printChildReaders", "answerRightsRequest", "liftRestriction"),
+            "eraseChildData",
+        ),
         lambda who, _, __: who.holder == "machine",
     ),
     "recordBreachTold": lambda who, target, _: not owns(who, target),

@@ -77,7 +77,7 @@ async def test_no_token_no_answer(client, database, settings, described, now, en
         assert answer.json()["type"] == "/problems/unauthenticated"
 
 
-ASKING = ("civil_affairs", "school", "police", "education_authority")
+ASKING = ("civil_affairs", "school", "police", "education_authority", "operator")
 """Roles that have every scope between them."""
 
 

@@ -57,6 +57,7 @@ A_YEAR: Final = {
     "subject_sequences": 12.0,
     "audit_entries": 40.0,  # each of the above written, and as often looked at
     "audit_children": 40.0,
+    "audit_leaves": 40.0,
     "webhook_deliveries": 10.0,
     "webhook_attempts": 11.0,
     "idempotency_keys": 20.0,

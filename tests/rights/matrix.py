@@ -54,6 +54,7 @@ PART = Part(
         Ask("listChildRightsRequests"),
         Ask("readRightsRequest"),
         Ask("copyChildData"),
+        Ask("printChildReaders"),
         Ask("answerRightsRequest", always({"outcome": "granted", "words": "合成记录"})),
         Ask("cancelRightsRequest"),
         Ask("liftRestriction"),

@@ -7,14 +7,14 @@ import pytest
 from tonghu_verify import notes, tree
 from tonghu_verify.__main__ import main
 
-from app.core.data import db
+from app.core.data import db, sealed
 from app.core.jobs import queue
 from app.core.settings import Settings
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
 from tests.conftest import NOW, calling
 from tests.jobs import hand_out
-from tests.sealing.stage import KEY, exported, looks
+from tests.sealing.stage import KEY, exported, look, looks
 from tests.sealing.witnesses import Witness
 
 pytestmark = pytest.mark.xdist_group("sealing")
@@ -54,7 +54,7 @@ async def _announced(database: db.Database, agency) -> list[str]:
         await queue.REGISTRY["sealing.announce"].handler(tx, {})
     async with database.begin(db.SYSTEM) as tx:
         rows = await tx.connection.fetch(
-            "SELECT data ->> 'checkpoint_id' FROM events WHERE wire_name = 'audit.checkpoint_made'"
+            "SELECT data ->> 'checkpoint_id' FROM events WHERE wire_name = 'checkpoints.made'"
             " AND told_to @> to_jsonb($1::text) ORDER BY n",
             str(agency),
         )
@@ -72,6 +72,8 @@ async def test_each_is_told_checks_that_it_goes_on_and_countersigns(
         for each in two:
             told = await _announced(live_database, each.caller.agency_id)
             assert len(told) == number, "each is told once of each"
+            await hand_out(live_database)
+            assert await _heard(client, each.caller) == told
             found = await each.fetch(client, told[-1])
             answer = await each.cosign(client, told[-1], each.line(found["note"]))
             assert answer.status_code == 201, answer.text
@@ -92,6 +94,16 @@ async def test_each_is_told_checks_that_it_goes_on_and_countersigns(
     assert main([*asked, "--witness", other.key, "--cosigned", "0"]) == 0
     page = (await client.get(WITNESSES, headers=two[0].caller.headers)).json()
     assert {item["cosigned_size"] for item in page["items"]} == {log.state.signed}
+
+
+async def _heard(client, caller) -> list[str]:
+    """What a system's feed says of checkpoints."""
+    page = (await client.get("/v1/events", headers=caller.headers)).json()
+    return [
+        item["data"]["checkpoint_id"]
+        for item in page["items"]
+        if item["type"] == "checkpoints.made"
+    ]
 
 
 async def test_the_list_is_largest_first_and_a_proof_is_of_what_is_not_larger(
@@ -212,7 +224,7 @@ async def _watched(database: db.Database) -> list[str]:
     async with database.begin(db.SYSTEM) as tx:
         await queue.REGISTRY["sealing.watch"].handler(tx, {})
         rows = await tx.connection.fetch(
-            "SELECT data ->> 'trouble' FROM events WHERE wire_name = 'audit.sealing_in_trouble'"
+            "SELECT data ->> 'trouble' FROM events WHERE wire_name = 'checkpoints.in_trouble'"
             " ORDER BY n"
         )
     return [row[0] for row in rows]
@@ -246,6 +258,20 @@ async def test_operators_are_told_what_is_wrong_once_an_hour(
     await log.seal()
     assert await _watched(live_database) == [*few, "sealing_late", "signing_late", *few]
     await hand_out(live_database)
+
+
+async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_database) -> None:
+    """The last leaf may be of a transaction that began before those of others."""
+    async with live_database.begin(db.SYSTEM) as late:
+        await look(late)
+        await looks(live_database, 2)
+        await log.seal()
+    await log.seal()
+    async with live_database.begin(db.SYSTEM) as tx:
+        assert (await sealed.standing(tx.connection)).waits_since is None
+    await looks(live_database, 1)
+    async with live_database.begin(db.SYSTEM) as tx:
+        assert (await sealed.standing(tx.connection)).waits_since == NOW
 
 
 async def test_the_figures_say_how_it_stands(log, client, two, live_database) -> None:
