@@ -19,7 +19,7 @@ from app.core.clock import CHINA
 from app.core.data import migrations, revisions, versions
 from app.core.data.db import TemporarilyUnavailable
 from app.core.jobs import queue
-from app.core.settings import Settings
+from app.core.settings import read
 from app.policy import clauses as policy_clauses
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ app.add_typer(jobs_app, name="jobs")
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
-    uvloop.run(job_worker.run(Settings()))
+    uvloop.run(job_worker.run(read()))
 
 
 @app.command()
@@ -60,7 +60,7 @@ def migrate() -> None:
     """Bring the database to this version's schema, as the owner role."""
 
     async def run() -> None:
-        async with startup.reachable_database(Settings()) as addresses:
+        async with startup.reachable_database(read()) as addresses:
             try:
                 await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
             except OSError:

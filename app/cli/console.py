@@ -14,7 +14,7 @@ from app.core import startup
 from app.core.clock import utc_now
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.jobs.queue import Begin
-from app.core.settings import Settings
+from app.core.settings import Settings, read
 
 Answer = TypeVar("Answer")
 out = Console()
@@ -47,7 +47,7 @@ def in_session(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
     """Run work on the database."""
 
     async def run() -> Answer:
-        settings = Settings()
+        settings = read()
         async with (
             startup.reachable_database(settings) as addresses,
             startup.open_database(settings, utc_now, addresses=addresses) as database,

@@ -42,7 +42,9 @@ async def succeeded(tx: Tx) -> list[Sample]:
     return [((name,), at.timestamp()) for name, at in done]
 
 
-@gauge("tonghu_job_interval_seconds", "The longest time between two runs of a periodic job.", "name")
+@gauge(
+    "tonghu_job_interval_seconds", "The longest time between two runs of a periodic job.", "name"
+)
 async def interval(_: Tx) -> list[Sample]:
     periodic = [each for each in queue.REGISTRY.values() if each.cron]
     return [((each.name,), longest(each.cron or "").total_seconds()) for each in periodic]
