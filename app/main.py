@@ -32,7 +32,7 @@ from app.core.http.hardening import Hardening, Limits
 from app.core.http.once import Once
 from app.core.http.rate_limits import RateLimits
 from app.core.metrics import OTHER, Figures
-from app.core.settings import Environment, Settings
+from app.core.settings import Environment, Settings, read
 
 BATCHES = ("/v1/attendance-events",)
 """Paths that take more than an ordinary body: a morning's absences of a large school (IN-1)."""
@@ -125,7 +125,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
     What is made here is shared by the processes forked afterwards; what the lifespan makes, each
     has for itself.
     """
-    chosen = settings or Settings()
+    chosen = settings or read(Settings)
     logs.configure()
     wiring.load()
     limits = shared_limits(chosen)

@@ -18,8 +18,8 @@ import structlog
 import uvicorn
 
 from app import main
-from app.core.processes import HERE, ProcessesDie, shared
-from app.core.settings import Settings
+from app.core.processes import HERE, PortTaken, ProcessesDie, shared
+from app.core.settings import Settings, read
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,8 @@ def run(host: str, port: int, processes: int) -> NoReturn:
     HERE.of = processes
     keeper = os.getpid()
     gc.disable()  # next to nothing of what is made until it serves is garbage
-    settings = Settings()
+    settings = served_at(read(Settings), host, port)
+    listening = _listen(host, port)
     app = main.create_app(settings)
     gc.freeze()
     gc.enable()
@@ -65,9 +66,38 @@ def run(host: str, port: int, processes: int) -> NoReturn:
         timeout_notify=1,
     )
     if processes == 1:
-        _serve(config)
+        _serve(config, listening)
     config.load()
-    _Keeper(config, config.bind_socket(), served).keep(processes)
+    _Keeper(config, listening, served).keep(processes)
+
+
+def served_at(settings: Settings, host: str, port: int) -> Settings:
+    """Name in tokens the address that is served, unless another is set: what clients are told of it
+    is where they call.
+    """
+    if "issuer" in settings.tokens.model_fields_set:
+        return settings
+    tokens = settings.tokens.model_copy(update={"issuer": address(host, port)})
+    return settings.model_copy(update={"tokens": tokens})
+
+
+def address(host: str, port: int) -> str:
+    """Return where one on this machine calls who listens there."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  what it means
+    return f"http://{f'[{here}]' if ':' in here else here}:{port}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is done. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise PortTaken(host, port, error, "Choose another with --port.") from None
+    return listening
 
 
 def _serve(config: uvicorn.Config, *sockets: socket.socket) -> NoReturn:

@@ -1,6 +1,5 @@
 """`make run`: migrate, then web, worker and sealer, one of each; when one ends, so do all."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,8 +9,6 @@ TONGHU = str(Path(sys.executable).with_name("tonghu"))
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--port"]:  # what clients sign and are told names the port they call
-        os.environ.setdefault("TONGHU_TOKENS__ISSUER", f"http://127.0.0.1:{sys.argv[2]}")
     if failed := subprocess.run([TONGHU, "migrate"], check=False).returncode:
         sys.exit(failed)
     parts = [

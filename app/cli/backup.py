@@ -14,7 +14,7 @@ from app.backup.checking import Check
 from app.cli.console import err, fail, out
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.settings import Settings
+from app.core.settings import Settings, read
 
 _Folder = Annotated[Path, typer.Argument(help="Folder of the backups.", file_okay=False)]
 
@@ -30,7 +30,7 @@ def backup(
     """Copy the whole server, or with --archive dump the rows that may be kept for years."""
 
     async def run() -> taking.Taken:
-        settings = Settings()
+        settings = read(Settings)
         folder.refuse_keys_in(place, settings.keys_file)
         async with startup.reachable_database(settings) as addresses:
             take = taking.archive if archive else taking.base
@@ -51,7 +51,7 @@ def wal(place: _Folder) -> None:
     """Keep what the server writes, as it writes it, until SIGTERM: for any moment since."""
 
     async def run() -> None:
-        async with startup.reachable_database(Settings()) as addresses:
+        async with startup.reachable_database(read(Settings)) as addresses:
             _say(f"Keeping what is written in {place / 'wal'}.")
             await receiving.keep(_url(addresses), place)
 
@@ -87,7 +87,7 @@ def verify(
     what: Annotated[str, typer.Argument(help="Folder of backups, one of them, or a DSN.")],
 ) -> None:
     """Say in one line for each thing looked at whether a backup, or a database, is whole."""
-    keyring = startup.keyring(Settings())
+    keyring = startup.keyring(read(Settings))
     place = Path(what)
     if "://" in what:
         checks = checking.database(what, keyring)

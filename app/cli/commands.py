@@ -20,7 +20,7 @@ from app.core.clock import CHINA
 from app.core.data import migrations, revisions, versions
 from app.core.data.db import TemporarilyUnavailable
 from app.core.jobs import queue
-from app.core.settings import SealerSettings, Settings
+from app.core.settings import SealerSettings, Settings, read
 from app.policy import clauses as policy_clauses
 
 app = typer.Typer(
@@ -61,13 +61,13 @@ app.add_typer(jobs_app, name="jobs")
 @app.command()
 def worker() -> None:
     """Run jobs and deliver webhooks until SIGTERM."""
-    uvloop.run(job_worker.run(Settings()))
+    uvloop.run(job_worker.run(read(Settings)))
 
 
 @app.command()
 def sealer() -> None:
     """Seal the audit, and sign it, until SIGTERM."""
-    uvloop.run(sealer_process.run(SealerSettings()))
+    uvloop.run(sealer_process.run(read(SealerSettings)))
 
 
 @app.command()
@@ -75,7 +75,7 @@ def migrate() -> None:
     """Bring the database to this version's schema, as the owner role."""
 
     async def run() -> None:
-        async with startup.reachable_database(Settings()) as addresses:
+        async with startup.reachable_database(read(Settings)) as addresses:
             try:
                 await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
             except OSError:

@@ -16,7 +16,7 @@ from app.core.clock import utc_now
 from app.core.data.crypto import KeysWrong
 from app.core.data.db import SYSTEM, Database, Tx
 from app.core.jobs.queue import Begin
-from app.core.settings import Settings
+from app.core.settings import Settings, read
 
 Answer = TypeVar("Answer")
 out = Console()
@@ -49,7 +49,7 @@ def in_session(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
     """Run work on the database."""
 
     async def run() -> Answer:
-        settings = Settings()
+        settings = read(Settings)
         logs.configure(logging.CRITICAL)  # a command says itself what is wrong
         async with (
             startup.reachable_database(settings) as addresses,

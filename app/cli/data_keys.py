@@ -16,7 +16,7 @@ from app.core import startup
 from app.core.clock import utc_now
 from app.core.data import db, keys, resealing
 from app.core.jobs.queue import Begin
-from app.core.settings import Settings
+from app.core.settings import Settings, read
 
 _PASSES: Final = 3
 """What a process that began before goes on to seal as it was is found by the next pass."""
@@ -49,7 +49,7 @@ def re_encrypt() -> None:
 
 
 async def _as_owner(work: Any) -> Any:
-    settings = Settings()
+    settings = read(Settings)
     async with startup.reachable_database(settings) as addresses:
         engine = db.open_engine(addresses.owner_url, settings.database)
         database = db.Database(engine, startup.keyring(settings), utc_now)

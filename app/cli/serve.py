@@ -15,7 +15,8 @@ def serve(
     """Serve the API."""
     # Let a wrong setting or database fail in one line here, not inside a server process.
     in_transaction(lambda tx: tx.flush())
-    typer.echo(f"Serving http://{host}:{port}, its docs at /docs; Ctrl-C stops it.", err=True)
     from app import serving  # noqa: PLC0415  the routes take longer to load than most commands run
 
+    there = serving.address(host, port)
+    typer.echo(f"Serving {there}, its docs at /docs; Ctrl-C stops it.", err=True)
     serving.run(host, port, workers)

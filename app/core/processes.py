@@ -14,6 +14,14 @@ class ProcessesDie(Exception):
     """Web processes end before they serve, again and again."""
 
 
+class PortTaken(Exception):
+    """Somebody else listens where this process is to, or it may not listen there."""
+
+    def __init__(self, host: str, port: int, error: OSError, advice: str) -> None:
+        why = error.strerror or type(error).__name__
+        super().__init__(f"Cannot listen on {host}, port {port}: {why}. {advice}")
+
+
 @dataclass(slots=True)
 class Place:
     """`number` counts from 0; whoever is started for a process that died has its number."""

@@ -1,11 +1,13 @@
 """Settings, read once where a process is put together and passed down (never at import)."""
 
+import os
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -212,6 +214,49 @@ class Settings(BaseSettings):
         if self.docs_enabled is not None:
             return self.docs_enabled
         return self.environment is not Environment.production
+
+
+class UnknownSettings(Exception):
+    """A variable that begins like a setting is none; the process refuses to start."""
+
+
+OTHERS: Final = frozenset(
+    f"TONGHU_{name}"
+    for name in (
+        *("APP_PASSWORD", "OWNER_PASSWORD", "ISSUER"),  # of compose.yaml
+        *("DEMO_DIR", "LIVES", "MATRIX", "PARTED", "PICTURES", "PLANS", "TEST_SUPERUSER_URL"),
+    )
+)
+"""Variables that are no settings: what the demo and the tests are told."""
+
+
+Kind = TypeVar("Kind", bound=BaseSettings)
+
+
+def read(kind: type[Kind]) -> Kind:
+    """Read the settings of this process. Raises UnknownSettings: who wrote a name wrongly would go
+    without what they meant to set.
+    """
+    known = {name for each in (Settings, SealerSettings) for name in names(each, "TONGHU_")}
+    given = {name.upper() for name in os.environ if name.upper().startswith("TONGHU_")}
+    unknown = sorted(given - known - OTHERS)
+    if unknown:
+        likely = [get_close_matches(name, sorted(known), n=1, cutoff=0) for name in unknown]
+        raise UnknownSettings(
+            "; ".join(
+                f"{name} is no setting: is {near[0]} meant?"
+                for name, near in zip(unknown, likely, strict=True)
+            )
+        )
+    return kind()
+
+
+def names(group: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Name the variables of a group of settings: each, and each group as a whole."""
+    for name, field in group.model_fields.items():
+        yield f"{prefix}{name}".upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from names(field.annotation, f"{prefix}{name}__")
 
 
 def _lacking(settings: Settings) -> Iterator[str]:

@@ -57,6 +57,10 @@ class OpenKeyFile(Exception):
     """Anybody on the machine may read or replace the keys; the process refuses to start."""
 
 
+class BadKeyFile(Exception):
+    """What should hold the keys holds none; the process refuses to start."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseAddresses:
     """DSNs of the app role (requests, jobs), of the owner role (migrations) and of the backup role;
@@ -143,15 +147,25 @@ def key_file(settings: Settings, database: Database) -> KeyFile | None:
 
 def keyring(settings: Settings) -> Keyring:
     """Load the keys; outside production, make them on first use in `data_dir`. Raises OpenKeyFile
-    in production, if others on the machine may read or write them.
+    in production, if others on the machine may read or write them, and BadKeyFile.
     """
     if settings.environment is Environment.production and settings.keys_file is not None:
         refuse_open_file(settings.keys_file)
-    return crypto.load_keyring(
-        keys=settings.keys.get_secret_value() if settings.keys else None,
-        keys_file=settings.keys_file,
-        generate_in=(None if settings.environment is Environment.production else settings.data_dir),
-    )
+    is_production = settings.environment is Environment.production
+    try:
+        return crypto.load_keyring(
+            keys=settings.keys.get_secret_value() if settings.keys else None,
+            keys_file=settings.keys_file,
+            generate_in=None if is_production else settings.data_dir,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        where = settings.keys_file or (
+            "TONGHU_KEYS" if settings.keys else settings.data_dir / "keys.json"
+        )
+        raise BadKeyFile(
+            f"{where} holds no keys. `tonghu keys generate FILE` makes new ones, with which nothing"
+            " is read that was kept under others"
+        ) from None
 
 
 @asynccontextmanager

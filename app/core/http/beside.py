@@ -5,7 +5,6 @@ ask it; whatever else is asked does not exist.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.core.processes import PortTaken
 from app.core.settings import Settings
 
 Figures = Callable[[], Awaitable[bytes]]
@@ -21,17 +21,8 @@ _ASKED_BYTES: Final = 8192
 _SECONDS: Final = 15.0
 _ENDS: Final = b"\r\n\r\n"
 _LIVEZ, _METRICS = b"/livez", b"/metrics"
+_ADVICE: Final = "Each worker of a machine has a port of its own, TONGHU_WORKER__PORT; 0: none."
 log = structlog.get_logger(__name__)
-
-
-class PortTaken(Exception):
-    """Somebody else listens where this process is to."""
-
-    def __init__(self, host: str, port: int, why: str) -> None:
-        super().__init__(
-            f"Cannot listen on {host}, port {port}: {why}. Each worker of a machine has a port of"
-            " its own, TONGHU_WORKER__PORT; 0: none."
-        )
 
 
 @asynccontextmanager
@@ -61,8 +52,8 @@ async def answering(settings: Settings, figures: Figures) -> AsyncIterator[int]:
 
     try:
         server = await asyncio.start_server(answer, host, port, limit=_ASKED_BYTES)
-    except (OSError, socket.gaierror) as error:
-        raise PortTaken(host, port, error.strerror or type(error).__name__) from None
+    except OSError as error:
+        raise PortTaken(host, port, error, _ADVICE) from None
     async with server:
         yield port
 
