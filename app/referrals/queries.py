@@ -9,6 +9,7 @@ import asyncpg
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
+from app.children import sealing
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -93,10 +94,13 @@ async def shown(
     """
     async with tx.as_system():
         found = await tx.connection.fetch(
-            "SELECT id, name, birth_date FROM children WHERE id = ANY ($1::uuid[])",
+            f"SELECT c.id, {sealing.NAMED}, c.birth_date FROM children c"
+            " WHERE c.id = ANY ($1::uuid[])",
             [row["child_id"] for row in rows],
         )
-    children = {child["id"]: child for child in found}
+    children = {
+        child["id"]: {**child, "name": sealing.named(tx.keyring, child)[0]} for child in found
+    }
     return [_shown(tx, principal, row, children[row["child_id"]]) for row in rows]
 
 

@@ -20,7 +20,7 @@ from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.problems import Problem
 from app.core.text import canonical_name
-from app.police_reports import meaning, models, rules
+from app.police_reports import meaning, models, queries, rules
 from app.police_reports.area import FILE
 from app.police_reports.operations import home, shields
 from app.police_reports.rules import CLOCK_SKEW
@@ -179,7 +179,7 @@ async def carried_over(
             doubts=list(dict.fromkeys([*said.doubts, "child_unconfirmed"])),
             as_sent={**said.as_sent, "child_id": child_id},
         )
-    kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
+    kept = replace(said, situations=sorted({*said.situations, *queries.situations(tx, before)}))
     if "situation_unknown" not in before["doubts"]:
         return kept
     sent = unsealed(tx, before)

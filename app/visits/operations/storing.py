@@ -76,7 +76,7 @@ async def change(
     changed = await rows.correct(tx, principal, "visits", row, said, values)
     now = {**changed, "birth_date": row["birth_date"]}
     visit = queries.visit_of(tx, principal, now)
-    news = rules.adds(row["findings"], [each.model_dump() for each in visit.findings])
+    news = rules.adds(queries.found(tx, row), [each.model_dump() for each in visit.findings])
     await announce(tx, VisitCorrected, visit, row, news=news, day_named=bool(named))
     return now, visit
 
@@ -88,13 +88,14 @@ _PLAIN: Final = (
 
 
 def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of what a visit says, its words sealed apart from its codes."""
+    """Return the columns of what a visit says, its words and what was found sealed."""
     codes = [{**finding} for finding in said["findings"]]
     words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
+    words |= {"codes": codes}
     if said["as_sent"]:
         words |= {"as_sent": said["as_sent"], NAMED: bool(said.get(NAMED))}
     sealed = None
-    if words["note"] is not None or any(words["findings"]) or said["as_sent"]:
+    if words["note"] is not None or codes or said["as_sent"]:
         sealed = tx.keyring.seal(queries.WORDS, visit_id, orjson.dumps(words))
     return {
         **{name: said[name] for name in _PLAIN},
