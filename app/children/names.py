@@ -1,7 +1,7 @@
 """The tokens of children's names: written whenever a name is, or a child's county changes."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from app.children import naming, sealing, tokens
 from app.children.below import BelowChild, below_child
 from app.children.queries import ChildRef, ref_of
 from app.children.sections.identity import Identity
-from app.core.data import distribution, rls
+from app.core.data import distribution, former, rls
 from app.core.data.columns import Instant
 from app.core.data.crypto import DecryptionRefused, Keyring
 from app.core.data.db import Tx
@@ -36,7 +36,7 @@ class NameToken(BelowChild, table=True):
     token: int = Field(sa_type=BigInteger)
 
 
-_KEEP: Final = """
+_KEEP: Final = f"""
 WITH kept AS MATERIALIZED (
     SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::uuid[])
         AS k (token, region_code, child_id, home_county, pupil_of)
@@ -48,9 +48,8 @@ WITH kept AS MATERIALIZED (
     INSERT INTO child_names (token, region_code, child_id, home_county, pupil_of)
     SELECT * FROM kept ON CONFLICT DO NOTHING
 )
-SELECT EXISTS (SELECT FROM names_in_plain WHERE since > $7)
+SELECT {former.MAY_RUN.format("$7")}
 """
-_WRITTEN_PLAIN: Final = "SELECT EXISTS (SELECT FROM names_in_plain WHERE since > $1)"
 
 
 async def keep(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> None:
@@ -68,7 +67,7 @@ async def keep(tx: Tx, named: Iterable[tuple[ChildRef, str]]) -> None:
     ]
     columns = map(list, zip(*rows, strict=True))
     ids = [child.id for child, _ in children]
-    if await tx.connection.fetchval(_KEEP, ids, *columns, tx.now - LATER):
+    if await tx.connection.fetchval(_KEEP, ids, *columns, former.gone_since(tx)):
         await _keep_plain(tx, children)
 
 
@@ -103,18 +102,6 @@ WHERE child_id = ANY ($1::uuid[]) GROUP BY child_id
 # --- names from before they were sealed -----------------------------------------------------------
 
 
-class NamesInPlain(SQLModel, table=True):
-    """One row while files may hold names in the clear, which the release before wrote: until LATER
-    that may run, so names are written so for it as well; then they are sealed. Searches look at
-    both meanwhile.
-    """
-
-    __tablename__ = "names_in_plain"
-
-    one: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
-    since: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
-
-
 class NamesUnfilled(SQLModel, table=True):
     """How far the release before was with making tokens. Goes with the columns."""
 
@@ -129,14 +116,11 @@ class NamesUnfilled(SQLModel, table=True):
     files: int = Field(sa_column_kwargs={"server_default": "0"})
 
 
-distribution.in_one_place("how far names are, for a night", "names_in_plain", "names_unfilled")
-rls.allow("names_in_plain", "SELECT, DELETE")
+distribution.in_one_place("how far a county was, for a night", "names_unfilled")
 rls.allow("names_unfilled", "SELECT, UPDATE, DELETE")
 
 
 BATCH: Final = 1000
-LATER: Final = timedelta(hours=1)
-"""Until then processes of the release before may run, which read and write names in the clear."""
 
 _PLAIN: Final = (*naming.BLANK,)
 
@@ -163,7 +147,6 @@ async def _keep_plain(tx: Tx, children: Sequence[tuple[ChildRef, str]]) -> None:
 
 # In the order of the index of names: one step to its end, however many rows there were.
 _ANY: Final = "SELECT name > '' FROM children ORDER BY name DESC LIMIT 1"
-_SETTLED: Final = "DELETE FROM names_in_plain WHERE since <= $1"
 _NEXT: Final = f"""
 SELECT c.id, c.home_county, c.region_code, c.school_id, {sealing.IDENTITY} FROM children c
 WHERE c.home_county = $1 AND c.id > $2 AND c.name > '' ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE
@@ -180,12 +163,11 @@ async def settled(tx: Tx) -> bool:
     """Tell whether no name is left to be sealed, or none may be so far; if none is left, searches
     look for none any more.
     """
-    before = tx.now - LATER
-    if await tx.connection.fetchval(_WRITTEN_PLAIN, before):
+    if await former.may_run(tx):
         return True
     if await tx.connection.fetchval(_ANY):
         return False
-    await tx.connection.execute(_SETTLED, before)
+    await former.forget(tx)
     return True
 
 

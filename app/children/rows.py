@@ -15,7 +15,7 @@ from app.access.principal import Principal
 from app.children import below, queries, schemas
 from app.children.child_keys import key_below
 from app.children.queries import ChildRef
-from app.core.data import keys, sql
+from app.core.data import former, keys, sql
 from app.core.data.crypto import Owner, of_child
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -26,7 +26,7 @@ _NEWEST: Final = paging.Order({"h.version": int}, descending=True)
 
 
 _Unless = tuple[str, Sequence[Any]]
-_Written = tuple[str, Mapping[str, Any], str, _Unless]
+_Row = tuple[str, Mapping[str, Any], str, _Unless]
 """Table, values, `lived_in` and `unless` of `put`."""
 NOTHING: Final[_Unless] = ("false", ())
 
@@ -46,6 +46,21 @@ class Put(NamedTuple):
 def _type(table: str, column: str) -> str:
     kind = SQLModel.metadata.tables[table].columns[column].type
     return str(kind.compile(dialect=_DIALECT))
+
+
+BLANK: Final = {("visits", "findings"): "'[]'"}
+"""Columns that are sealed elsewhere by now, and what they hold: what they did hold is written while
+the release before may run.
+"""
+
+
+def _written(tx: Tx, where: Where, table: str, column: str, value: object) -> str:
+    """Bind a value of a column; return it in SQL."""
+    bound = f"{where.bind(value)}::{_type(table, column)}"
+    if (blank := BLANK.get((table, column))) is None:
+        return bound
+    runs = former.MAY_RUN.format(f"{where.bind(former.gone_since(tx))}::timestamptz")
+    return f"CASE WHEN {runs} THEN {bound} ELSE {blank} END"
 
 
 async def find(
@@ -128,9 +143,7 @@ def _whoever(child: ChildRef) -> Where:
     return Where("c.home_county = {} AND c.id = {}", child.home_county, child.id)
 
 
-async def _put_seen(
-    tx: Tx, principal: Principal, child_id: UUID, *written: *_Written
-) -> Put | None:
+async def _put_seen(tx: Tx, principal: Principal, child_id: UUID, *written: *_Row) -> Put | None:
     """Put a row below a child the caller sees: of those opened in their own county in one
     statement, else in two more.
     """
@@ -183,7 +196,7 @@ async def _put(
         "updated_at": tx.now,
         **values,
     }
-    given = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in made.items()}
+    given = {name: _written(tx, where, table, name, value) for name, value in made.items()}
     columns = {
         "child_id": "child.id",
         "home_county": "child.home_county",
@@ -261,7 +274,7 @@ async def correct(
     }
     await sql.insert(tx.connection, kept, version)
     where = Where("home_county = {} AND id = {}", row["home_county"], row["id"])
-    changes = {name: f"{where.bind(value)}::{_type(table, name)}" for name, value in values.items()}
+    changes = {name: _written(tx, where, table, name, value) for name, value in values.items()}
     changes["version"] = "version + 1"
     changes["updated_at"] = where.bind(tx.now)
     return await tx.connection.fetchrow(

@@ -21,6 +21,7 @@ from app.children import (
 from app.children.models import LISTED_BY
 from app.children.sections import GROUP_OF_FILTER
 from app.children.sections.marks import BadField
+from app.core.data import former
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.sql import Where
@@ -199,7 +200,7 @@ def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: pag
 # While the release before may have written names in the clear: as it looks. Goes with the table.
 def _by_plain_names(where: Where, compared: Mapping[str, object]) -> str:
     said = [f"({sql.format(where.bind(value))})" for sql, value in compared.items()]
-    return " AND ".join(["EXISTS (SELECT FROM names_in_plain)", *said])
+    return " AND ".join([former.MAY_HAVE_WRITTEN, *said])
 
 
 def narrowed(

@@ -26,22 +26,26 @@ async def journal(tx: Tx, report: Mapping[str, Any]) -> list[asyncpg.Record]:
     return steps
 
 
-def standing(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> omissions.Standing:
+def standing(
+    tx: Tx, report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]
+) -> omissions.Standing:
     """Return how these steps stand, by the list of the report's place on the day it was filed."""
     required = _required(report["region_code"], local_date(report["filed_at"]))
-    return omissions.standing(steps, required, report["situations"])
+    return omissions.standing(steps, required, queries.situations(tx, report))
 
 
-def undone(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def undone(
+    tx: Tx, report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return what the law still asks for after these steps, by kind handled."""
-    found = standing(report, steps).undone
+    found = standing(tx, report, steps).undone
     return [{"kind": kind, "one_of": gap} for kind in sorted(found) for gap in found[kind]]
 
 
 async def undone_by_now(tx: Tx, report_id: UUID) -> list[dict[str, Any]]:
     """Return what the law still asks for of a report that its police see."""
     report = await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
-    return undone(report, await journal(tx, report))
+    return undone(tx, report, await journal(tx, report))
 
 
 def columns(
@@ -55,9 +59,9 @@ def columns(
     out for a reason: what is incomplete, what a second person is to judge, and since when all of it
     has its answer. Who gave a reason is known though nobody asks for the measure yet.
     """
-    found = standing(report, steps)
+    found = standing(tx, report, steps)
     said = {**report, "incomplete_as": sorted(found.undone)}
-    handled = queries.reported(report).handled(omissions.complete(said))
+    handled = queries.reported(tx, report).handled(omissions.complete(said))
     givers = {*report["omitted_by"], *([giver] if giver else [])}
     return {
         "incomplete_as": said["incomplete_as"],

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Index,
-    Text,
     UniqueConstraint,
     Uuid,
     text,
@@ -33,6 +32,7 @@ NARRATIVE: Final = "police_reports.narrative"
 SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
+SITUATIONS: Final = "police_reports.situations"
 AS_SENT: Final = "police_reports.as_sent"
 SPOOLED: Final = "spooled_reports.sealed"
 CameBy = Literal["call", "patrol", "found", "in_person"]
@@ -147,8 +147,10 @@ class PoliceReport(SQLModel, table=True):
     `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event, whoever sees them; it is shown to nobody.
     `stated_incident_id`: what its reporter called the event: an id of their own, or of a report.
-    `bound_as`: as which bearer of the duty (`report.duty_bearers`) it had to be filed, if any.
-    `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
+    `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
+    none for who did so of their own accord.
+    `situations_sealed`: what was reported, in codes; `situations` held them until they were sealed
+    (ADR 64). `content_index`: keyed hash of what was filed, to tell a repeated one from another.
     """
 
     __tablename__ = "police_reports"
@@ -176,6 +178,7 @@ class PoliceReport(SQLModel, table=True):
         _few("stated", "stated_child_id IS NOT NULL AND child_id IS NULL", "stated_child_id"),
         _few("incident", "incident_id IS NOT NULL", "incident_id"),
         _few("stated_incident", "stated_incident_id IS NOT NULL", "stated_incident_id"),
+        _few("situations", "situations <> '{}'", "id"),  # none, once all are sealed
         _few("waiting", WAITING, "filed_at"),
         _few(
             "unaccepted", f"{WAITING} AND acknowledgement_alarmed_at IS NULL", "acknowledge_due_at"
@@ -205,7 +208,7 @@ class PoliceReport(SQLModel, table=True):
     identified_at: datetime | None = Field(default=None, sa_type=Instant)
     incident_id: UUID | None = None
     stated_incident_id: UUID | None = None
-    situations: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    situations: list[str] = Field(sa_column=code_list(), default_factory=list)
     urgency: str
     channel: str
     found_at: datetime = Field(sa_type=Instant)
@@ -236,6 +239,7 @@ class PoliceReport(SQLModel, table=True):
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
     )
     visit_id: UUID | None = None
+    situations_sealed: bytes | None = None
     narrative_sealed: bytes
     subject_sealed: bytes
     as_sent_sealed: bytes | None = None

@@ -28,6 +28,7 @@ from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
 from app.referrals import events as referred
 from app.referrals.operations import answering, opening
+from app.visits import queries as visits
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
 _situations: Final = policy.lookup("report.situations")
@@ -36,7 +37,7 @@ _bearers: Final = policy.lookup("report.duty_bearers")
 
 _VISIT: Final = """
 SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id, v.findings,
-       v.visited_on, v.received_at, a.kind
+       v.words_sealed, v.visited_on, v.received_at, a.kind
 FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
 """
 # Shared: what is said of a report is said before the next step on it, never after.
@@ -58,7 +59,8 @@ ORDER BY id DESC LIMIT 1
 """
 _OPENED: Final = "SELECT EXISTS (SELECT FROM duties WHERE rule = 'REP-14' AND subject_id = $1)"
 _REPORTS: Final = """
-SELECT r.id, r.situations, r.doubts, r.region_code, r.filed_at FROM police_reports r
+SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at
+FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
   AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))
 ORDER BY r.filed_at, r.id
@@ -107,7 +109,7 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
     visit = await tx.connection.fetchrow(_VISIT, announced.subject_id, announced.home_county)
     if visit is not None:
         new = announced.wire_name == VisitRecorded.wire_name
-        await _tell_finder(tx, visit, _abnormal(visit), new=new)
+        await _tell_finder(tx, visit, _abnormal(tx, visit), new=new)
         return
     about = {name: getattr(announced, name) for name in ("subject_id", "home_county")}
     about |= {"region_code": announced.region_code, "child_id": announced.data["child_id"]}
@@ -137,13 +139,13 @@ async def tell_reporter(tx: Tx, announced: spine.Announced) -> None:
     report_id = announced.subject_id
     for found in await tx.connection.fetch(_VISITS, report_id):
         visit = await tx.connection.fetchrow(_VISIT, found["id"], found["home_county"])
-        await _tell_finder(tx, visit, _abnormal(visit), heard_of=report_id)
+        await _tell_finder(tx, visit, _abnormal(tx, visit), heard_of=report_id)
     for written in await tx.connection.fetch(_OF_REPORT, report_id):
         await _tell_finder(tx, written, {*written["types"]}, heard_of=report_id)
 
 
-def _abnormal(visit: asyncpg.Record) -> set[str]:
-    return {each["type"] for each in visit["findings"] if each["abnormal"]}
+def _abnormal(tx: Tx, visit: asyncpg.Record) -> set[str]:
+    return {each["type"] for each in visits.found(tx, visit) if each["abnormal"]}
 
 
 async def _tell_finder(
@@ -172,7 +174,7 @@ async def _tell_finder(
     filed = await tx.connection.fetch(
         _REPORTS, visit["agency_id"], visit["child_id"], visit["id"], since
     )
-    made = _reporting(found, filed, ways, alike)
+    made = _reporting(tx, found, filed, ways, alike)
     if made is None or new:
         to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
         to_finder |= {"in_confidence": visit.get("in_confidence", False)}
@@ -183,6 +185,7 @@ async def _tell_finder(
 
 
 def _reporting(
+    tx: Tx,
     found: Iterable[str],
     filed: Iterable[Mapping[str, Any]],
     ways: Mapping[str, set[str]],
@@ -194,9 +197,9 @@ def _reporting(
     """
     left = {*found}
     for report in filed:
-        asked = queries.reported(report)
+        asked = queries.reported(tx, report)
         kinds = {kind for told in asked.answers.values() for kind in told}
-        told = {*report["situations"]}
+        told = {*queries.situations(tx, report)}
         unlike = {each for one in alike if told.isdisjoint(one) for each in one}
         left = {each for each in left if each in unlike or not ways[each] & kinds}
         left = set() if asked.others else left

@@ -88,8 +88,7 @@ async def _child(
     """
     if report["child_id"] is None:
         return subject.model_dump() if subject else {}
-    file = await queries.identity(tx, report["child_county"], report["child_id"])
-    return dict(file) if file else {}
+    return await queries.identity(tx, report["child_county"], report["child_id"])
 
 
 def _of_child(child: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

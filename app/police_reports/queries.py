@@ -10,6 +10,7 @@ import orjson
 
 from app.access.acts import Act
 from app.access.principal import Principal
+from app.children import sealing
 from app.core.clock import local_date
 from app.core.data import keys
 from app.core.data.crypto import Erased, of_report
@@ -207,13 +208,17 @@ async def agency_kind(tx: Tx, agency_id: UUID) -> str | None:
     return kind
 
 
-async def identity(tx: Tx, home_county: int, child_id: UUID) -> asyncpg.Record:
-    """Return what the file says of who a visible child is: name, sex, birth_date."""
-    return await tx.connection.fetchrow(
-        "SELECT name, sex, birth_date FROM children WHERE home_county = $1 AND id = $2",
+async def identity(tx: Tx, home_county: int, child_id: UUID) -> dict[str, Any]:
+    """Return what the file says of who a visible child is: name, sex, birth_date; of one that is
+    not visible, nothing.
+    """
+    row = await tx.connection.fetchrow(
+        f"SELECT c.id, {sealing.NAMED}, c.sex, c.birth_date FROM children c"
+        " WHERE c.home_county = $1 AND c.id = $2",
         home_county,
         child_id,
     )
+    return {} if row is None else {**row, "name": sealing.named(tx.keyring, row)[0]}
 
 
 async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -276,10 +281,24 @@ async def seen(tx: Tx, principal: Principal, report_ids: Iterable[UUID]) -> set[
 _situations: Final = policy.lookup("report.situations")
 
 
-def reported(report: Mapping[str, Any]) -> rules.Reported:
+def situations(tx: Tx, report: Mapping[str, Any]) -> list[str]:
+    """Return what a report says happened, in codes."""
+    sealed, said = report["situations_sealed"], report["situations"]
+    if sealed is not None:  # what the release before says anew comes to it: none is taken away
+        known = orjson.loads(tx.keyring.unseal(models.SITUATIONS, report["id"], sealed))
+        said = dict.fromkeys([*known, *said])
+    return [*said]
+
+
+def sealed_situations(tx: Tx, report_id: UUID, codes: Sequence[str]) -> bytes:
+    """Seal the situations of a report."""
+    return tx.keyring.seal(models.SITUATIONS, report_id, orjson.dumps([*codes]))
+
+
+def reported(tx: Tx, report: Mapping[str, Any]) -> rules.Reported:
     """Return what a report asks of the police, by the list of its place on the day it was filed."""
     return rules.reported(
-        report["situations"],
+        situations(tx, report),
         _situations(report["region_code"], local_date(report["filed_at"])),
         get_args(schemas.DispositionKind),
         others="situation_unknown" in report["doubts"],

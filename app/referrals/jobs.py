@@ -16,13 +16,15 @@ from app.referrals.models import ReferralSource
 from app.referrals.operations import answering, opening
 from app.referrals.operations.telling import about
 from app.referrals.rules import asked_by
+from app.visits import queries as visits
 from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 
 _concerned: Final = policy.lookup("visit.feeds_back_to")
 _situations: Final = policy.lookup("report.situations")
 
 _VISIT: Final = """
-SELECT id, child_id, agency_id, findings FROM visits WHERE id = $1 AND home_county = $2
+SELECT id, child_id, agency_id, findings, words_sealed FROM visits
+WHERE id = $1 AND home_county = $2
 """
 
 
@@ -53,7 +55,7 @@ async def refer_found(tx: Tx, announced: spine.Announced) -> None:
 def _asked(tx: Tx, announced: spine.Announced, visit: asyncpg.Record) -> dict[str, list[str]]:
     place = (announced.region_code, tx.today)
     reported = {each["code"] for each in _situations(*place)}
-    return asked_by(visit["findings"], _concerned(*place), reported)
+    return asked_by(visits.found(tx, visit), _concerned(*place), reported)
 
 
 @spine.on(ConsentWithdrawn)

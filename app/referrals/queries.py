@@ -9,6 +9,7 @@ import asyncpg
 
 from app.access.acts import Act, permitted
 from app.access.principal import Principal
+from app.children import sealing
 from app.core.data import hiding, keys
 from app.core.data.db import Tx
 from app.core.data.keys import text_of
@@ -94,10 +95,13 @@ async def shown(
     """
     async with tx.as_system():
         found = await tx.connection.fetch(
-            "SELECT id, name, birth_date FROM children WHERE id = ANY ($1::uuid[])",
+            f"SELECT c.id, {sealing.NAMED}, c.birth_date FROM children c"
+            " WHERE c.id = ANY ($1::uuid[])",
             [row["child_id"] for row in rows],
         )
-    children = {child["id"]: child for child in found}
+    children = {
+        child["id"]: {**child, "name": sealing.named(tx.keyring, child)[0]} for child in found
+    }
     await keys.of_rows(tx, rows)
     return [_shown(tx, principal, row, children[row["child_id"]]) for row in rows]
 

@@ -6,9 +6,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
+from app.core.data import former
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import following
@@ -19,6 +21,7 @@ from app.unresolved.operations import referrals, settling, taking_back
 from app.unresolved.operations.settling import Waiting
 from app.unresolved.operations.taking_back import Back, again
 from app.unresolved.rules import owner_of
+from app.visits import queries
 from app.visits.events import VisitCorrected, VisitRecorded
 from app.visits.operations import recording, storing
 from app.visits.operations import taking_back as visits_taken
@@ -141,3 +144,46 @@ async def settle_twin(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer) ->
     """Mark a visit as the earlier one, or as one of its own. Both are kept."""
     one = outcome is UnresolvedAnswer.one_visit
     await tx.connection.execute(_SETTLE_TWIN, row["id"], row["child_id"], one)
+
+
+BATCH: Final = 1000
+_SEAL_JOB: Final = "visits.seal_next_findings"
+_IN_PLAIN: Final = """
+SELECT home_county, id, findings, words_sealed FROM visits
+WHERE findings <> '[]' AND (home_county, id) > ($1, $2) ORDER BY home_county, id LIMIT $3
+FOR NO KEY UPDATE
+"""
+_SEAL: Final = """
+UPDATE visits v SET words_sealed = u.words_sealed, findings = '[]'
+FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS u (home_county, id, words_sealed)
+WHERE v.home_county = u.home_county AND v.id = u.id
+"""
+
+
+@queue.every("visits.seal_findings", "*/10 * * * *")
+async def seal_findings(tx: Tx, _: dict[str, Any]) -> None:
+    """Have sealed what the release before wrote in the clear, once that is gone."""
+    if not await former.may_run(tx):
+        await _seal(tx, 0, UUID(int=0))
+
+
+@queue.job(_SEAL_JOB, of="visits.seal_findings")
+async def seal_next_findings(tx: Tx, payload: dict[str, Any]) -> None:
+    """Seal those of the next batch; queue the next in the same transaction."""
+    await _seal(tx, payload["home_county"], UUID(payload["after"]))
+
+
+async def _seal(tx: Tx, county: int, after: UUID) -> None:
+    rows = await tx.connection.fetch(_IN_PLAIN, county, after, BATCH)
+    sealed = []
+    for row in rows:
+        found = queries.found(tx, row)
+        notes = {"note": None, "findings": [None] * len(found)}
+        words = orjson.dumps({**notes, **queries.words_of(tx, row), "codes": found})
+        kept = tx.keyring.seal(queries.WORDS, row["id"], words)
+        sealed.append((row["home_county"], row["id"], kept))
+    if sealed:
+        await tx.connection.execute(_SEAL, *map(list, zip(*sealed, strict=True)))
+    if len(rows) == BATCH:
+        last = {"home_county": rows[-1]["home_county"], "after": str(rows[-1]["id"])}
+        await queue.enqueue(tx.connection, _SEAL_JOB, [last], dedupe_keys=["next"])

@@ -57,9 +57,10 @@ class Visit(Correctable, table=True):
     """One visit. `id` is made by the client, so that a phone may record it offline.
 
     `called`: the id by which its sender called the child, which may be another name of the file;
-    null where it was received before that was kept. `words_sealed` holds what was written in prose,
-    encrypted: `note`, and `findings`, one entry per finding. `visited_in` is where the child lived
-    when the visit was received. `visitor` is the staff member, null for a machine.
+    null where it was received before that was kept. `words_sealed` holds, encrypted, the `note`,
+    what was found, in `codes`, and `findings`, a note on each; of that `abnormal` alone is plain.
+    The column `findings` held the codes until they were sealed (ADR 64). `visited_in` is where the
+    child lived when the visit was received. `visitor` is the staff member, null for a machine.
     `withdrawal_…`: who proposed, and who confirmed, that an abnormal finding was none; sealed are
     the findings that remain, and why. `possibly_same_as`: an earlier visit by the same visitor on
     the same day, until somebody says whether the two are one; `same_as`: they are.
@@ -94,6 +95,8 @@ class Visit(Correctable, table=True):
             "id",
             postgresql_where=text("withdrawal_by IS NOT NULL AND withdrawal_confirmed_by IS NULL"),
         ),
+        # None, once what the release before wrote is sealed.
+        Index("ix_visits_findings", "home_county", "id", postgresql_where=text("findings <> '[]'")),
         *sampling.indexes("visits"),
         privileges="SELECT, INSERT, UPDATE, DELETE",
     )

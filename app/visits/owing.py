@@ -1,10 +1,8 @@
 """What was found abnormal is followed up by whoever looks at it again (VIS-03)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
-
-import asyncpg
 
 from app.core.data import keys
 from app.core.data.db import Tx
@@ -34,7 +32,8 @@ SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_on, v.received_
         ORDER BY e.role, e.id DESC) said
     WHERE said.wire_name = $4) AS told
 FROM visits v
-WHERE v.child_id = $1 AND v.home_county = $2 AND v.findings <> '[]' ORDER BY v.visited_on, v.id
+WHERE v.child_id = $1 AND v.home_county = $2 AND (v.words_sealed IS NOT NULL OR v.findings <> '[]')
+ORDER BY v.visited_on, v.id
 """
 _DIRECTOR: Final = "village_director"
 _RECORDED_BY: Final = (_DIRECTOR, None)
@@ -49,8 +48,9 @@ async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
     about = (announced.data["child_id"], announced.home_county)
     await tx.connection.execute(_CHILD, about[0])
     kinds = (FindingLookedAt.wire_name, FindingLeftOpen.wire_name)
-    visits = await tx.connection.fetch(_VISITS, *about, _DIRECTOR, *kinds)
-    await keys.of_rows(tx, visits)
+    rows = await tx.connection.fetch(_VISITS, *about, _DIRECTOR, *kinds)
+    await keys.of_rows(tx, rows)
+    visits = [{**row, "findings": found} for row in rows if (found := queries.found(tx, row))]
     looking = [each for each in visits if _looks(tx, each)]
     said: list[spine.Event] = []
     for each in visits:
@@ -62,7 +62,7 @@ async def tell_followed_up(tx: Tx, announced: spine.Announced) -> None:
     await spine.publish(tx, *said)
 
 
-def _looks(tx: Tx, visit: asyncpg.Record) -> bool:
+def _looks(tx: Tx, visit: Mapping[str, Any]) -> bool:
     """Tell whether a visit can pay attention: in person, on a day that somebody said, by whoever
     recorded it, as its role says and not as was typed.
     """
@@ -70,7 +70,7 @@ def _looks(tx: Tx, visit: asyncpg.Record) -> bool:
     return there and storing.day_known(queries.words_of(tx, visit), visit)
 
 
-def _who(visit: asyncpg.Record) -> str | None:
+def _who(visit: Mapping[str, Any]) -> str | None:
     """Return the role of who went there and recorded it; None if another went."""
     if visit["as_role"] in _RECORDED_BY:
         return _DIRECTOR if visit["visitor_type"] == "child_director" else None
@@ -78,7 +78,7 @@ def _who(visit: asyncpg.Record) -> str | None:
     return str(visit["as_role"]) if own else None
 
 
-def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record], role: str) -> spine.Event:
+def _told(visit: Mapping[str, Any], later: Sequence[Mapping[str, Any]], role: str) -> spine.Event:
     """Tell whether a role, with what the director did, looked at all of it."""
     left = [each for each in visit["findings"] if each["abnormal"]]
     for one in later:
@@ -89,7 +89,7 @@ def _told(visit: asyncpg.Record, later: Sequence[asyncpg.Record], role: str) -> 
     return FindingLeftOpen(**_about(visit, visit["visited_on"], role), left=rules.domains(left))
 
 
-def _about(visit: asyncpg.Record, on: date, role: str) -> dict[str, Any]:
+def _about(visit: Mapping[str, Any], on: date, role: str) -> dict[str, Any]:
     """Say which visit found it, the day, and whose look at it that is, if not the director's."""
     named = ("home_county", "region_code", "child_id")
     about = {"subject_id": visit["id"], "visited_on": on, **{name: visit[name] for name in named}}

@@ -60,8 +60,8 @@ async def list_visits(
 
 
 def words_of(tx: Tx, row: Any) -> dict[str, Any]:
-    """Return what is sealed in a row: `note`, `findings`, and `as_sent`, as far as there is any and
-    its child was not erased.
+    """Return what is sealed in a row: `note`, the `codes` of what was found and in `findings` a
+    note on each, and `as_sent`, as far as there is any and its child was not erased.
     """
     keys.brought(tx.keyring, of_child(row["child_id"]), row)
     if row["words_sealed"] is None:
@@ -74,10 +74,21 @@ def words_of(tx: Tx, row: Any) -> dict[str, Any]:
     return words
 
 
+def found(tx: Tx, row: Any) -> list[dict[str, Any]]:
+    """Return what a visit in a row found, in codes."""
+    return _codes(words_of(tx, row), row)
+
+
+def _codes(words: Mapping[str, Any], row: Any) -> list[dict[str, Any]]:
+    # The release before wrote them in the clear; what it wrote last holds.
+    codes: list[dict[str, Any]] = words.get("codes", row["findings"])
+    return codes
+
+
 def visit_of(tx: Tx, principal: Principal, row: Any) -> schemas.Visit:
     """Read a row, with what is sealed in it, as the caller is shown it."""
     words = words_of(tx, row)
-    findings = row["findings"]
+    findings = _codes(words, row)
     notes = words.get("findings") or [None] * len(findings)
     return schemas.Visit(
         **{name: row[name] for name in _PLAIN},

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from app.children import names, naming, rederiving, sealing, search, tokens
+from app.core.data import former
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.core.text import canonical_name
@@ -269,7 +270,7 @@ class TestSealsWhatWasBefore:
         for name in NAMES:
             for place in PLACES:
                 await a_child(database, place, name=name, in_plain=True)
-        await _as_before(database, database_urls.owner, now - names.LATER)
+        await _as_before(database, database_urls.owner, now - former.LATER)
         async with calling(app, settings, database) as client:
             await _finds_all(client, database, settings)
             async with database.begin(SYSTEM) as tx:
@@ -286,7 +287,7 @@ class TestSealsWhatWasBefore:
             made = names.made(database.keyring, lives_in, tokens.kept(name))
             assert await _tokens(database, child) == {*made}
         async with database.begin(SYSTEM) as tx:
-            assert await tx.connection.fetchval("SELECT count(*) FROM names_in_plain") == 0
+            assert await tx.connection.fetchval("SELECT count(*) FROM former_release") == 0
 
     async def test_a_name_that_is_changed_meanwhile_is_sealed_as_it_is_then(
         self, live_database, database_urls, now
@@ -294,7 +295,7 @@ class TestSealsWhatWasBefore:
         """Else the tokens of the old one are left behind, and whoever has that finds the child."""
         database = live_database
         child = await a_child(database, VILLAGE, name="样小一", in_plain=True)
-        await _as_before(database, database_urls.owner, now - names.LATER)
+        await _as_before(database, database_urls.owner, now - former.LATER)
 
         async def seal() -> UUID | None:
             async with database.begin(SYSTEM) as tx:
@@ -314,7 +315,7 @@ class TestSealsWhatWasBefore:
         self, live_database, database_urls, now
     ) -> None:
         database = live_database
-        just = now - names.LATER + timedelta(seconds=1)
+        just = now - former.LATER + timedelta(seconds=1)
         await _as_before(database, database_urls.owner, just)
         await a_child(database, VILLAGE, name="曾小一")
         async with database.begin(SYSTEM) as tx:
@@ -369,5 +370,5 @@ async def _as_before(database: Database, owner: str, since: datetime) -> None:
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM child_names")
     connection = await asyncpg.connect(owner)
-    await connection.execute("INSERT INTO names_in_plain (since) VALUES ($1)", since)
+    await connection.execute("INSERT INTO former_release (since) VALUES ($1)", since)
     await connection.close()

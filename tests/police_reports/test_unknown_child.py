@@ -261,7 +261,8 @@ class TestWhatThePoliceKnow:
         report_id = await unknown(client, database, offices)
         async with database.begin(SYSTEM) as tx:
             await tx.connection.execute(
-                "UPDATE children SET name_canonical = '样小一' WHERE id = $1", child.id
+                "UPDATE children SET identity_sealed = NULL, name = '样小一' WHERE id = $1",
+                child.id,
             )
         said = {"student": NUMBER, "name": "样小一"}
         answer = await identified(client, offices.police, report_id, **said)

@@ -31,7 +31,7 @@ def dump(superuser_url: str, name: str, folder: Path) -> None:
 
 def dumped(superuser_url: str, name: str, *flags: str) -> str:
     """Write a database as SQL that PostgreSQL 15 understands too."""
-    text = _run("pg_dump", _at(superuser_url, name), "--schema=public", "--no-comments", *flags)
+    text = _run("pg_dump", at(superuser_url, name), "--schema=public", "--no-comments", *flags)
     kept_lines = (line for line in text.splitlines() if not line.startswith(_NEWER_THAN_15))
     return "\n".join(kept_lines) + "\n"
 
@@ -46,12 +46,12 @@ def restore(superuser_url: str, name: str, folder: Path) -> schema.Urls:
 def execute(superuser_url: str, name: str, sql: str) -> None:
     """Run statements as the superuser."""
     flags = ("--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1")
-    _run("psql", _at(superuser_url, name), *flags, given=sql)
+    _run("psql", at(superuser_url, name), *flags, given=sql)
 
 
 async def counts(superuser_url: str, name: str) -> dict[str, int]:
     """Count the rows of every table, whoever may see them."""
-    connection = await asyncpg.connect(_at(superuser_url, name))
+    connection = await asyncpg.connect(at(superuser_url, name))
     names = await connection.fetch(
         "SELECT relname AS tablename FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
@@ -66,20 +66,20 @@ async def counts(superuser_url: str, name: str) -> dict[str, int]:
 
 async def fill(superuser_url: str, name: str) -> None:
     """Write a row into every table that has none, such as those of later than a release."""
-    connection = await asyncpg.connect(_at(superuser_url, name))
+    connection = await asyncpg.connect(at(superuser_url, name))
     await everywhere.fill(connection, rls.TABLES)
     await connection.close()
 
 
 async def asked(superuser_url: str, name: str, sql: str) -> tuple[Any, ...]:
     """Read one row, whoever may see what it is made of."""
-    connection = await asyncpg.connect(_at(superuser_url, name))
+    connection = await asyncpg.connect(at(superuser_url, name))
     row = await connection.fetchrow(sql)
     await connection.close()
     return tuple(row)
 
 
-def _at(superuser_url: str, name: str) -> str:
+def at(superuser_url: str, name: str) -> str:
     return urlunsplit(urlsplit(superuser_url)._replace(path=f"/{name}"))
 
 

@@ -95,4 +95,5 @@ _ENDED_BY: Final = ("disposed_as", "assessed_at", "handled_at", "doubts")
 
 
 def _understood(steps: Collection[Mapping[str, Any]]) -> bool:
-    return any(step["codes"].get("situations") for step in steps)
+    said = (step["codes"] for step in steps)  # `situations`: as the release before wrote it
+    return any(codes.get("understood") or codes.get("situations") for codes in said)

@@ -49,7 +49,7 @@ async def dispose_report(
     """
     counts = TOLD.holds(principal, report, tx.today)
     understood = await said_to_be(tx, report, new.situations if counts else None)
-    asked = queries.reported({**report, **understood})
+    asked = queries.reported(tx, {**report, **understood})
     if counts and asked.others:
         raise ReportInvalid.at(
             "#/situations",
@@ -116,7 +116,7 @@ def _codes(
     """
     return {
         "kind": new.kind,
-        **({"situations": sorted(set(new.situations))} if new.situations else {}),
+        **({"understood": True} if new.situations else {}),
         "measures": sorted(set(new.measures)),
         "placed_with_agency_id": new.placed_with_agency_id,
         "placed_unregistered": new.placed_with_name is not None,

@@ -11,7 +11,7 @@ import orjson
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
-from app.core.data import keys, sql
+from app.core.data import former, keys, sql
 from app.core.data.crypto import Keyring, of_report, of_reporter
 from app.core.data.db import Tx
 from app.core.http.shown import Shown
@@ -105,7 +105,8 @@ async def file_report(
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
     made = _keys(tx, report_id)
-    report = _report(tx, principal, new, report_id, said, content)
+    plainly = await former.may_run(tx)
+    report = _report(tx, principal, new, report_id, said, content, plainly=plainly)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     report.subject_sealed = await _sealed_subject(
         tx, new, report.id, said.child if said.seen else None
@@ -189,7 +190,10 @@ def _report(
     report_id: UUID,
     said: claims.Understood,
     content: bytes,
+    *,
+    plainly: bool,
 ) -> models.PoliceReport:
+    """`plainly`: the release before may have to read it."""
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
@@ -198,7 +202,8 @@ def _report(
         stated_child_id=None if said.child and said.child.id == new.child_id else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
-        situations=said.situations,
+        situations=said.situations if plainly else [],
+        situations_sealed=queries.sealed_situations(tx, report_id, said.situations),
         found_at=said.found_at,
         suspect_agency_id=said.accused.agency_id,
         hidden_from=sorted(said.accused.hidden_from),

@@ -27,7 +27,7 @@ async def judge_omissions(
         )
     before = await answered.journal(tx, report)
     step = Step.OMISSION_CONFIRMED if new.confirmed else Step.OMISSION_REJECTED
-    judged = [str(each) for each in answered.standing(report, before).to_judge]
+    judged = [str(each) for each in answered.standing(tx, report, before).to_judge]
     codes = {"disposition_id": str(new.disposition_id), "judged": judged}
     after = [*before, {"id": None, "step": step, "codes": codes}]
     changes = answered.columns(tx, report, after)

@@ -4,11 +4,14 @@ nothing that was done answers them.
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from app.agencies import queries as agencies
 from app.core.clock import local_date
+from app.core.data import former
 from app.core.data.db import Tx
-from app.police_reports import answered, rules
+from app.core.jobs import queue
+from app.police_reports import answered, queries, rules
 from app.police_reports.operations.claims import ReportInvalid
 from app.policy import queries as policy
 
@@ -32,10 +35,11 @@ async def said_to_be(
             raise ReportInvalid.at(
                 f"#/situations/{at}", "situation_unlisted", "No code of `report.situations`."
             )
-    known = sorted({*report["situations"], *codes})
+    known = sorted({*queries.situations(tx, report), *codes})
     reporter = await agencies.find(tx, report["reporter_agency_id"])
     said = {
-        "situations": known,
+        "situations_sealed": queries.sealed_situations(tx, report["id"], known),
+        **({"situations": known} if await former.may_run(tx) else {}),
         "doubts": [each for each in report["doubts"] if each != "situation_unknown"],
         "bound_as": rules.bound_as(reporter.kind, known, _duty_bearers(place, filed_on))
         if reporter
@@ -43,3 +47,40 @@ async def said_to_be(
     }
     steps = await answered.journal(tx, report)
     return {**said, **answered.columns(tx, {**report, **said}, steps)}
+
+
+BATCH: Final = 1000
+_SEAL_JOB: Final = "police_reports.seal_next_situations"
+_IN_PLAIN: Final = """
+SELECT id, situations, situations_sealed FROM police_reports
+WHERE situations <> '{}' AND id > $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+"""
+_SEAL: Final = """
+UPDATE police_reports r SET situations = '{}', situations_sealed = u.sealed
+FROM unnest($1::uuid[], $2::bytea[]) AS u (id, sealed) WHERE r.id = u.id
+"""
+
+
+@queue.every("police_reports.seal_situations", "*/10 * * * *")
+async def seal_situations(tx: Tx, _: dict[str, Any]) -> None:
+    """Have sealed what the release before wrote in the clear, once that is gone."""
+    if not await former.may_run(tx):
+        await _seal(tx, UUID(int=0))
+
+
+@queue.job(_SEAL_JOB, of="police_reports.seal_situations")
+async def seal_next_situations(tx: Tx, payload: dict[str, Any]) -> None:
+    """Seal those of the next batch; queue the next in the same transaction."""
+    await _seal(tx, UUID(payload["after"]))
+
+
+async def _seal(tx: Tx, after: UUID) -> None:
+    rows = await tx.connection.fetch(_IN_PLAIN, after, BATCH)
+    if rows:
+        sealed = [
+            queries.sealed_situations(tx, row["id"], queries.situations(tx, row)) for row in rows
+        ]
+        await tx.connection.execute(_SEAL, [row["id"] for row in rows], sealed)
+    if len(rows) == BATCH:
+        last = [{"after": str(rows[-1]["id"])}]
+        await queue.enqueue(tx.connection, _SEAL_JOB, last, dedupe_keys=["next"])

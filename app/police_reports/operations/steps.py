@@ -21,7 +21,7 @@ from app.core.data.crypto import Keyring, of_report
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.police_reports import events, jurisdiction, models, rules, schemas
+from app.police_reports import events, jurisdiction, models, queries, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, TOLD
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
@@ -160,7 +160,7 @@ async def acknowledge_report(
         new.police_reference,
     )
     first = report["acknowledged_at"] is None and counts
-    says = {*(new.situations or ())} - {*report["situations"]}
+    says = {*(new.situations or ())} - {*queries.situations(tx, report)}
     if before is not None and not first and not (says and counts):
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
@@ -173,7 +173,7 @@ async def acknowledge_report(
         events.ReportAcknowledged,
         facts={"police_agency_id": principal.agency_id} if counts else {},
         reference=new.police_reference,
-        codes={"situations": sorted({*new.situations})} if new.situations else {},
+        codes={"understood": True} if new.situations else {},
         changes={
             **(changes if first or unnumbered else {}),
             **(await said_to_be(tx, report, new.situations) if counts else {}),

@@ -50,7 +50,7 @@ async def stored(
         more = _with_more(aside, _beside(new, recorded_at))
         if more == aside:
             return {**row, **held}
-        if heeds := _heeding(held["findings"], more[AGAIN][-1]):
+        if heeds := _heeding(queries.found(tx, held), more[AGAIN][-1]):
             said = {**held, "birth_date": None}
             found = queries.visit_of(tx, principal, said).model_dump()["findings"]
             changes = {"as_sent": more, "findings": [heeds, *found][:MOST]}

@@ -29,7 +29,8 @@ async def correct_visit(
     """
     check_version(row["version"], if_match)
     changes = correction.changes()
-    if rules.takes_away(row["findings"], changes.get("findings", row["findings"])):
+    found = queries.found(tx, row)
+    if rules.takes_away(found, changes.get("findings", found)):
         raise FindingStays
     if row["seen"]:
         return (await change(tx, principal, row, changes))[1]

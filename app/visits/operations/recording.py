@@ -5,8 +5,6 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-import orjson
-
 from app.access.principal import Principal
 from app.children import rows
 from app.children.queries import ChildRef
@@ -241,8 +239,7 @@ async def _sent_before(
     first["visited_on"] = day
     first |= dict.fromkeys(("possibly_same_as", "same_as", "withdrawal_by"))
     first |= {"withdrawal_confirmed_by": None}
-    findings = orjson.loads(values["findings"])
-    visit = queries.visit_of(tx, principal, {**sent, **first, "findings": findings})
+    visit = queries.visit_of(tx, principal, {**sent, **first, "findings": []})
     seen = visit.child_id == new.child_id
     shown = visit if seen else queries.as_sent(principal, visit, new.child_id)
     return Recorded(shown, False, visit.child_id)

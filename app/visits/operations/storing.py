@@ -84,7 +84,7 @@ async def change(
     changed = await rows.correct(tx, principal, "visits", row, said, values)
     now = {**changed, "birth_date": row["birth_date"]}
     visit = queries.visit_of(tx, principal, now)
-    news = rules.adds(row["findings"], [each.model_dump() for each in visit.findings])
+    news = rules.adds(queries.found(tx, row), [each.model_dump() for each in visit.findings])
     await announce(tx, VisitCorrected, visit, row, news=news, day_named=bool(named))
     return now, visit
 
@@ -96,9 +96,10 @@ _PLAIN: Final = (
 
 
 def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any], of: Owner) -> dict[str, Any]:
-    """Return the columns of what a visit says, its words sealed apart from its codes."""
+    """Return the columns of what a visit says, its words and what was found sealed."""
     codes = [{**finding} for finding in said["findings"]]
     words = {"note": said["note"], "findings": [finding.pop("note") for finding in codes]}
+    words |= {"codes": codes}
     if said["as_sent"]:
         words |= {"as_sent": said["as_sent"], NAMED: bool(said.get(NAMED))}
     sealed = None
@@ -114,8 +115,7 @@ def _stored(tx: Tx, visit_id: UUID, said: Mapping[str, Any], of: Owner) -> dict[
 
 def has_words(said: Mapping[str, Any], beside: Any) -> bool:
     """Tell whether there is something to seal in what a visit says, with what is `beside` it."""
-    noted = (finding["note"] for finding in said["findings"])
-    return bool(said["note"] is not None or any(noted) or beside)
+    return bool(said["note"] is not None or said["findings"] or beside)
 
 
 async def announce(

@@ -1,0 +1,55 @@
+"""What happens in the world whose database is stolen."""
+
+from typing import Any
+
+import httpx
+
+from app.core.data.db import Database
+from app.core.settings import Settings
+from tests.access.factories import Caller, a_caller
+from tests.break_glass.factories import REASON, urgent
+from tests.children.factories import a_file
+from tests.consents.matrix import a_consent, a_withdrawal
+from tests.jobs import run_jobs
+from tests.releases import world
+from tests.rights.factories import asked
+
+ELSEWHERE = 130102000000
+SHOWN = "测试机构 village_committee"
+"""The name of an office: what a dump does show."""
+SENT = {
+    *("createChild", "changeChild", "recordVisit", "correctVisit", "fileReport", "disposeReport"),
+    *("notifyTownship", "recordAssessment", "recordPersuasion", "sendWrittenReport"),
+    *("orderMeasure", "recordConsent", "withdrawConsent", "fileRightsRequest", "breakGlass"),
+}
+"""Operations in which something was sent in words."""
+
+
+async def play(client: httpx.AsyncClient, database: Database, settings: Settings) -> None:
+    """Play the world that releases keep; and what a family and an emergency have to do with it."""
+    await world.play(client, database, settings)
+    county = await a_caller(database, settings, "civil_affairs", world.COUNTY)
+    director = await a_caller(database, settings, "village_director", world.VILLAGE)
+    who = {"name": "样小三", "sex": "male", "birth_date": "2017-05-02"}
+    file = {**a_file(world.VILLAGE), "identity": who, "education": {"stage": "primary"}}
+    child = (await _sent(client, director, "children", file))["id"]
+    given = await _sent(client, director, f"children/{child}/consents", a_consent())
+    await _sent(client, director, f"consents/{given['id']}/withdrawal", a_withdrawal())
+    await asked(client, county, child)
+    doctor = await a_caller(database, settings, "hospital", ELSEWHERE, machine=False)
+    opened = await client.post(
+        "/v1/break-glass",
+        json={"child_id": child, "reason": REASON, "minutes": 30},
+        headers=urgent(doctor),
+    )
+    assert opened.is_success, opened.text
+    await run_jobs(database)
+
+
+async def _sent(
+    client: httpx.AsyncClient, caller: Caller, path: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    answer = await client.post(f"/v1/{path}", json=body, headers=caller.headers)
+    assert answer.is_success, answer.text
+    said: dict[str, Any] = answer.json()
+    return said

@@ -1,0 +1,127 @@
+"""What is sent in words is found neither in a dump nor in the files of the database, but for what
+docs/what-a-dump-tells.md lists.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from app.core.data import migrations
+from app.core.data.crypto import Keyring
+from tests import schema
+from tests.conftest import NOW
+from tests.dump import playing
+from tests.dump.canaries import Cage, forms
+from tests.releases import backups, readers
+
+pytestmark = pytest.mark.xdist_group("schema")
+
+OF_OFFICES: dict[str, str] = {}
+"""Fields in words that a dump shows, by operation, and why."""
+
+
+@pytest.fixture(scope="module")
+def stolen(pg: str) -> Iterator[tuple[Cage, str, str]]:
+    """A database filled with canaries, through the API; its name and its dump."""
+    name = f"tonghu_stolen_{os.getpid()}"
+    urls = schema.bare(pg, name)
+    migrations.upgrade(urls.owner)
+    cage = asyncio.run(_filled(pg, name, urls))
+    yield cage, name, backups.dumped(pg, name)
+    asyncio.run(schema.drop(pg, name))
+
+
+async def _filled(superuser_url: str, name: str, urls: schema.Urls) -> Cage:
+    superuser = await asyncpg.connect(backups.at(superuser_url, name))
+    for statement in await superuser.fetch(_UNCOMPRESSED):  # else a page holds no text as it is
+        await superuser.execute(statement[0])
+    await superuser.close()
+    async with readers.serving(urls, Keyring.generate(), NOW) as (client, database, settings):
+        cage = Cage(client._transport)
+        async with httpx.AsyncClient(transport=cage, base_url="http://127.0.0.1") as caged:
+            await playing.play(caged, database, settings)
+    superuser = await asyncpg.connect(backups.at(superuser_url, name))
+    await superuser.execute("CHECKPOINT")
+    await superuser.close()
+    return cage
+
+
+_UNCOMPRESSED = """
+SELECT format('ALTER TABLE %s ALTER %I SET STORAGE EXTERNAL', a.attrelid::regclass, a.attname)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
+  AND a.attstorage = 'x' AND NOT a.attisdropped
+"""
+
+
+def test_enough_was_sent(stolen: tuple[Cage, str, str]) -> None:
+    fields = {*stolen[0].sent.values()}
+    print(len(fields), sorted(fields))
+    assert len(fields) > 60
+    assert {where.partition(".")[0] for where in fields} >= playing.SENT
+
+
+def test_no_dump_holds_what_was_sent(stolen: tuple[Cage, str, str]) -> None:
+    cage, _, dump = stolen
+    raw = dump.encode()
+    print("SHOWN", _where(cage.sent, raw))
+    open("/tmp/w/t/names/dump.sql", "w").write(dump)
+    assert _where(cage.sent, raw) == []
+    assert playing.SHOWN.encode() in raw
+
+
+def test_no_file_of_the_database_holds_what_was_sent(
+    pg: str, stolen: tuple[Cage, str, str]
+) -> None:
+    cage, name, _ = stolen
+    folder = Path(asyncio.run(backups.asked(pg, name, "SHOW data_directory"))[0])
+    found: set[str] = set()
+    shown = False
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".pid":
+            raw = path.read_bytes()
+            found |= {*_where(cage.sent, raw)}
+            shown = shown or playing.SHOWN.encode() in raw
+    assert found == set()
+    assert shown
+
+
+def test_no_column_but_those_listed_holds_the_code_of_a_case(
+    pg: str, stolen: tuple[Cage, str, str]
+) -> None:
+    cage, name, _ = stolen
+    assert asyncio.run(_columns_with(pg, name, [*cage.codes])) == playing.CODES_SHOWN
+
+
+def _where(sent: dict[str, str], raw: bytes) -> list[str]:
+    """Return the fields of which a canary is in some bytes. One search for all."""
+    wanted = {form: where for word, where in sent.items() for form in forms(word)}
+    pattern = re.compile(b"|".join(map(re.escape, sorted(wanted, key=len, reverse=True))))
+    return sorted({wanted[found] for found in pattern.findall(raw)})
+
+
+async def _columns_with(superuser_url: str, name: str, codes: list[str]) -> dict[str, Any]:
+    connection = await asyncpg.connect(backups.at(superuser_url, name))
+    found: dict[str, set[str]] = {}
+    for table, column in await connection.fetch(_WORDS):
+        for code in codes:
+            sql = f'SELECT EXISTS (SELECT FROM {table} WHERE "{column}"::text ~ $1)'
+            if await connection.fetchval(sql, rf"\m{re.escape(code)}\M"):
+                found.setdefault(f"{table}.{column}", set()).add(code)
+    await connection.close()
+    return found
+
+
+_WORDS = """
+SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+  AND a.atttypid = ANY ('{text,varchar,jsonb,text[],varchar[],bytea}'::regtype[])
+"""
