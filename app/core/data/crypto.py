@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Never, Self
+from typing import Any, Final, NamedTuple, Never, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -58,6 +58,13 @@ class KeysWrong(Problem, status=503):
 
     def __init__(self) -> None:
         super().__init__(headers={"retry-after": "5"})
+
+
+class WrongKeys(NamedTuple):
+    """That a process has other keys than the database: which, and by what it verifies tokens."""
+
+    told: str
+    verifying: Mapping[str, Mapping[str, str]]
 
 
 class _Withheld(Mapping[str, Any]):
