@@ -138,9 +138,14 @@ async def database(url: str, keyring: Keyring) -> AsyncIterator[Check]:
         counts = await role.counts(connection)
         yield Check("rows", True, f"{sum(counts.values()):,} in {len(counts)} tables")
         yield await _catalogue(connection)
-        good, shut = await seals.opened(connection, keyring)
-        said = f"one of each of {good} kinds opens" if not shut else f"shut: {', '.join(shut)}"
-        yield Check("sealed", not shut, said)
+        yield _sealed(await seals.opened(connection, keyring))
+
+
+def _sealed(found: seals.Opened) -> Check:
+    if found.shut:
+        return Check("sealed", False, f"shut: {', '.join(found.shut)}")
+    apart = f", of {found.apart} the own key is not here" if found.apart else ""
+    return Check("sealed", True, f"one of each of {found.good} kinds opens{apart}")
 
 
 def _revision(revision: str) -> Check:

@@ -1,60 +1,57 @@
-"""Whether what is sealed opens with the keys at hand: one value of each column, under each key."""
+"""Whether what is sealed opens with the keys at hand: one value of each column, under each kind of
+key.
+"""
 
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, Final
-from uuid import UUID
+from typing import Final, NamedTuple
 
 import asyncpg
 
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data import keys, sealed
+from app.core.data.crypto import DecryptionRefused, Erased, Keyring, owner_of
 
-_COLUMNS: Final = """
-SELECT c.relname::text AS name, a.attname::text AS column,
-    (SELECT array_agg(k.attname::text ORDER BY k.attnum) FROM pg_index i
-     JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY (i.indkey)
-     WHERE i.indrelid = c.oid AND i.indisprimary) AS key
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    AND a.atttypid = 'bytea'::regtype AND a.attname ~ '(^|_)sealed$' AND NOT a.attisdropped
-ORDER BY 1, 2
-"""
-# The first bytes name the kind of seal and the key.
-_ONE_OF_EACH: Final = """
-SELECT DISTINCT ON (substring("{column}" FROM 1 FOR 5)) {key}, "{column}" AS sealed
-FROM public."{name}" WHERE "{column}" IS NOT NULL ORDER BY substring("{column}" FROM 1 FOR 5)
+# The first bytes name the kind of seal and the key; of a key of its own, whose it is.
+_KIND: Final = "substring(t.{0} FROM 1 FOR CASE get_byte(t.{0}, 0) WHEN 4 THEN 2 ELSE 5 END)"
+_ONE_OF_EACH: Final = f"""
+SELECT DISTINCT ON ({_KIND}) {{1}} AS row, t.{{0}} AS sealed FROM {{2}} t
+WHERE t.{{0}} IS NOT NULL AND t.{{0}} <> '' ORDER BY {_KIND}
 """
 
 
-async def opened(connection: asyncpg.Connection, keyring: Keyring) -> tuple[int, list[str]]:
-    """Open one value of each column under each key; return how many opened, and the columns of
-    which one did not.
+class Opened(NamedTuple):
+    """How many kinds of values opened, of how many the own key is not here, and the columns in
+    which one did not open.
     """
-    good, shut = 0, []
-    for column in await connection.fetch(_COLUMNS):
-        place = f"{column['name']}.{column['column']}"
-        key = ", ".join(f'"{name}"' for name in column["key"])
-        asked = _ONE_OF_EACH.format(name=column["name"], column=column["column"], key=key)
-        for row in await connection.fetch(asked):
-            *identities, sealed = row.values()
-            if any(_opens(keyring, where, who, sealed) for where, who in _ways(place, identities)):
-                good += 1
-            else:
-                shut.append(place)
-    return good, shut
+
+    good: int
+    apart: int
+    shut: list[str]
 
 
-def _ways(place: str, identities: list[Any]) -> Iterator[tuple[str, UUID | str]]:
-    """Yield under which names a value may be sealed: of its column, by a part of its row's key."""
-    for each in identities:
-        who = each.hex() if isinstance(each, bytes) else each
-        yield place, who
-        yield place.removesuffix("_sealed"), who
+async def opened(connection: asyncpg.Connection, keyring: Keyring) -> Opened:
+    """Open one value of each kind in each column that is declared to hold what is sealed."""
+    good, apart, shut = 0, 0, []
+    for table in sealed.TABLES.values():
+        for column, place in table.places.items():
+            asked = _ONE_OF_EACH.format(column, table.row, table.table)
+            for row in await connection.fetch(asked):
+                try:
+                    await _open(connection, keyring, place, row)
+                except Erased:
+                    apart += 1
+                except DecryptionRefused:
+                    shut.append(f"{table.table}.{column}")
+                else:
+                    good += 1
+    return Opened(good, apart, shut)
 
 
-def _opens(keyring: Keyring, place: str, who: UUID | str, sealed: bytes) -> bool:
-    for unseal in (keyring.unseal_bytes, keyring.unseal_away):
-        with suppress(DecryptionRefused):
-            unseal(place, who, sealed)
-            return True
-    return False
+async def _open(
+    connection: asyncpg.Connection, keyring: Keyring, place: str, row: asyncpg.Record
+) -> None:
+    """Raises Erased if its own key is not here, DecryptionRefused if it does not open."""
+    owner = owner_of(row["sealed"])
+    if owner is not None:
+        kept = keys.KEPT[owner.whose]
+        lies = f"SELECT {kept.wrapped} FROM {kept.table} WHERE {kept.column} = $1"
+        keyring.open(owner, kept.place, await connection.fetchval(lies, owner.id))
+    keyring.unseal_bytes(place, row["row"], row["sealed"])

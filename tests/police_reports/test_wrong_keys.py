@@ -137,5 +137,8 @@ async def test_tokens_are_verified_and_none_is_issued(offices, right, wrong) -> 
     form = {"grant_type": "client_credentials", "client_id": "a", "client_secret": "b"}
     refused = await wrong.post("/oauth/token", data=form)
     assert refused.status_code == 503, refused.text
+    for path in ("/v1/me", "/v1/duties", "/.well-known/jwks.json"):  # which take no key
+        refused = await wrong.get(path, headers=offices.school.headers)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/keys-wrong")
     assert (await right.get("/readyz")).status_code == 200
     assert (await wrong.get("/readyz")).status_code == 503

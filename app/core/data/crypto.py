@@ -72,6 +72,13 @@ class KeysWrong(Problem, status=503):
         super().__init__(headers={"retry-after": "5"})
 
 
+class WrongKeys(NamedTuple):
+    """That a process has other keys than the database: which, and by what it verifies tokens."""
+
+    told: str
+    verifying: Mapping[str, Mapping[str, str]]
+
+
 class _Withheld(Mapping[str, Any]):
     """Keys that are not to be used: whoever asks for one is refused."""
 
@@ -377,15 +384,11 @@ class Keyring:
         return [_keyed(key, kind, normalised) for key in self.index.values()]
 
     def each(self) -> list[Self]:
-        """One of each index key, to ask for what was made of several hashes, or was written while
-        another was the first.
-        """
+        """Return one of each index key, to ask for what several hashes made, the newest first."""
         return [replace(self, index={kid: key}) for kid, key in self.index.items()]
 
     def each_at_intake(self) -> list[Self]:
-        """Like `each`; and of what follows from them, which is all that a process has whose keys
-        are wrong, last.
-        """
+        """Like `each`; and of what follows from them, all that `for_intake` has, last."""
         if self.is_for_intake:
             return [replace(self, index={kid: key}) for kid, key in self.lesser.items()]
         lesser = [replace(self, index={kid: check(key)}) for kid, key in self.index.items()]

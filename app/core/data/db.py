@@ -11,11 +11,11 @@ Every wait for the server ends: a little later than the server would end it itse
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -31,7 +31,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import settings as config
 from app.core.clock import Clock, local_date
 from app.core.data import failures
-from app.core.data.crypto import Keyring
+from app.core.data.crypto import Keyring, WrongKeys
 from app.core.data.failures import CUT_OFF
 from app.core.data.recording import Recording
 from app.core.problems import Cause, Problem
@@ -205,13 +205,6 @@ class Lane:
     @property
     def raw(self) -> asyncpg.Connection:
         return self.pooled.driver_connection
-
-
-class WrongKeys(NamedTuple):
-    """That a process has other keys than the database: which, and by what it verifies tokens."""
-
-    told: str
-    verifying: Mapping[str, Mapping[str, str]]
 
 
 class Database:

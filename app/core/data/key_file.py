@@ -13,8 +13,8 @@ import asyncpg
 import structlog
 
 from app.core.data import key_checks
-from app.core.data.crypto import Keyring
-from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable, WrongKeys
+from app.core.data.crypto import Keyring, WrongKeys
+from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 
 _LOOK_SECONDS: Final = 2.0
 _DO: Final = (
@@ -70,14 +70,20 @@ class KeyFile:
         return not key_checks.faults(ours, rows, now)
 
     async def follow(self, database: Database, changed: Callable[[], None]) -> None:
-        """Look every two seconds; say so when keys have `changed`."""
+        """Look every two seconds; say so when keys have `changed`. A database that is away is asked
+        again.
+        """
+        away = False
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 if await self.look(database):
                     changed()
+                away = False
             except (TemporarilyUnavailable, asyncpg.PostgresError, OSError) as error:
-                log.warning("keys.not_compared", reason=type(error).__name__)
+                if not away:
+                    log.warning("keys.not_compared", reason=type(error).__name__)
+                away = True
 
     def _renew(self) -> bool:
         """Read the file if it is another; tell whether it was. What cannot be read changes nothing:
