@@ -116,7 +116,7 @@ ACTS: Final = {
             SEEN,
         ),
     ),
-    "printChildReaders": Act(ANSWER.code, (personally("id"), SEEN)),
+    "printChildReaders": Act(ANSWER.code, (personally("id"), _OPEN, SEEN)),
     "answerRightsRequest": Act(ANSWER.code, (personally("id"), _OPEN), guard=RESTRICTS),
     "cancelRightsRequest": Act(FILE.code, (_OPEN,)),
     "liftRestriction": Act(

@@ -131,9 +131,9 @@ async def copy_child_data(
     return Shown(made, children=[copy.child_id], groups=groups, since=since)
 
 
-@router.get(
+@router.post(
     "/rights-requests/{request_id}/readers",
-    responses=documented(PersonRequired, IdentityNotChecked),
+    responses=documented(PersonRequired, RightsRequestEnded, IdentityNotChecked),
 )
 async def print_child_readers(
     principal: Copies, found: InPath, tx: Transaction
@@ -143,7 +143,7 @@ async def print_child_readers(
     """
     ACTS["printChildReaders"].require(principal, found, tx.today)
     made = await printing.readers(tx, principal, found)
-    return Shown(made, children=[made.child_id], groups=["audit", "rights"], since=made.since)
+    return Shown(made, children=[made.child_id], groups=["rights"], since=made.since)
 
 
 @router.post(

@@ -266,7 +266,13 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
         await _all_sealed(other, 5)
 
 
-async def test_who_may_write_the_audit_does_not_seal_it(database_urls, tmp_path) -> None:
+async def test_who_may_write_the_audit_does_not_seal_it(
+    database_urls, tmp_path, monkeypatch
+) -> None:
+    async def went_on(_: object) -> None:
+        raise AssertionError("it sealed")
+
+    monkeypatch.setattr(sealer, "_pause", went_on)
     for url in (database_urls.app, database_urls.owner):
         with pytest.raises(UnsafeDatabaseRole):
             await sealer.run(_settings(url, tmp_path))

@@ -109,12 +109,13 @@ def let_sealer(table: str, privileges: str) -> None:
 
 
 def for_sealer() -> str:
-    """Return the statement that grants it all, on a server that has such a role."""
-    grants = " ".join(
-        f"GRANT {what} ON {table} TO {SEALER_ROLE};" for table, what in SEALED.items()
+    """Return the statement that grants it all, of what is there, on a server with such a role."""
+    there = f"to_regrole('{SEALER_ROLE}') IS NOT NULL AND to_regclass('public.{{}}') IS NOT NULL"
+    grants = (
+        f"IF {there.format(table)} THEN GRANT {what} ON {table} TO {SEALER_ROLE}; END IF;"
+        for table, what in SEALED.items()
     )
-    there = f"IF to_regrole('{SEALER_ROLE}') IS NOT NULL"
-    return f"DO $$ BEGIN {there} THEN {grants} END IF; END $$"
+    return f"DO $$ BEGIN {' '.join(grants)} END $$"
 
 
 def statements(table: Table) -> Iterator[str]:
