@@ -6,10 +6,10 @@ import asyncio
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ def _interpreter() -> str | None:
         return None
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for path in (sys.executable, f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
-        tried = subprocess.run([*FOREIGN, path, "-c", ""], capture_output=True, check=False)
+        tried = subprocess.run([*FOREIGN, "env", path, "-c", ""], capture_output=True, check=False)
         if tried.returncode == 0:
             return path
     return None
@@ -185,14 +185,15 @@ def foreign(*arguments: str, **settings: str) -> list[str]:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    for above in (tmp_path, *tmp_path.parents):
-        if above.stat().st_uid == os.geteuid() and not above.stat().st_mode & stat.S_IXOTH:
-            above.chmod(above.stat().st_mode | stat.S_IXOTH)
-    path = tmp_path / "keys.json"
+def keys() -> Iterator[Path]:
+    """A key file of ours, in a folder that others may look into."""
+    folder = Path(tempfile.mkdtemp(prefix="tonghu-keys-"))
+    folder.chmod(0o755)
+    path = folder / "keys.json"
     path.write_text(Keyring.generate().to_json())
     path.chmod(0o600)
-    return path
+    yield path
+    shutil.rmtree(folder)
 
 
 @as_root

@@ -24,7 +24,7 @@ from tests.architecture.test_shape import HOME
 from tests.faults.town import free_ports
 from tests.waiting import until
 
-NGINX = os.environ.get("NGINX") or shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="no nginx here: Debian's package `nginx`")
 
 
@@ -68,13 +68,13 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
     certificate, key = a_certificate(tmp_path)
     text = (HOME / "deploy/nginx.conf").read_text("utf-8")
     for was, becomes in (
+        (" /tmp/", f" {tmp_path}/"),
         ("server web:8000;", f"server 127.0.0.1:{web};"),
         ("listen 80;", f"listen 127.0.0.1:{plain};"),
         ("listen 443 ssl", f"listen 127.0.0.1:{tls} ssl"),
         ("/run/secrets/tls_certificate", str(certificate)),
         ("/run/secrets/tls_key", str(key)),
         ("worker_processes auto;", "worker_processes 1; daemon off;"),
-        (" /tmp/", f" {tmp_path}/"),
     ):
         assert was in text
         text = text.replace(was, becomes)
