@@ -3,6 +3,7 @@ user that the image names.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -11,8 +12,8 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,9 +26,10 @@ import yaml
 from app.core.data.crypto import Keyring
 from app.core.settings import Settings, names
 from app.embedded import postgres
+from tests import schema
 from tests.architecture.test_shape import HOME
 from tests.faults.town import free_ports
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE
 
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((HOME / "compose.yaml").read_text("utf-8"))
 SERVICES: Final = COMPOSE["services"]
@@ -208,15 +210,40 @@ def test_keys_are_read_by_its_user_and_by_nobody_else(keys: Path) -> None:
     assert (read.returncode, "signs" in read.stdout) == (0, True), read.stderr
 
 
-@contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+@asynccontextmanager
+async def running(command: list[str], log: Path) -> AsyncIterator[None]:
     with log.open("wb") as said:
-        process = subprocess.Popen(command, stderr=said, cwd="/")
+        process = await asyncio.create_subprocess_exec(*command, stderr=said, cwd="/")
     try:
-        yield process
+        yield
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        await process.wait()
+
+
+@asynccontextmanager
+async def relayed(url: str, port: int) -> AsyncIterator[None]:
+    """Let others reach the tests' server, whose socket is ours alone, over TCP."""
+    server = _libpq(url)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while said := await reader.read(65_536):
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = f"{server['PGHOST']}/.s.PGSQL.{server['PGPORT']}"
+        there = (
+            await asyncio.open_unix_connection(path)
+            if server["PGHOST"].startswith("/")
+            else await asyncio.open_connection(server["PGHOST"], int(server["PGPORT"]))
+        )
+        await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+    async with await asyncio.start_server(relay, "127.0.0.1", port):
+        yield
 
 
 async def succeeded(command: list[str]) -> bool:
@@ -230,19 +257,27 @@ async def test_web_and_worker_run_as_it_where_nothing_can_be_written(
 ) -> None:
     """Their own health checks say so, as compose.yaml writes them."""
     os.chown(keys, USER, USER)
-    web, worker = free_ports(2)
+    web, worker, database = free_ports(3)
+    there = f"127.0.0.1:{database}/{urlsplit(database_urls.app).path[1:]}"
     settings = {
         "TONGHU_ENVIRONMENT": "production",
-        "TONGHU_DATABASE__URL": database_urls.app,
+        "TONGHU_DATABASE__URL": f"postgresql://tonghu_app:{schema.PASSWORD}@{there}",
         "TONGHU_TOKENS__ISSUER": "https://tonghu.example",
         "TONGHU_KEYS_FILE": str(keys),
         "TONGHU_WORKER__PORT": str(worker),
     }
     serve = foreign("-m", "app.cli", "serve", "--port", str(web), "--workers", "2", **settings)
     work = foreign("-m", "app.cli", "worker", **settings)
+    async with relayed(database_urls.app, database):
+        await _healthy(serve, work, {"web": web, "worker": worker}, tmp_path)
+
+
+async def _healthy(
+    serve: list[str], work: list[str], ports: dict[str, int], tmp_path: Path
+) -> None:
     limit = time.monotonic() + PATIENCE
-    with running(serve, tmp_path / "web"), running(work, tmp_path / "worker"):
-        for name, port in (("web", web), ("worker", worker)):
+    async with running(serve, tmp_path / "web"), running(work, tmp_path / "worker"):
+        for name, port in ports.items():
             _, program, *arguments = SERVICES[name]["healthcheck"]["test"]
             assert program == "python"
             asked = [re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", each) for each in arguments]
@@ -250,5 +285,6 @@ async def test_web_and_worker_run_as_it_where_nothing_can_be_written(
             while not await succeeded(check):
                 assert time.monotonic() < limit, (tmp_path / name).read_text()[-300:]
         async with httpx.AsyncClient() as http:
-            assert (await http.get(f"http://127.0.0.1:{web}/livez")).status_code == 200
-    await until(lambda: b"worker.stopped" in (tmp_path / "worker").read_bytes())
+            alive = await http.get(f"http://127.0.0.1:{ports['web']}/livez")
+            assert alive.status_code == 200
+    assert b"worker.stopped" in (tmp_path / "worker").read_bytes()
