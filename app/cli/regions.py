@@ -47,7 +47,7 @@ def import_regions(
     source: Annotated[str, typer.Option(help="Which edition the file is.")] = "",
 ) -> None:
     """Import a full village file (CSV), all or nothing; `regions load` comes first."""
-    with Progress(console=err) as bar:
+    with Progress(console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("villages", total=None)
         try:
             done = in_transaction(

@@ -91,7 +91,6 @@ class Tonghu:
         *arguments: str,
         room: int | None = None,
         output: str = "",
-        told: str = "",
         **settings: str,
     ) -> Ended:
         mine = {name: value for name, value in os.environ.items() if name[:7] != "TONGHU_"}
@@ -101,7 +100,6 @@ class Tonghu:
             "folder": str(self._folder),
             "room": room,
             "output": output,
-            "input": told,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -257,13 +255,11 @@ def test_what_may_be_wrong_with_settings(place: Place, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(ON_THE_DATABASE.keys() - {"serve"}))
-def test_a_folder_that_cannot_be_written_or_has_no_room(place: Place, command: str) -> None:
+def test_a_folder_that_cannot_be_written(place: Place, command: str) -> None:
     """Where the embedded database is to lie."""
     arguments = [*command.split(), *place.given(ON_THE_DATABASE[command])]
     said = one_line(place.tonghu(*arguments, TONGHU_DATA_DIR="/proc/nowhere"))
     assert "/proc/nowhere" in said
-    fresh = place.folder / f"full-{command.replace(' ', '-')}"
-    one_line(place.tonghu(*arguments, room=0, TONGHU_DATA_DIR=str(fresh)))
 
 
 @pytest.mark.parametrize("command", WITHOUT)
@@ -278,7 +274,7 @@ def test_commands_without_a_database(place: Place, command: str) -> None:
         for file, said in (("none.json", "does not exist"), ("villages.csv", "is no key file")):
             there = [each.replace("keys.json", file) for each in arguments]
             assert said in one_line(place.tonghu(*there))
-    if command in {"keys rotate"}:
+    if command == "keys rotate":
         assert "No room left" in one_line(place.tonghu(*arguments, room=0))
     if command in {"clauses", "openapi", "keys list"}:
         assert "No room left" in one_line(place.tonghu(*arguments, output="/dev/full"))
@@ -289,7 +285,7 @@ def test_commands_without_a_database(place: Place, command: str) -> None:
     [
         (("nothing",), "No such command"),
         (("jobs", "nothing"), "No such command"),
-        (("jobs", "release", "one"), "'one'"),
+        (("jobs", "release", "one"), "valid integer"),
         (("jobs", "release"), "Missing argument"),
         (("jobs", "held", "--all"), "--all"),
         (("duties", "explain", "VIS-01", "--child", "1"), "--child"),
@@ -300,7 +296,7 @@ def test_commands_without_a_database(place: Place, command: str) -> None:
         (("serve", "--port", "none"), "--port"),
         (("serve", "--port", "70000"), "--port"),
         (("serve", "--nothing"), "--nothing"),
-        (("year", "nineteen"), "nineteen"),
+        (("year", "nineteen"), "valid integer"),
         (("breach", "--since", "x", "--until", "y"), "--since"),
         (("agencies", "create", "--kind", "none"), "--kind"),
         (("regions", "import", "/nowhere.csv"), "/nowhere.csv"),
@@ -336,7 +332,7 @@ def test_ports_that_are_taken(place: Place, database_urls: schema.Urls) -> None:
 def test_who_gives_up_at_the_password_is_told_no_more(place: Place) -> None:
     ended = place.tonghu("approvals", "list", "--by", "op.one")
     assert ended.code == 1
-    assert ended.err.strip().splitlines()[-1] == "Given up."
+    assert ended.err.strip().splitlines()[-1].strip() == "Given up."
 
 
 def test_a_fault_of_ours_is_a_line_too_and_quotes_nothing(place: Place) -> None:
