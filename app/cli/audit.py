@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from app.core.jobs.queue import Begin
 from app.sealing import exporting
 from app.sealing.notes import BadNote, Signer
 
+TOLD_EVERY: Final = 100_000
+"""Entries after which an export says how far it is."""
 app = typer.Typer(help="The sealed audit: its key, and exports.", no_args_is_help=True)
 
 
@@ -51,7 +53,7 @@ def export(
             path.chmod(0o600)
             async for done, line in exporting.lines(begin, begins, ends):
                 file.write(line + b"\n")
-                if done % 100_000 == 0 and done:
+                if done % TOLD_EVERY == 0 and done:
                     sys.stderr.write(f"{done:,} entries written so far\n")
         return done
 

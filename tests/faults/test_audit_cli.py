@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from app import sealer
+from app.cli import audit
 from app.core.ids import new_id
 from app.core.settings import SealerSettings
 from app.core.startup import OpenKeyFile
@@ -73,14 +74,18 @@ def test_a_key_is_made_once_and_named(tonghu: Tonghu, tmp_path: Path) -> None:
     assert "neither spaces" in tonghu("audit", "keygen", tmp_path / "x", "--name", "a b")[2]
 
 
-def test_what_is_sealed_is_exported(tonghu: Tonghu, urls: schema.Urls, tmp_path: Path) -> None:
+def test_what_is_sealed_is_exported(
+    tonghu: Tonghu, urls: schema.Urls, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(audit, "TOLD_EVERY", 2)
     tonghu("migrate")
     path = tmp_path / "export.jsonl"
     assert "Nothing is sealed yet" in tonghu("audit", "export", path)[2]
     assert not path.exists()
     asyncio.run(_looks(urls, 5))
     _sealed(urls, tmp_path, 5)
-    code, said, _ = tonghu("audit", "export", path)
+    code, said, errors = tonghu("audit", "export", path)
+    assert errors == "2 entries written so far\n4 entries written so far\n"
     assert (code, "5 entries written" in said.replace("\n", " ")) == (0, True)
     head, *leaves = path.read_text().splitlines()
     assert (json.loads(head)["to"], len(leaves)) == (5, 5)

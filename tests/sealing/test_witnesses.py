@@ -10,6 +10,8 @@ from tonghu_verify.__main__ import main
 from app.core.data import db, sealed
 from app.core.jobs import queue
 from app.core.settings import Settings
+from app.sealing import merkle
+from app.sealing.notes import WITNESS, BadNote, VerifierKey
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
 from tests.conftest import NOW, calling
@@ -313,3 +315,9 @@ def test_what_is_no_key_or_note_is_refused() -> None:
     ):
         with pytest.raises(notes.Bad):
             notes.checkpoint(bad, "x", log, [])
+
+
+def test_what_is_no_key_of_a_witness_is_refused_here_too() -> None:
+    with pytest.raises(BadNote):
+        VerifierKey.read("witness.example+00000000+!", WITNESS)
+    assert merkle.root([]) == tree.Growing().root()
