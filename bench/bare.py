@@ -17,9 +17,12 @@ import asyncpg
 import orjson
 
 from app.access import queries, tokens
+from app.children.child_keys import KEY_OF_FILE
 from app.children.sections import SECTIONS
 from app.core import startup
 from app.core.clock import local_date, utc_now
+from app.core.data import keys
+from app.core.data.crypto import of_child
 from app.core.ids import new_id
 from app.core.settings import Settings
 
@@ -29,7 +32,10 @@ INSERT INTO audit_entries (id, at, actor, client_id, agency_id, role, region_cod
     request_id, operation, child_ids, subject_id, beside_ids, field_groups, decision)
 VALUES ($1, now(), $2, $3, $4, $5, $6, $8, 'bare', $9, $7, $10, '{}', '{}', 'allowed')
 """
-_CHILD = "SELECT * FROM children WHERE id = $1 AND region_code >= $2 AND region_code < $3"
+_CHILD = (
+    f"SELECT c.*, {KEY_OF_FILE} FROM children c"
+    " WHERE c.id = $1 AND c.region_code >= $2 AND c.region_code < $3"
+)
 _LIST = """
 SELECT id, version, updated_at, name, name_pinyin, sex, birth_date, region_code, categories,
     priority_flags, undecided, counted, lacking, derived_on, told
@@ -96,9 +102,11 @@ async def _child(connection: Any, who: Any, path: str, body: bytes, shown: Any) 
     child_id = UUID(path.rpartition("/")[2])
     row = await connection.fetchrow(_CHILD, child_id, who["remit_lo"], who["remit_hi"])
     said = {**shown, "version": row["version"], "updated_at": row["updated_at"]}
+    ring = who["keyring"].anew()
+    keys.brought(ring, of_child(child_id), row)
     for section, column in _SEALED.items():
         if row[column] is not None:
-            raw = who["keyring"].unseal_bytes(f"children.{column}", child_id, row[column])
+            raw = ring.unseal_bytes(f"children.{column}", child_id, row[column])
             said[section] = {**shown[section], **orjson.loads(raw)}
     for section in _PLAIN:
         said[section] = {**said[section], **orjson.loads(row[section])}

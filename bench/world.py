@@ -42,6 +42,13 @@ _VILLAGES = "code >= $2 AND code < $2 + 1000000 AND code % 1000 <> 0"
 _COUNTIES = """code >= 130000000000 AND code < 150000000000 AND code % 1000000 = 0
     AND code % 100000000 <> 0 AND $2::bigint > 0"""
 
+# Each has a key, though only the first one's opens what the copies hold.
+_KEYS = """
+INSERT INTO child_keys (child_id, home_county, wrapped)
+SELECT c.id, c.home_county, k.wrapped FROM children c, (SELECT wrapped FROM child_keys LIMIT 1) k
+ON CONFLICT DO NOTHING
+"""
+
 # As in a register that is used: of an empty table the planner thinks that it stays so.
 _VISITS = """
 INSERT INTO visits (id, child_id, home_county, region_code, pupil_of, visited_in, agency_id,
@@ -111,6 +118,7 @@ async def build(database: Database, settings: Settings) -> World:
                 JIZHOU,
                 number,
             )
+        await tx.connection.execute(_KEYS)
         await tx.connection.execute(_VISITS, JIZHOU, office_id)
         pupils = await tx.connection.fetch(
             "SELECT id FROM children WHERE school_id = $1", school_id

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, retention, rls
+from app.core.data import distribution, retention, rls, sealed
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
@@ -90,6 +90,8 @@ def versions_of(
     """Return the `__table_args__` of a table of versions; `column` names the row of `above`."""
     VERSIONS[above] = (table, column)
     retention.for_ever(table, "what was said before stays beside what put it right")
+    row = f"t.{column}::text || '/' || t.version"
+    sealed.below_child(table, sealed.named(table, "snapshot_sealed"), row=row)
     return below_child(
         table,
         Index(f"ix_{table}_child_id", "child_id"),

@@ -15,7 +15,7 @@ from app.children.queries import ChildRef
 from app.children.rules import Derived
 from app.children.sections import File
 from app.children.told import Told
-from app.core.data import distribution, keys, rls, versions
+from app.core.data import distribution, rls, versions
 from app.core.data.columns import Instant
 from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, Tx
@@ -231,8 +231,8 @@ async def _leave(tx: Tx, home_county: int, torn: Sequence[UUID]) -> None:
     if torn:
         await tx.connection.execute(_LEAVE, home_county, torn)
         owed = [{"home_county": home_county, "child_id": str(each)} for each in torn]
-        named = [*map(str, torn)]
-        await queue.enqueue(tx.connection, "children.rederive_file", owed, dedupe_keys=named)
+        keys = [*map(str, torn)]
+        await queue.enqueue(tx.connection, "children.rederive_file", owed, dedupe_keys=keys)
 
 
 async def _derive_anew(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
@@ -240,8 +240,6 @@ async def _derive_anew(tx: Tx, home_county: int, rows: Sequence[Mapping[str, Any
     outcomes: dict[UUID, tuple[Mapping[str, Any], File, Derived]] = {}
     torn = []
     for row in rows:
-        if row["child_key"] == keys.ERASED:  # it stays counted as it was when it was erased
-            continue
         try:
             file, outcome = _outcome(tx, row)
         except DecryptionRefused:

@@ -142,8 +142,3 @@ retention.unless(
     "k.wire_name IN ('visits.finding_looked_at', 'visits.finding_left_open')",
 )
 sealed.below_child("visits", sealed.named("visits", "words_sealed", "withdrawal_sealed"))
-sealed.below_child(
-    "visit_versions",
-    sealed.named("visit_versions", "snapshot_sealed"),
-    row="t.visit_id::text || '/' || t.version",
-)

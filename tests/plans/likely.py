@@ -6,7 +6,6 @@ from app.children import naming
 
 RATIOS = {
     "children": 1.0,
-    "child_keys": 1.0,
     "visits": 2.0,
     "duties": 1.6,
     "attendance_events": 1.0,
@@ -16,6 +15,7 @@ RATIOS = {
     "child_changes": 1.0,
     "child_facts": 0.5,
     "child_enrolments": 1.0,
+    "child_keys": 1.0,
     "resident_ids": 1.0,
     "confirmations": 1.0,
     "events": 1.0,

@@ -28,21 +28,12 @@ WHERE id = $1
 """
 _STANDING: Final = "UPDATE consents SET withdrawn_on = NULL, withdrawn_at = NULL WHERE id = $1"
 _RESTRICTED: Final = """
-UPDATE rights_requests r SET state = 'answered', answered_at = $2, outcome = 'granted',
-    kind = 'erasure', answered_by = $4,
+UPDATE rights_requests r SET state = 'answered', answered_at = $2, outcome = 'refused',
+    reason = 'kept_by_law', answered_by = $4,
     answer_sealed = $3, restricted_at = $2,
     restricted_from = c.region_code, restriction_ended_at = NULL
 FROM children c WHERE r.id = $1 AND c.id = r.child_id AND c.home_county = r.home_county
 """
-
-_OF = "FROM rights_requests k WHERE k.id = $1 AND {0}.child_id = k.child_id AND {0}"
-_NOTHING_OPEN: Final = (
-    f"UPDATE police_reports r SET state = 'closed' {_OF.format('r')}.state <> 'closed'",
-    "UPDATE dropout_alerts a SET state = 'closed', ended_on = last_absent_day"
-    f" {_OF.format('a')}.ended_on IS NULL",
-    f"UPDATE referrals f SET state = 'cancelled' {_OF.format('f')}.state IN ('open', 'accepted')",
-    f"UPDATE unresolved u SET state = 'dismissed' {_OF.format('u')}.state = 'open'",
-)
 
 Ready = Callable[[Tx, Caller, Target], Awaitable[object]]
 
@@ -67,19 +58,12 @@ async def _restricted(tx: Tx, caller: Caller, target: Target) -> None:
     await tx.connection.execute(_RESTRICTED, asked, tx.now, words, caller.claims["subject"])
 
 
-async def _erasable(tx: Tx, caller: Caller, target: Target) -> None:
-    await _restricted(tx, caller, target)
-    for statement in _NOTHING_OPEN:
-        await tx.connection.execute(statement, target.ids["request_id"])
-
-
 _READY: Final[Mapping[str, Ready]] = {
     "endBreakGlass": _own_glass,
     "readBreakGlassFile": _own_glass,
     "reviewBreakGlass": _others_glass,
     "withdrawConsent": _standing,
     "liftRestriction": _restricted,
-    "eraseChildData": _erasable,
 }
 _OFFICES: Final = ("closeAgency", "mergeAgency")
 _KIND: Final = "village_committee"
