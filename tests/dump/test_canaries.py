@@ -123,7 +123,7 @@ async def _data_folder(superuser_url: str, name: str) -> Path:
     """Return where a server keeps its files: the folder in which each process of it works."""
     connection = await asyncpg.connect(backups.at(superuser_url, name))
     process = await connection.fetchval("SELECT pg_backend_pid()")
-    folder = os.readlink(f"/proc/{process}/cwd")
+    folder = os.readlink(f"/proc/{process}/cwd")  # noqa: PTH115  Path.readlink blocks no less
     await connection.close()
     return Path(folder)
 
