@@ -183,7 +183,7 @@ async def seal(tx: Tx, county: int, after: UUID) -> UUID | None:
         try:
             said = sealing.show(tx.keyring, row, "identity")
         except DecryptionRefused:
-            log.warning("name_left_in_plain", child_id=str(row["id"]))
+            log.warning("name_left_in_plain", failure="DecryptionRefused")
             continue
         identity = Identity.model_validate(said, extra="ignore")
         kept = sealing.keep(tx.keyring, row["id"], "identity", identity)

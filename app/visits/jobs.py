@@ -148,15 +148,17 @@ async def settle_twin(tx: Tx, row: asyncpg.Record, outcome: UnresolvedAnswer) ->
 
 BATCH: Final = 1000
 _SEAL_JOB: Final = "visits.seal_next_findings"
+_COUNTY: Final = """
+SELECT home_county FROM visits WHERE findings <> '[]' ORDER BY home_county, id LIMIT 1
+"""
 _IN_PLAIN: Final = """
-SELECT home_county, id, findings, words_sealed FROM visits
-WHERE findings <> '[]' AND (home_county, id) > ($1, $2) ORDER BY home_county, id LIMIT $3
-FOR NO KEY UPDATE
+SELECT id, findings, words_sealed FROM visits
+WHERE home_county = $1 AND findings <> '[]' ORDER BY id LIMIT $2 FOR NO KEY UPDATE
 """
 _SEAL: Final = """
 UPDATE visits v SET words_sealed = u.words_sealed, findings = '[]'
-FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS u (home_county, id, words_sealed)
-WHERE v.home_county = u.home_county AND v.id = u.id
+FROM unnest($2::uuid[], $3::bytea[]) AS u (id, words_sealed)
+WHERE v.home_county = $1 AND v.id = u.id
 """
 
 
@@ -164,26 +166,25 @@ WHERE v.home_county = u.home_county AND v.id = u.id
 async def seal_findings(tx: Tx, _: dict[str, Any]) -> None:
     """Have sealed what the release before wrote in the clear, once that is gone."""
     if not await former.may_run(tx):
-        await _seal(tx, 0, UUID(int=0))
+        await _seal(tx)
 
 
 @queue.job(_SEAL_JOB, of="visits.seal_findings")
-async def seal_next_findings(tx: Tx, payload: dict[str, Any]) -> None:
+async def seal_next_findings(tx: Tx, _: dict[str, Any]) -> None:
     """Seal those of the next batch; queue the next in the same transaction."""
-    await _seal(tx, payload["home_county"], UUID(payload["after"]))
+    await _seal(tx)
 
 
-async def _seal(tx: Tx, county: int, after: UUID) -> None:
-    rows = await tx.connection.fetch(_IN_PLAIN, county, after, BATCH)
+async def _seal(tx: Tx) -> None:
+    county = await tx.connection.fetchval(_COUNTY)
+    if county is None:
+        return
     sealed = []
-    for row in rows:
+    for row in await tx.connection.fetch(_IN_PLAIN, county, BATCH):
         found = queries.found(tx, row)
         notes = {"note": None, "findings": [None] * len(found)}
         words = orjson.dumps({**notes, **queries.words_of(tx, row), "codes": found})
-        kept = tx.keyring.seal(queries.WORDS, row["id"], words)
-        sealed.append((row["home_county"], row["id"], kept))
-    if sealed:
-        await tx.connection.execute(_SEAL, *map(list, zip(*sealed, strict=True)))
-    if len(rows) == BATCH:
-        last = {"home_county": rows[-1]["home_county"], "after": str(rows[-1]["id"])}
-        await queue.enqueue(tx.connection, _SEAL_JOB, [last], dedupe_keys=["next"])
+        sealed.append((row["id"], tx.keyring.seal(queries.WORDS, row["id"], words)))
+    ids, words_of_each = [row_id for row_id, _ in sealed], [words for _, words in sealed]
+    await tx.connection.execute(_SEAL, county, ids, words_of_each)
+    await queue.enqueue(tx.connection, _SEAL_JOB, [{}], dedupe_keys=["next"])

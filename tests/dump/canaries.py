@@ -42,24 +42,28 @@ def forms(word: str) -> Iterator[bytes]:
 
 class Cage(httpx.AsyncBaseTransport):
     """Sends on what it is given, with canaries in it. `sent`: each, with where it was sent first;
-    `codes`: the codes of cases likewise.
+    `codes`: the codes of cases likewise. `fields`: every field that was sent in words.
+    `since`: when it began, as files have it.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.inner = inner
+        self.since = 0.0
         self.sent: dict[str, str] = {}
         self.codes: dict[str, str] = {}
+        self.fields: set[str] = set()
         self._instead: dict[str, str] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if request.headers.get("content-type", "").startswith("application/json"):
-            if (found := _asked(request.method, request.url.path)) is not None:
-                operation, schema = found
-                body = json.loads(await request.aread())
-                changed = self._changed(operation, schema, body, fill=operation in FILLED)
-                raw = json.dumps(changed, ensure_ascii=False).encode()
-                headers = {**request.headers, "content-length": str(len(raw))}
-                request = httpx.Request(
+        told = request.headers.get("content-type", "").startswith("application/json")
+        found = _asked(request.method, request.url.path) if told else None
+        if found is not None:
+            operation, schema = found
+            body = json.loads(await request.aread())
+            changed = self._changed(operation, schema, body, fill=operation in FILLED)
+            raw = json.dumps(changed, ensure_ascii=False).encode()
+            headers = {**request.headers, "content-length": str(len(raw))}
+            request = httpx.Request(
                     request.method, request.url, headers=headers, content=raw,
                     extensions=request.extensions,
                 )  # fmt: skip
@@ -75,7 +79,7 @@ class Cage(httpx.AsyncBaseTransport):
             }
             for name, each in known.items() if fill else ():
                 if said.get(name) is None and (free := _fitting(each, text(0))) and _free(free):
-                    said[name] = self._canary(f"{where}.{name}", free, f"{where}.{name}")
+                    said[name] = self._canary(f"{where}.{name}", f"{where}.{name}")
             return said
         if isinstance(value, list):
             items = kind.get("items", {})
@@ -85,20 +89,22 @@ class Cage(httpx.AsyncBaseTransport):
         if where.endswith(CODES):
             self.codes.setdefault(value, where)
             return value
-        return self._canary(where, kind, value) if _free(kind) else self._kept(where, kind, value)
+        return self._canary(where, value) if _free(kind) else self._kept(where, kind, value)
 
-    def _canary(self, where: str, kind: Mapping[str, Any], value: str) -> str:
+    def _canary(self, where: str, value: str) -> str:
         """Say a canary instead of a text, the same again for the same."""
+        self.fields.add(where)
         number = len(self._instead) + 1
         word = self._instead.setdefault(value, text(number))
         self.sent.setdefault(word, where)
         return word
 
     def _kept(self, where: str, kind: Mapping[str, Any], value: str) -> str:
-        """A number of a person or a telephone is a canary as it is."""
-        if "pattern" in kind and "enum" not in kind and fullmatch("[0-9]{10,}X?", value):
-            if "region" not in where.rpartition(".")[2]:
-                self.sent.setdefault(value, where)
+        """Words that must be longer, and numbers of persons, are canaries as they are."""
+        personal = "pattern" in kind and "region" not in where.rpartition(".")[2]
+        if not value.isascii() or (personal and fullmatch("[0-9]{10,}X?", value)):
+            self.sent.setdefault(value, where)
+            self.fields.add(where)
         return value
 
 

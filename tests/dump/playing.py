@@ -17,6 +17,7 @@ from tests.rights.factories import asked
 ELSEWHERE = 130102000000
 SHOWN = "测试机构 village_committee"
 """The name of an office: what a dump does show."""
+
 SENT = {
     *("createChild", "changeChild", "recordVisit", "correctVisit", "fileReport", "disposeReport"),
     *("notifyTownship", "recordAssessment", "recordPersuasion", "sendWrittenReport"),
@@ -34,7 +35,8 @@ async def play(client: httpx.AsyncClient, database: Database, settings: Settings
     file = {**a_file(world.VILLAGE), "identity": who, "education": {"stage": "primary"}}
     child = (await _sent(client, director, "children", file))["id"]
     given = await _sent(client, director, f"children/{child}/consents", a_consent())
-    await _sent(client, director, f"consents/{given['id']}/withdrawal", a_withdrawal())
+    path = f"consents/{given['id']}/withdrawal"
+    await _sent(client, director, path, a_withdrawal(), given["version"])
     await asked(client, county, child)
     doctor = await a_caller(database, settings, "hospital", ELSEWHERE, machine=False)
     opened = await client.post(
@@ -47,9 +49,10 @@ async def play(client: httpx.AsyncClient, database: Database, settings: Settings
 
 
 async def _sent(
-    client: httpx.AsyncClient, caller: Caller, path: str, body: dict[str, Any]
+    client: httpx.AsyncClient, caller: Caller, path: str, body: dict[str, Any], version: int = 1
 ) -> dict[str, Any]:
-    answer = await client.post(f"/v1/{path}", json=body, headers=caller.headers)
+    headers = {**caller.headers, "if-match": f'"{version}"'}
+    answer = await client.post(f"/v1/{path}", json=body, headers=headers)
     assert answer.is_success, answer.text
     said: dict[str, Any] = answer.json()
     return said

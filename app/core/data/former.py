@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import func, text
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, rls
+from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 
@@ -29,6 +29,7 @@ class FormerRelease(SQLModel, table=True):
 
 distribution.in_one_place("of the whole database", "former_release")
 rls.allow("former_release", "SELECT, DELETE")
+retention.for_ever("former_release", "one row at most, which goes when all is sealed")
 
 
 def gone_since(tx: Tx) -> datetime:

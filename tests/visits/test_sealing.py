@@ -1,0 +1,76 @@
+"""What the release before wrote in the clear of a visit is read, and sealed once that is gone."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from app.core.data import former
+from app.core.data.db import SYSTEM, Database
+from app.core.jobs import queue
+from app.visits import jobs, queries
+from tests.jobs import run_jobs
+from tests.visits.factories import a_visit, something_wrong
+
+
+async def _row(database: Database) -> Any:
+    async with database.begin(SYSTEM) as tx:
+        return await tx.connection.fetchrow("SELECT * FROM visits")
+
+
+async def _sealed(database: Database) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await queue.enqueue(tx.connection, "visits.seal_findings", [{}])
+    await run_jobs(database)
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+async def test_it_is_sealed_and_read_as_before(
+    batch, client, database, director, child, monkeypatch
+) -> None:
+    monkeypatch.setattr(jobs, "BATCH", batch)
+    body = a_visit(child.id, findings=[something_wrong()])
+    made = await client.post("/v1/visits", json=body, headers=director.headers)
+    assert made.status_code == 201, made.text
+    now = await _row(database)
+    codes = queries.found(database, now)
+    assert (
+        orjson.loads(now["findings"]) if isinstance(now["findings"], str) else now["findings"]
+    ) == []
+    words = {
+        name: said for name, said in queries.words_of(database, now).items() if name != "codes"
+    }
+    async with database.begin(SYSTEM) as tx:
+        sealed = tx.keyring.seal(queries.WORDS, now["id"], orjson.dumps(words))
+        await tx.connection.execute(
+            "UPDATE visits SET findings = $1::jsonb, words_sealed = $2",
+            orjson.dumps(codes).decode(),
+            sealed,
+        )
+    assert queries.found(database, await _row(database)) == codes
+    path = f"/v1/visits/{made.json()['id']}"
+    before = (await client.get(path, headers=director.headers)).json()
+    await _sealed(database)
+    assert not (await _row(database))["findings"]
+    assert queries.found(database, await _row(database)) == codes
+    after = (await client.get(path, headers=director.headers)).json()
+    assert after == before
+    assert after["findings"] == made.json()["findings"]
+
+
+async def test_while_the_release_before_may_run_it_is_written_for_it_too(
+    client, live_database, database_urls, settings, now, app
+) -> None:
+    owner = await asyncpg.connect(database_urls.owner)
+    await owner.execute("INSERT INTO former_release (since) VALUES ($1)", now)
+    await owner.close()
+    async with live_database.begin(SYSTEM) as tx:
+        assert await former.may_run(tx)
+        await former.forget(tx)
+        assert await former.may_run(tx)
+        tx.now = now + former.LATER + timedelta(seconds=1)
+        assert not await former.may_run(tx)
+        await former.forget(tx)
+        assert await tx.connection.fetchval("SELECT count(*) FROM former_release") == 0
