@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.data.crypto import Keyring
 from app.embedded import cluster
 from tests import schema
 from tests.faults import command
@@ -54,6 +55,7 @@ async def receiver(town: Town) -> AsyncIterator[Receiver]:
 @pytest.fixture
 def tonghu(
     urls: schema.Urls,
+    keyring: Keyring,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -65,4 +67,5 @@ def tonghu(
         TONGHU_DATABASE__URL=urls.app,
         TONGHU_DATABASE__OWNER_URL=urls.owner,
         TONGHU_DATA_DIR=str(tmp_path),
+        TONGHU_KEYS=keyring.to_json(),  # the database outlives the folder
     )
