@@ -22,7 +22,7 @@ from app.children.sections import SECTIONS
 from app.core import startup
 from app.core.clock import local_date, utc_now
 from app.core.data import keys
-from app.core.data.crypto import of_child
+from app.core.data.envelopes import of_child
 from app.core.ids import new_id
 from app.core.settings import Settings
 

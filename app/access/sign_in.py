@@ -15,8 +15,9 @@ from app.access import grants, passwords, queries, roles, rules
 from app.access.models import AuthorizationCode, Client, SignIn
 from app.access.oauth import Origin, Refused
 from app.audit import operations as audit
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import Keyring
 from app.core.data.db import Database, Tx
+from app.core.data.envelopes import DecryptionRefused
 from app.core.http.rate_limits import RateLimited, RateLimits, network_of
 from app.core.http.shown import Seen
 

@@ -15,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import TypeAdapter
 
 from app.access.sign_in import KNOWN_FOR
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import DecryptionRefused
 from app.core.data_files import plain
 from app.core.problems import Problem, language_of, on_page
 

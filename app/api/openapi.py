@@ -20,9 +20,9 @@ from app.api.answers import ParameterInvalid, ValidationFailed
 from app.api.callbacks import header
 from app.api.schemas import tidy
 from app.core import areas
-from app.core.data.crypto import KeysWrong
 from app.core.data.db import OutcomeUnknown, TemporarilyUnavailable
 from app.core.data.recording import RecordAway
+from app.core.data.wrong_keys import KeysWrong
 from app.core.http.admission import TooManyAtOnce
 from app.core.http.bodies import MalformedRequest, UnsupportedMediaType
 from app.core.http.cursors import CursorInvalid

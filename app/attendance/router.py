@@ -23,8 +23,8 @@ from app.children import enrolments
 from app.children import queries as children
 from app.children.deps import ChildMeant, ChildNotFound
 from app.core.data import keys
-from app.core.data.crypto import Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased
 from app.core.http import routing
 from app.core.http.paging import Page, Paged
 from app.core.http.routing import ReadTransaction, Transaction

@@ -15,8 +15,8 @@ from app.attendance.receipts import Verdict
 from app.attendance.schemas import Statement
 from app.children import queries as children
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from app.core.data import keys, sealed
-from app.core.data.crypto import DecryptionRefused, Erased, Keyring, owner_of
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import DecryptionRefused, Erased, owner_of
 
 # The first bytes name the kind of seal and the key; of a key of its own, whose it is.
 _KIND: Final = "substring(t.{0} FROM 1 FOR CASE get_byte(t.{0}, 0) WHEN 4 THEN 2 ELSE 5 END)"
@@ -48,7 +49,7 @@ async def opened(connection: asyncpg.Connection, keyring: Keyring) -> Opened:
 async def _open(
     connection: asyncpg.Connection, keyring: Keyring, place: str, row: asyncpg.Record
 ) -> None:
-    """Raises Erased if its own key is not here, DecryptionRefused if it does not open."""
+    """Open one value. Raises Erased if its own key is not here, DecryptionRefused."""
     owner = owner_of(row["sealed"])
     if owner is not None:
         kept = keys.KEPT[owner.whose]

@@ -21,8 +21,8 @@ from app.children import queries as children
 from app.children.deps import ChildNotFound
 from app.core.clock import beginning, local_date
 from app.core.data import hiding, keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events, queue

@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, keys, rls, sealed, sql
-from app.core.data.crypto import Owner, Whose, of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import Owner, Whose, of_child
 
 
 class ChildKey(SQLModel, table=True):

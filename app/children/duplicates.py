@@ -13,8 +13,8 @@ from app.children.numbers import Taken
 from app.children.sections import File
 from app.children.sections.identity import Identity
 from app.core.data import sql
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem

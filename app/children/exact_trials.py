@@ -23,8 +23,8 @@ from app.access.principal import Principal
 from app.children import counting, derivation, trial_schemas, trials
 from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
-from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import Tx
+from app.core.data.envelopes import DecryptionRefused
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import queue

@@ -15,8 +15,9 @@ from app.children.queries import ChildRef
 from app.children.sections import SECTIONS, File
 from app.children.sections.marks import Section
 from app.core.data import keys, sql
-from app.core.data.crypto import Erased, Keyring, of_child
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased, of_child
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.ids import new_id

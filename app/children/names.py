@@ -15,8 +15,9 @@ from app.children.queries import ChildRef, ref_of
 from app.children.sections.identity import Identity
 from app.core.data import distribution, former, rls
 from app.core.data.columns import Instant
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import DecryptionRefused
 from app.regions.rules import county_of
 
 log = structlog.get_logger(__name__)

@@ -32,8 +32,8 @@ from app.children.referred import ASIDE, sections_of, sender_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
 from app.core.data import keys, sql
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.ids import new_id
 from app.core.jobs import events as announcements
 from app.core.problems import FieldError, Problem, pointer_again

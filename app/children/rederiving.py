@@ -17,8 +17,8 @@ from app.children.sections import File
 from app.children.told import Told
 from app.core.data import distribution, rls, versions
 from app.core.data.columns import Instant
-from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, Tx
+from app.core.data.envelopes import DecryptionRefused
 from app.core.jobs import events as announcements
 from app.core.jobs import queue
 from app.regions.rules import counties_in_sql

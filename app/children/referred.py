@@ -13,8 +13,8 @@ from app.access.principal import Principal
 from app.access.roles import role
 from app.children import queries
 from app.core.data import keys
-from app.core.data.crypto import Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased
 from app.core.ids import new_id
 
 SUBMITTED: Final = "duplicate_referrals.submitted_sealed"

@@ -16,8 +16,8 @@ from app.children import below, queries, schemas
 from app.children.child_keys import key_below
 from app.children.queries import ChildRef
 from app.core.data import former, keys, sql
-from app.core.data.crypto import Owner, of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import Owner, of_child
 from app.core.data.sql import Where
 from app.core.http import paging
 

@@ -22,7 +22,8 @@ from app.children.sections import SECTIONS, File
 from app.children.sections.identity import Identity, IdentityShown
 from app.children.sections.marks import BadField, Mark, Part, Section, filled, marked, parts
 from app.core.data import keys
-from app.core.data.crypto import Erased, Keyring, of_child
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import Erased, of_child
 from app.core.text import canonical_name
 
 _COLUMNS: Final = frozenset(Child.model_fields)

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from app.core import logs, startup
 from app.core.clock import utc_now
-from app.core.data.crypto import KeysWrong
 from app.core.data.db import SYSTEM, Database, Tx
+from app.core.data.wrong_keys import KeysWrong
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 

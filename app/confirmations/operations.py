@@ -8,8 +8,8 @@ from app.children.deps import ChildNotFound
 from app.confirmations import queries, schemas
 from app.confirmations.area import WRITE
 from app.confirmations.events import ChangeFound, FileConfirmed
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.jobs import events
 from app.core.problems import Problem
 

@@ -12,8 +12,8 @@ from app.access.principal import Principal
 from app.access.roles import FIELD_GROUPS, roles
 from app.children import queries as children
 from app.confirmations import schemas
-from app.core.data.crypto import Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased
 from app.core.http import paging
 from app.core.http.wire import region_text
 

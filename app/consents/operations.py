@@ -17,8 +17,8 @@ from app.consents.events import ConsentGiven, ConsentWithdrawn
 from app.consents.grounds import Basis
 from app.consents.models import GIVER, WITHDRAWER, Form, Party
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events

@@ -14,8 +14,8 @@ from app.children import queries as children
 from app.consents import grounds, schemas
 from app.consents.acts import ACTS
 from app.consents.models import GIVER, WITHDRAWER
-from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import ERASED, Erased
 from app.core.http import paging
 from app.policy import laws
 

@@ -11,10 +11,10 @@ import asyncpg
 import structlog
 
 from app.core.clock import Clock
-from app.core.data import crypto, rls
+from app.core.data import rls
 from app.core.data.crypto import Keyring
 from app.core.data.db import Database, open_engine, session_settings
-from app.core.data.key_file import KeyFile
+from app.core.data.key_file import MADE, KeyFile, load_keyring
 from app.core.data.replica import Replica
 from app.core.settings import Environment, SealerSettings, Settings
 from app.embedded import postgres
@@ -141,7 +141,7 @@ def refuse_open_file(keys_file: Path, name: str = "TONGHU_KEYS_FILE") -> None:
 
 def key_file(settings: Settings, database: Database) -> KeyFile | None:
     """Return the file that the keys came from, which may change; None: they cannot."""
-    path = settings.keys_file or settings.data_dir / crypto.MADE
+    path = settings.keys_file or settings.data_dir / MADE
     return None if settings.keys else KeyFile(database.keyring, path)
 
 
@@ -153,7 +153,7 @@ def keyring(settings: Settings) -> Keyring:
         refuse_open_file(settings.keys_file)
     is_production = settings.environment is Environment.production
     try:
-        return crypto.load_keyring(
+        return load_keyring(
             keys=settings.keys.get_secret_value() if settings.keys else None,
             keys_file=settings.keys_file,
             generate_in=None if is_production else settings.data_dir,

@@ -13,8 +13,8 @@ from app.access.principal import Principal
 from app.attendance import presence
 from app.attendance.events import PresenceVerified
 from app.core.data import keys, sql
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.http.preconditions import check_version
 from app.core.http.wire import Input
 from app.core.ids import new_id

@@ -13,8 +13,8 @@ from app.access.principal import Principal
 from app.children import sealing
 from app.core.clock import local_date
 from app.core.data import keys
-from app.core.data.crypto import Erased, of_report
 from app.core.data.db import NATION, Tx
+from app.core.data.envelopes import Erased, of_report
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.police_reports import models, particulars, rules, schemas

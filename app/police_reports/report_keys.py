@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, keys, rls, sealed
-from app.core.data.crypto import Whose
+from app.core.data.envelopes import Whose
 from app.police_reports import models
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from app.access.acts import permitted, permitted_by_two
 from app.access.principal import Principal
 from app.core.data import keys
-from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import ERASED, Erased
 from app.core.http.wire import region_text
 from app.police_reports import answered, models, omissions, queries, rules, schemas
 from app.police_reports.acts import ACTS

@@ -15,7 +15,8 @@ from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
 from app.core.data import hiding, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
-from app.core.data.crypto import Erased, Keyring
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import Erased
 from app.webhooks.models import keep_while
 
 NOTE: Final = "referrals.note"

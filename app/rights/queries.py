@@ -13,8 +13,8 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.children import queries as children
 from app.consents import grounds
-from app.core.data.crypto import ERASED, Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import ERASED, Erased
 from app.core.data.keys import text_of
 from app.core.data.sql import Where
 from app.core.http import paging

@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, hiding, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
-from app.core.data.crypto import Whose
+from app.core.data.envelopes import Whose
 
 CLAIM: Final = "unresolved.claim_sealed"
 WORDS: Final = "unresolved.words_sealed"

@@ -15,8 +15,8 @@ from app.access.roles import role
 from app.agencies.queries import lineage_in_sql, serving_in_sql
 from app.core.clock import local_date
 from app.core.data import hiding, keys
-from app.core.data.crypto import Erased
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.regions.rules import codes_of, lineage, subtree

@@ -13,8 +13,8 @@ from app.children import queries as children
 from app.children import rows
 from app.children.child_keys import key_below
 from app.core.data import keys
-from app.core.data.crypto import Erased, of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased, of_child
 from app.core.data.sampling import Place
 from app.core.http import paging
 from app.core.http.wire import region_text

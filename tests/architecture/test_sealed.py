@@ -7,7 +7,7 @@ from sqlalchemy import LargeBinary
 from sqlmodel import SQLModel
 
 from app.core.data import rls, sealed
-from app.core.data.crypto import SUITES, Whose
+from app.core.data.envelopes import SUITES, Whose
 from tests import schema  # noqa: F401  every table is known
 
 DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recovery|body)$")

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from app.core.data import keys
-from app.core.data.crypto import Keyring, of_child
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import of_child
 from app.core.ids import new_id
 from tests.access.factories import Caller, a_caller
 from tests.children.factories import a_file

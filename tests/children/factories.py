@@ -11,8 +11,8 @@ from app.children import below, child_keys, names, naming, sealing
 from app.children.queries import ChildRef, ref_of
 from app.children.sections.identity import Identity
 from app.core.data import keys, sql
-from app.core.data.crypto import of_child
 from app.core.data.db import SYSTEM, Database
+from app.core.data.envelopes import of_child
 from app.core.ids import new_id
 from app.regions import rules as regions
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.children import derivation, rederiving, sealing
 from app.children.told import Told
-from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import SYSTEM, Database
+from app.core.data.envelopes import DecryptionRefused
 from app.core.ids import new_id
 from app.core.jobs import queue
 from tests.children.factories import a_child, a_file

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.core.data import keys
-from app.core.data.crypto import Keyring, of_child
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
+from app.core.data.envelopes import of_child
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
 from tests.children.factories import a_child

@@ -26,7 +26,8 @@ from app.api import openapi
 from app.children import counting as of_children
 from app.children import names, tokens
 from app.core.data import db, migrations, months, versions
-from app.core.data.crypto import Keyring, Owner, owner_of
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import Owner, owner_of
 from app.core.settings import Database, Environment, Settings
 from app.duties import counting as of_duties
 from app.embedded import postgres

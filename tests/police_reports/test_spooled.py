@@ -17,8 +17,8 @@ from app.access.roles import role as role_of
 from app.access.tokens import Claims
 from app.core import settings as config
 from app.core.data import db
-from app.core.data.crypto import DecryptionRefused
 from app.core.data.db import NATION, SYSTEM, Database, Reach
+from app.core.data.envelopes import DecryptionRefused
 from app.core.data.sql import insert
 from app.core.jobs import queue
 from app.police_reports import models

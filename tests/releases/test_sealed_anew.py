@@ -12,7 +12,8 @@ import pytest
 
 from app.cli import data_keys
 from app.core.data import db, resealing, sealed
-from app.core.data.crypto import Keyring, Whose
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import Whose
 from app.core.settings import Database
 from scripts import keep_release
 from tests import schema

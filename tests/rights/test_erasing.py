@@ -6,8 +6,8 @@ import pytest
 
 from app.children import queries, rederiving, sealing
 from app.core.data import keys, sealed
-from app.core.data.crypto import Erased, Whose, of_child
 from app.core.data.db import SYSTEM
+from app.core.data.envelopes import Erased, Whose, of_child
 from app.core.ids import new_id
 from tests.access import approving
 from tests.access.factories import a_caller

@@ -5,13 +5,10 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, NamedTuple, Never, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -27,122 +24,26 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from app.core.problems import Problem
+from app.core.data.envelopes import (
+    ALIKE,
+    KID_BYTES,
+    OWNER_BYTES,
+    TO_PUBLIC,
+    UNDER_DATA_KEY,
+    UNDER_OWN,
+    DecryptionRefused,
+    Erased,
+    KeyNotLoaded,
+    Owner,
+)
+from app.core.data.wrong_keys import WITHHELD
 
-SUITES: Final[Mapping[int, str]] = {
-    1: "AES-256-GCM under a data key of the file: its id (4 characters), nonce (12), ciphertext",
-    2: "X25519, HKDF-SHA256, AES-256-GCM to a key of the spool: its id (4), point (32), ciphertext",
-    3: "AES-256-SIV under a key made of a data key: its id (4), ciphertext",
-    4: "AES-256-GCM under a key of its own: whose (1), their id (16), nonce (12), ciphertext",
-}
-"""What the first byte of every sealed value says: how it was sealed, and how the rest is laid out.
-Another suite gets the next number; what was sealed before stays readable until it is sealed anew.
-"""
 _NONCE_BYTES = 12
-_KID_BYTES = 4
-_VERSION = b"\x01"
-_TO_PUBLIC = b"\x02"
-_ALIKE = b"\x03"
-_OWN = b"\x04"
-_OWNER_BYTES = 17
 _POINT_BYTES = 32
 _ONCE = bytes(_NONCE_BYTES)
 """The nonce of a key that seals one text only."""
-
-
-MADE: Final = "keys.json"
-"""The key file that is made where none is given."""
 OLD_INDEX: Final = "0000"
 """The id of an index key from before index keys had ids."""
-
-
-class DecryptionRefused(Exception):
-    """The ciphertext does not belong to this place, or its key is unknown."""
-
-
-class KeysWrong(Problem, status=503):
-    """The keys of this process are not those of the database, so it shows and stores nothing; only
-    reports to the police are taken in. Try again.
-    """
-
-    title = "This server cannot open the files at this moment; try again"
-    title_zh = "服务器当前无法打开档案;请稍后重试"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"retry-after": "5"})
-
-
-class WrongKeys(NamedTuple):
-    """That a process has other keys than the database: which, and by what it verifies tokens."""
-
-    told: str
-    verifying: Mapping[str, Mapping[str, str]]
-
-
-class _Withheld(Mapping[str, Any]):
-    """Keys that are not to be used: whoever asks for one is refused."""
-
-    def __getitem__(self, kid: str) -> Never:
-        raise KeysWrong
-
-    def __iter__(self) -> Iterator[str]:
-        raise KeysWrong
-
-    def __len__(self) -> int:
-        raise KeysWrong
-
-
-_WITHHELD: Final = _Withheld()
-
-
-class Erased(DecryptionRefused):
-    """Its key is no more: nobody reads this again."""
-
-
-ERASED: Final = "已删除 (erased)"
-"""What is shown where a text stood whose key is no more."""
-
-
-class KeyNotLoaded(LookupError):
-    """The transaction has not looked for the key that is named here (`keys.load`)."""
-
-
-class Whose(IntEnum):
-    """Who has keys of their own, as sealed values name them."""
-
-    child = 1
-    report = 2
-    reporter = 3
-
-
-class Owner(NamedTuple):
-    """Whose key: a child's, a report's, that of who made a report."""
-
-    whose: Whose
-    id: UUID
-
-    @property
-    def named(self) -> bytes:
-        return bytes([self.whose]) + self.id.bytes
-
-
-def of_child(child_id: UUID) -> Owner:
-    return Owner(Whose.child, child_id)
-
-
-def of_report(report_id: UUID) -> Owner:
-    return Owner(Whose.report, report_id)
-
-
-def of_reporter(report_id: UUID) -> Owner:
-    return Owner(Whose.reporter, report_id)
-
-
-def owner_of(envelope: bytes) -> Owner | None:
-    """Return whose key a sealed value names; None for one of the service's, or of no value."""
-    if envelope[:1] != _OWN or len(envelope) < 1 + _OWNER_BYTES:
-        return None
-    return Owner(Whose(envelope[1]), UUID(bytes=bytes(envelope[2 : 1 + _OWNER_BYTES])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +99,11 @@ class Keyring:
         """Make what a process works with whose own keys are wrong: it can seal away, and know again
         what was. Whatever else asks it for a key raises KeysWrong.
         """
-        return cls(signing={}, data=_WITHHELD, index=_WITHHELD, spool=spool, lesser=lesser)
+        return cls(signing={}, data=WITHHELD, index=WITHHELD, spool=spool, lesser=lesser)
 
     @property
     def is_for_intake(self) -> bool:
-        return self.data is _WITHHELD
+        return self.data is WITHHELD
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -231,7 +132,7 @@ class Keyring:
         named = (ring.data, ring.coming_data, ring.index, ring.spool, ring.unspool)
         if any(len(key) != 32 for each in named for key in each.values()):  # noqa: PLR2004
             raise ValueError("data, index and spool keys are 32 bytes, base64")
-        if any(len(kid) != _KID_BYTES for each in named for kid in each):
+        if any(len(kid) != KID_BYTES for each in named for kid in each):
             raise ValueError("data, index and spool key ids are 4 characters")
         for pem in (*ring.signing.values(), *ring.coming.values()):
             _signer(pem)
@@ -294,9 +195,9 @@ class Keyring:
         if of is not None and own is not None:
             if isinstance(own, bytes):
                 raise Erased(place)
-            return _OWN + of.named + nonce + own.encrypt(nonce, raw, said)
+            return UNDER_OWN + of.named + nonce + own.encrypt(nonce, raw, said)
         kid, key = next(iter(self.data.items()))
-        return _VERSION + kid.encode() + nonce + _cipher(key).encrypt(nonce, raw, said)
+        return UNDER_DATA_KEY + kid.encode() + nonce + _cipher(key).encrypt(nonce, raw, said)
 
     def _own(self, named: bytes) -> AESGCM | bytes | None:
         try:
@@ -309,15 +210,15 @@ class Keyring:
         Erased, KeyNotLoaded.
         """
         cipher: AESGCM | bytes | None
-        if envelope[:1] == _OWN:
-            start = 1 + _OWNER_BYTES
+        if envelope[:1] == UNDER_OWN:
+            start = 1 + OWNER_BYTES
             if not (cipher := self._own(bytes(envelope[1:start]))):
                 raise Erased(place)
         else:
-            start = 1 + _KID_BYTES
+            start = 1 + KID_BYTES
             kid = envelope[1:start].decode(errors="replace")
             key = self.data.get(kid) or self.coming_data.get(kid)
-            cipher = None if key is None or envelope[:1] != _VERSION else _cipher(key)
+            cipher = None if key is None or envelope[:1] != UNDER_DATA_KEY else _cipher(key)
         if not isinstance(cipher, AESGCM):
             raise DecryptionRefused(place)
         nonce, sealed = envelope[start : start + _NONCE_BYTES], envelope[start + _NONCE_BYTES :]
@@ -334,14 +235,14 @@ class Keyring:
         under a key of its own. `context` is authenticated.
         """
         kid, key = next(iter(self.data.items()))
-        return _ALIKE + kid.encode() + _siv(key).encrypt(plaintext, [context.encode()])
+        return ALIKE + kid.encode() + _siv(key).encrypt(plaintext, [context.encode()])
 
     def unseal_alike(self, context: str, envelope: bytes) -> bytes:
         """Decrypt what `seal_alike` made in the same context; else DecryptionRefused."""
-        start = 1 + _KID_BYTES
+        start = 1 + KID_BYTES
         kid = envelope[1:start].decode(errors="replace")
         key = self.data.get(kid) or self.coming_data.get(kid)
-        if envelope[:1] != _ALIKE or key is None:
+        if envelope[:1] != ALIKE or key is None:
             raise DecryptionRefused(context)
         try:
             return _siv(key).decrypt(envelope[start:], [context.encode()])
@@ -358,14 +259,14 @@ class Keyring:
         shared = once.exchange(X25519PublicKey.from_public_bytes(public))
         key = _agreed(shared, point + public)
         sealed = AESGCM(key).encrypt(_ONCE, plaintext, f"{place}/{row}".encode())
-        return _TO_PUBLIC + kid.encode() + point + sealed
+        return TO_PUBLIC + kid.encode() + point + sealed
 
     def unseal_away(self, place: str, row: UUID | str, envelope: bytes) -> bytes:
         """Decrypt what `seal_away` made; else DecryptionRefused."""
-        start = 1 + _KID_BYTES
+        start = 1 + KID_BYTES
         private = self.unspool.get(envelope[1:start].decode(errors="replace"))
         point, sealed = envelope[start : start + _POINT_BYTES], envelope[start + _POINT_BYTES :]
-        if envelope[:1] != _TO_PUBLIC or private is None:
+        if envelope[:1] != TO_PUBLIC or private is None:
             raise DecryptionRefused(place)
         mine = X25519PrivateKey.from_private_bytes(private)
         try:
@@ -414,12 +315,6 @@ class Keyring:
 def check(index: bytes) -> bytes:
     """Return by what an index key is known: it tells nothing of the key."""
     return _keyed(index, "tonghu", "key check")
-
-
-def kid_of(envelope: bytes) -> str | None:
-    """Return under which data key something was sealed (`Keyring.seal`); None: it was not."""
-    kid = envelope[1 : 1 + _KID_BYTES]
-    return kid.decode(errors="replace") if envelope[:1] == _VERSION else None
 
 
 def public_of(pem: str) -> dict[str, str]:
@@ -496,23 +391,3 @@ def _bytes_of(keys: Mapping[str, str]) -> dict[str, bytes]:
 
 def _text_of(keys: Mapping[str, bytes]) -> dict[str, str]:
     return {kid: base64.b64encode(key).decode() for kid, key in keys.items()}
-
-
-def load_keyring(*, keys: str | None, keys_file: Path | None, generate_in: Path | None) -> Keyring:
-    """Load the keys, or make and keep new ones in `generate_in` (never in production)."""
-    if keys is not None:
-        return Keyring.from_json(keys)
-    if keys_file is not None:
-        return Keyring.from_json(keys_file.read_text())
-    if generate_in is None:
-        raise ValueError("no keys given")
-    path = generate_in / MADE
-    generate_in.mkdir(parents=True, exist_ok=True)
-    temporary = generate_in / f".keys.{os.getpid()}.json"
-    if not path.exists():
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-            f.write(Keyring.generate().to_json())
-        with suppress(FileExistsError):
-            os.link(temporary, path)  # atomic: two processes starting at once share one file
-        temporary.unlink()
-    return Keyring.from_json(path.read_text())

@@ -31,9 +31,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import settings as config
 from app.core.clock import Clock, local_date
 from app.core.data import failures
-from app.core.data.crypto import Keyring, WrongKeys
+from app.core.data.crypto import Keyring
 from app.core.data.failures import CUT_OFF
 from app.core.data.recording import Recording
+from app.core.data.wrong_keys import WrongKeys
 from app.core.problems import Cause, Problem
 
 Row = TypeVar("Row", bound=SQLModel)

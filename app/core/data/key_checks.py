@@ -16,8 +16,9 @@ from sqlmodel import Field, SQLModel
 
 from app.core.data import crypto, distribution, rls
 from app.core.data.columns import Instant, one_of
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import DecryptionRefused, kid_of
 from app.core.data.sql import insert
 
 _PLACE: Final = "key_checks.shown"
@@ -220,7 +221,7 @@ async def unproven(tx: Tx, ring: Keyring) -> list[Fault]:
     for where in await tx.connection.fetch(_SEALED):
         place = f"{where['table']}.{where['column']}"
         for row in await tx.connection.fetch(_SOME.format(*where)):
-            if (kid := crypto.kid_of(row["sealed"])) is not None:
+            if (kid := kid_of(row["sealed"])) is not None:
                 names = (place, place.removesuffix("_sealed"))  # what it is called in the seal
                 opened = any(_opens(ring, name, row) for name in names)
                 opens[kid] = opened or opens.get(kid, False)

@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,8 +15,9 @@ import asyncpg
 import structlog
 
 from app.core.data import key_checks
-from app.core.data.crypto import Keyring, WrongKeys
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.data.wrong_keys import WrongKeys
 
 _LOOK_SECONDS: Final = 2.0
 _DO: Final = (
@@ -22,6 +25,8 @@ _DO: Final = (
     " until then only reports to the police are taken in"
 )
 _KEPT: Final = "the keys of before go on, in this process and until it ends; give it the right file"
+MADE: Final = "keys.json"
+"""The key file that is made where none is given."""
 log = structlog.get_logger(__name__)
 
 
@@ -107,3 +112,23 @@ class KeyFile:
         except OSError:
             return None
         return found and (found.st_mtime_ns, found.st_ino)
+
+
+def load_keyring(*, keys: str | None, keys_file: Path | None, generate_in: Path | None) -> Keyring:
+    """Load the keys, or make and keep new ones in `generate_in` (never in production)."""
+    if keys is not None:
+        return Keyring.from_json(keys)
+    if keys_file is not None:
+        return Keyring.from_json(keys_file.read_text())
+    if generate_in is None:
+        raise ValueError("no keys given")
+    path = generate_in / MADE
+    generate_in.mkdir(parents=True, exist_ok=True)
+    temporary = generate_in / f".keys.{os.getpid()}.json"
+    if not path.exists():
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+            f.write(Keyring.generate().to_json())
+        with suppress(FileExistsError):
+            os.link(temporary, path)  # atomic: two processes starting at once share one file
+        temporary.unlink()
+    return Keyring.from_json(path.read_text())

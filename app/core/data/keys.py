@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from app.core.data.crypto import ERASED as ERASED_TEXT
-from app.core.data.crypto import Erased, Keyring, Owner, Whose, owner_of
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import ERASED as ERASED_TEXT
+from app.core.data.envelopes import Erased, Owner, Whose, owner_of
 
 _KEY_BYTES: Final = 32
 ERASED: Final = b""

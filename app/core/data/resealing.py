@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from sqlmodel import SQLModel
 
 from app.core.data import keys, sql
-from app.core.data.crypto import DecryptionRefused, Owner, Whose
 from app.core.data.db import Tx
+from app.core.data.envelopes import DecryptionRefused, Owner, Whose
 from app.core.data.sealed import TABLES, Sealed
 
 BATCH: Final = 2_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.core.data.crypto import Whose
+from app.core.data.envelopes import Whose
 
 
 @dataclass(frozen=True, slots=True)

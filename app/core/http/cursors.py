@@ -18,7 +18,8 @@ import orjson
 from fastapi import Depends, Request
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from app.core.data.crypto import DecryptionRefused, Keyring
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import DecryptionRefused
 from app.core.problems import Problem
 
 

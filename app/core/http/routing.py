@@ -17,10 +17,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core.data.crypto import KeysWrong
 from app.core.data.db import Database, Tx
 from app.core.data.recording import RecordAway
 from app.core.data.replica import Replica
+from app.core.data.wrong_keys import KeysWrong
 from app.core.http import idempotency
 from app.core.http.bodies import MalformedRequest, StrictRequest, read_json, refuse_body, taken_by
 from app.core.http.preconditions import etag

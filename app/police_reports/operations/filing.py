@@ -12,8 +12,9 @@ import orjson
 from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.data import former, keys, sql
-from app.core.data.crypto import Keyring, of_report, of_reporter
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_report, of_reporter
 from app.core.http.shown import Shown
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas

@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from app.access.principal import Principal
 from app.core.data import keys
-from app.core.data.crypto import Keyring, of_report
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_report
 from app.core.ids import new_id
 from app.core.jobs import events as spine
 from app.police_reports import events, jurisdiction, models, queries, rules, schemas

@@ -17,8 +17,8 @@ from app.consents import grounds
 from app.consents import queries as consents
 from app.core.clock import beginning
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.data.keys import text_of
 from app.core.ids import new_id
 from app.core.jobs import events

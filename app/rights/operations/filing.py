@@ -11,8 +11,8 @@ from app.access.principal import Principal
 from app.children.queries import ChildRef
 from app.core.clock import beginning
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
 from app.core.jobs import events

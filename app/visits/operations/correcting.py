@@ -7,8 +7,8 @@ import asyncpg
 import orjson
 
 from app.access.principal import Principal
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.http.preconditions import check_version
 from app.visits import queries, rules, schemas
 from app.visits.acts import ACTS, FindingStays

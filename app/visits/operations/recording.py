@@ -10,8 +10,8 @@ from app.children import rows
 from app.children.queries import ChildRef
 from app.core.clock import local_date
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.problems import Problem
 from app.unresolved.models import UnresolvedKind
 from app.unresolved.operations import holding, knowing

@@ -10,8 +10,8 @@ import orjson
 from app.access.principal import Principal
 from app.children import rows
 from app.core.clock import local_date
-from app.core.data.crypto import Owner, of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import Owner, of_child
 from app.core.jobs import events
 from app.unresolved.operations import holding
 from app.visits import queries, rules, schemas

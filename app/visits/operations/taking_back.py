@@ -11,8 +11,8 @@ from app.access.principal import Principal
 from app.children import queries as children
 from app.children import rows
 from app.core.data import keys
-from app.core.data.crypto import of_child
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.jobs import events
 from app.visits import queries
 from app.visits.events import VisitTakenBack

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.data.crypto import DecryptionRefused, Keyring, load_keyring
+from app.core.data.crypto import Keyring
+from app.core.data.envelopes import DecryptionRefused
+from app.core.data.key_file import load_keyring
 from app.core.ids import new_id
 
 

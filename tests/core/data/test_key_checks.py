@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from app.core.data import key_checks
-from app.core.data.crypto import Keyring, KeysWrong
+from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.core.data.key_checks import DATA, INDEX, SIGNING, SPOOL, Fault
 from app.core.data.key_file import KeyFile
+from app.core.data.wrong_keys import KeysWrong
 from app.regions.rules import lineage
 from tests.access.factories import a_caller
 from tests.children.factories import a_file

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from app.core.data import keys
-from app.core.data.crypto import (
+from app.core.data.crypto import Keyring
+from app.core.data.db import SYSTEM
+from app.core.data.envelopes import (
     DecryptionRefused,
     Erased,
     KeyNotLoaded,
-    Keyring,
     Owner,
     Whose,
     of_child,
@@ -18,7 +19,6 @@ from app.core.data.crypto import (
     of_reporter,
     owner_of,
 )
-from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from tests.children.factories import a_child
 from tests.conftest import VILLAGE
