@@ -32,7 +32,6 @@ NARRATIVE: Final = "police_reports.narrative"
 SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
-SITUATIONS: Final = "police_reports.situations"
 AS_SENT: Final = "police_reports.as_sent"
 SPOOLED: Final = "spooled_reports.sealed"
 CameBy = Literal["call", "patrol", "found", "in_person"]
@@ -147,10 +146,8 @@ class PoliceReport(SQLModel, table=True):
     `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event, whoever sees them; it is shown to nobody.
     `stated_incident_id`: what its reporter called the event: an id of their own, or of a report.
-    `bound_as`: as which bearer of the duty (`report.duty_bearers`) its reporter had to file it;
-    none for who did so of their own accord.
-    `situations_sealed`: what was reported, in codes; `situations` held them until they were sealed
-    (ADR 64). `content_index`: keyed hash of what was filed, to tell a repeated one from another.
+    `bound_as`: as which of `report.duty_bearers` its reporter had to file it; none: had not to.
+    `content_index`: keyed hash of what was filed, to tell a repeated filing from another one.
     """
 
     __tablename__ = "police_reports"
@@ -178,7 +175,7 @@ class PoliceReport(SQLModel, table=True):
         _few("stated", "stated_child_id IS NOT NULL AND child_id IS NULL", "stated_child_id"),
         _few("incident", "incident_id IS NOT NULL", "incident_id"),
         _few("stated_incident", "stated_incident_id IS NOT NULL", "stated_incident_id"),
-        _few("situations", "situations <> '{}'", "id"),  # none, once all are sealed
+        _few("situations", "situations <> '{}'", "id"),
         _few("waiting", WAITING, "filed_at"),
         _few(
             "unaccepted", f"{WAITING} AND acknowledgement_alarmed_at IS NULL", "acknowledge_due_at"

@@ -36,10 +36,11 @@ def test_each_column_that_may_hold_words_is_declared_once(table: str) -> None:
 def test_what_is_called_sealed_is_and_nothing_else() -> None:
     otherwise = {"idempotency_keys.answer", "spooled_reports.sealed"}
     named = {
-        f"{table.name}.{column.name}"
-        for table in SQLModel.metadata.tables.values()
-        for column in table.columns
-        if column.name.endswith("_sealed")
+        f"{table}.{name}"
+        for table, kinds in DECLARED.items()
+        for names in kinds.values()
+        for name in names
+        if name.endswith("_sealed")
     }
     assert _all_of("sealed") == named | otherwise
 

@@ -91,7 +91,7 @@ CHANGED_EVERYWHERE = Counter(
         "visits/jobs.py": 1,
         # Put together of several, which say the county:
         "children/operations.py": 2,
-        "children/rederiving.py": 1,
+        "children/names.py": 2,
         # By what the table is spread by, a number, not.
         "children/numbers.py resident_ids": 1,
         "children/reindexing.py resident_ids": 1,
