@@ -17,7 +17,7 @@ from app.core.processes import PortTaken
 class Choosy(BaseModel):
     """Has a rule of its own."""
 
-    size: int
+    data_dir: int
 
     @model_validator(mode="after")
     def refuse(self) -> "Choosy":
@@ -52,9 +52,9 @@ def wrapped(error: Exception) -> DBAPIError:
         (asyncpg.InsufficientPrivilegeError("no right"), "The database refuses: no right."),
         (
             invalid(size="many"),
-            "TONGHU_SIZE: Input should be a valid integer, unable to parse string as an integer",
+            "TONGHU_DATA_DIR: Input should be a valid integer, unable to parse string as an integer",
         ),
-        (invalid(size=1), "a pooler needs more"),
+        (invalid(data_dir=1), "a pooler needs more"),
         (OSError(errno.ENOSPC, "-"), "No room left on the disk to write."),
         (
             PermissionError(errno.EACCES, "Permission denied", "/run/secrets/keys"),
