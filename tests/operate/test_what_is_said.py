@@ -50,10 +50,7 @@ def wrapped(error: Exception) -> DBAPIError:
             "The database is not of this version (no column x): run `tonghu migrate`.",
         ),
         (asyncpg.InsufficientPrivilegeError("no right"), "The database refuses: no right."),
-        (
-            invalid(size="many"),
-            "TONGHU_DATA_DIR: Input should be a valid integer, unable to parse string as an integer",
-        ),
+        (invalid(data_dir=[]), "TONGHU_DATA_DIR: Input should be a valid integer"),
         (invalid(data_dir=1), "a pooler needs more"),
         (OSError(errno.ENOSPC, "-"), "No room left on the disk to write."),
         (
