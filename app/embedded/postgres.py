@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,28 +29,13 @@ from urllib.parse import quote
 
 import asyncpg
 
-from app.embedded import cluster, supervisor
+from app.embedded import cluster, preparing, supervisor
 
 DATABASE = "tonghu"
 READY_TIMEOUT = 60.0  # seconds; making a cluster takes one or two, recovery after a crash more
 RETRY = 0.02  # seconds between attempts to reach a supervisor that is starting
 BOOTSTRAP_LOCK = 0x746F6E67  # advisory lock key: one bootstrap at a time
 BOOTSTRAPPED = "tonghu bootstrap 3"  # comment on a database whose bootstrap is complete
-BUILTIN_LOCALES_SINCE = (17,)  # PostgreSQL version
-APP_ROLE_SETTINGS = {
-    "statement_timeout": "15s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "1min",
-    "timezone": "UTC",
-    "jit": "off",
-}
-"""What every connection of the app role begins with, also one that a pooler opens for it."""
-BACKUP_ROLE = """
-ALTER ROLE tonghu_backup BYPASSRLS REPLICATION;
-ALTER ROLE tonghu_backup SET default_transaction_read_only = on;
-GRANT pg_read_all_data TO tonghu_backup;
-"""
-"""Sees every row and copies the server's files; changes nothing."""
 
 
 class EmbeddedDatabaseError(Exception):
@@ -321,91 +306,51 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _bootstrap_once(identity: dict[str, Any], server: Server) -> None:
-    """Bootstrap unless done: others may hold the database still, say as a template."""
-    async with _connected(server.superuser_url) as admin:
+    """Bootstrap unless done: others may hold the database still, say as a template, and whoever did
+    it beside us may have set passwords of their own since.
+    """
+    async with preparing.connected(server.superuser_url) as admin:
+        await admin.execute("SELECT pg_advisory_lock($1)", BOOTSTRAP_LOCK)  # until disconnected
         done = await admin.fetchval(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
             DATABASE,
         )
-    if done != BOOTSTRAPPED:
-        passwords = {"tonghu_owner": identity["owner"], "tonghu_app": identity["app"]}
-        passwords |= {role: _derived(identity, role) for role in ("tonghu_backup", "tonghu_sealer")}
-        await _bootstrap(server.superuser_url, DATABASE, passwords)
+        if done != BOOTSTRAPPED:
+            passwords = {"tonghu_owner": identity["owner"], "tonghu_app": identity["app"]}
+            passwords |= {
+                who: _derived(identity, who) for who in ("tonghu_backup", "tonghu_sealer")
+            }
+            await _prepare(admin, server.superuser_url, DATABASE, passwords)
 
 
 async def _bootstrap(superuser_url: str, database: str, passwords: dict[str, str]) -> None:
-    async with _connected(superuser_url) as admin:
+    async with preparing.connected(superuser_url) as admin:
         await admin.execute("SELECT pg_advisory_lock($1)", BOOTSTRAP_LOCK)  # until disconnected
-        # A statement that fails is logged as it stands, and these hold passwords.
-        await admin.execute("SET log_min_error_statement = panic")
-        await admin.execute("SET log_statement = none")
-        for role, password in passwords.items():
-            await _make_role(admin, role, password)
-        if "tonghu_backup" in passwords:
-            await admin.execute(BACKUP_ROLE)
+        await _prepare(admin, superuser_url, database, passwords)
+
+
+async def _prepare(
+    admin: asyncpg.Connection, superuser_url: str, database: str, passwords: dict[str, str]
+) -> None:
+    # A statement that fails is logged as it stands, and these hold passwords.
+    await admin.execute("SET log_min_error_statement = panic")
+    await admin.execute("SET log_statement = none")
+    for role, password in passwords.items():
+        await preparing.make_role(admin, role, password)
+    if "tonghu_backup" in passwords:
+        await admin.execute(preparing.BACKUP_ROLE)
+    if "tonghu_sealer" in passwords:
+        await admin.execute("ALTER ROLE tonghu_sealer BYPASSRLS")
+        await admin.execute("ALTER ROLE tonghu_sealer SET timezone = 'UTC'")
+    for name, value in preparing.APP_ROLE_SETTINGS.items():
+        await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
+    await preparing.make_database(admin, database)
+    async with preparing.connected(superuser_url, database=database) as inside:
+        if not await preparing.furnish(inside, database):
+            raise EmbeddedDatabaseError(
+                f"The database {database} makes no trigrams of Chinese names: its LC_CTYPE is C or"
+                " its encoding is not UTF8. Create it with LC_CTYPE 'C.UTF-8' and ENCODING 'UTF8'."
+            )
         if "tonghu_sealer" in passwords:
-            await admin.execute("ALTER ROLE tonghu_sealer BYPASSRLS")
-            await admin.execute("ALTER ROLE tonghu_sealer SET timezone = 'UTC'")
-        for name, value in APP_ROLE_SETTINGS.items():
-            await admin.execute(f"ALTER ROLE tonghu_app SET {name} = '{value}'")
-        await _make_database(admin, database)
-        async with _connected(superuser_url, database=database) as inside:
-            await _furnish(inside, database)
-            if "tonghu_sealer" in passwords:
-                await inside.execute("GRANT USAGE ON SCHEMA public TO tonghu_sealer")
-        await admin.execute(f"COMMENT ON DATABASE {_name(database)} IS '{BOOTSTRAPPED}'")
-
-
-async def _make_role(admin: asyncpg.Connection, role: str, password: str) -> None:
-    if not await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-        await admin.execute(f"CREATE ROLE {role}")
-    attributes = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
-    quoted = await admin.fetchval("SELECT quote_literal($1::text)", password)
-    await admin.execute(f"ALTER ROLE {role} {attributes} PASSWORD {quoted}")
-
-
-async def _make_database(admin: asyncpg.Connection, database: str) -> None:
-    known = await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database)
-    if known:
-        await admin.execute(f"ALTER DATABASE {_name(database)} OWNER TO tonghu_owner")
-        return
-    # Code point order, and a character type that knows Chinese letters.
-    locale = "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-    builtin = admin.get_server_version() >= BUILTIN_LOCALES_SINCE
-    if builtin:  # pragma: no branch  a run without a server of its own has none that is older
-        locale = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
-    await admin.execute(
-        f"CREATE DATABASE {_name(database)} OWNER tonghu_owner TEMPLATE template0 "
-        f"ENCODING 'UTF8' {locale}"
-    )
-
-
-async def _furnish(inside: asyncpg.Connection, database: str) -> None:
-    await inside.execute(
-        f"""
-        CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        CREATE EXTENSION IF NOT EXISTS btree_gin;
-        REVOKE ALL ON SCHEMA public FROM PUBLIC;
-        GRANT USAGE ON SCHEMA public TO tonghu_app;
-        ALTER DATABASE {_name(database)} SET timezone = 'UTC';
-        ALTER DATABASE {_name(database)} SET log_parameter_max_length_on_error = 0;
-        """
-    )
-    if not await inside.fetchval("SELECT show_trgm('王小明') <> '{}'"):
-        raise EmbeddedDatabaseError(
-            f"The database {database} makes no trigrams of Chinese names: its LC_CTYPE is C or "
-            "its encoding is not UTF8. Create it with LC_CTYPE 'C.UTF-8' and ENCODING 'UTF8'."
-        )
-
-
-@contextlib.asynccontextmanager
-async def _connected(url: str, **changes: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url, **changes)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
+            await inside.execute("GRANT USAGE ON SCHEMA public TO tonghu_sealer")
+    await admin.execute(f"COMMENT ON DATABASE {preparing.quoted(database)} IS '{BOOTSTRAPPED}'")

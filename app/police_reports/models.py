@@ -141,8 +141,7 @@ class PoliceReport(SQLModel, table=True):
     child's file, another one if an unknown child turned out to be from there (so no key of the
     county points at it). `home_region`: where the child lives, a party beside the place;
     `former_homes`: where it lived since the report was filed, and all that lies above each.
-    `stated_child_id`: the id its reporter called the child by, if it was no file's own then: a
-    phone makes ids for files that are opened later, or under another id.
+    `stated_child_id`: the id its reporter called the child by, if it was no file's own then.
     `identified_at`: when somebody else than its reporter said which child it is.
     `incident_id`: shared by the reports of one event, whoever sees them; it is shown to nobody.
     `stated_incident_id`: what its reporter called the event: an id of their own, or of a report.

@@ -11,7 +11,7 @@ _KEEP: Final = 5.0
 
 
 @gauge(
-    "tonghu_audit_sealing_lag_seconds",
+    "tonghu_audit_unsealed_seconds",
     "Age of the oldest entry of the audit that is not sealed; 0: all are.",
 )
 async def lag(tx: Tx) -> list[Sample]:

@@ -105,13 +105,11 @@ async def file_report(
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
-    made = _keys(tx, report_id)
-    plainly = await former.may_run(tx)
+    made, plainly = _keys(tx, report_id), await former.may_run(tx)
     report = _report(tx, principal, new, report_id, said, content, plainly=plainly)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
-    report.subject_sealed = await _sealed_subject(
-        tx, new, report.id, said.child if said.seen else None
-    )
+    seen = said.child if said.seen else None
+    report.subject_sealed = await _sealed_subject(tx, new, report.id, seen)
     if corrects is not None:
         _take_over(report, corrects)
     await shields.bound(tx, report, said.accused.beside, corrects)

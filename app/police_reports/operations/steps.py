@@ -261,9 +261,7 @@ async def record_assessment(
 async def arrange_services(
     tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
 ) -> Taken:
-    """Arrange services. A provider that is an agency is asked (`owing.refer_services`). Raises
-    ReceiverUnknown.
-    """
+    """Arrange services; an agency is asked (`owing.refer_services`). Raises ReceiverUnknown."""
     for service in new.services:
         if service.provider_agency_id is not None:
             await opening.kind_of(tx, service.provider_agency_id)
@@ -278,12 +276,11 @@ async def redeliver(
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
     offices = await jurisdiction.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
-    filed = (
-        events.ReportFiled.model_validate(said) if said else filing.as_filed(tx, report, offices)
-    )
+    kept = said and events.ReportFiled.model_validate(said)
+    filed = kept or filing.as_filed(tx, report, offices)
     told_to = offices.told(report["reporter_agency_id"], agency_id, hidden=report["hidden_from"])
-    update = {"told_to": told_to, "police_agency_id": agency_id}
-    filed = filed.model_copy(update={**update, "acknowledge_due_at": acknowledge_due_at})
+    now = {"police_agency_id": agency_id, "acknowledge_due_at": acknowledge_due_at}
+    filed = filed.model_copy(update={"told_to": told_to, **now})
     announced = filed.model_copy(update={"told_to": (agency_id,)})
     return await filing.deliver(tx, filed, agency_id=agency_id, announced=announced)
 
