@@ -25,6 +25,7 @@ from app.police_reports import (
 )
 from app.police_reports.operations import helping, hidden, investigating
 from app.police_reports.operations.telling import announce
+from app.police_reports.report_keys import KEY
 from app.policy import queries as policy
 from app.referrals import events as referred
 from app.referrals.operations import answering, opening
@@ -58,8 +59,8 @@ SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_na
 ORDER BY id DESC LIMIT 1
 """
 _OPENED: Final = "SELECT EXISTS (SELECT FROM duties WHERE rule = 'REP-14' AND subject_id = $1)"
-_REPORTS: Final = """
-SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at
+_REPORTS: Final = f"""
+SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at, {KEY}
 FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
   AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))

@@ -51,6 +51,7 @@ sealed.under(
         "narrative_sealed": models.NARRATIVE,
         "subject_sealed": models.SUBJECT,
         "as_sent_sealed": models.AS_SENT,
+        "situations_sealed": models.SITUATIONS,
     },
     owner="t.id",
 )

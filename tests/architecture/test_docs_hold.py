@@ -28,7 +28,7 @@ GONE = {"scripts/freeze_schema.py", "core/rls.py", "villages.csv"}
 
 NOT_SETTINGS = re.compile(
     r"TONGHU_((APP|OWNER|SEALER|BACKUP)_PASSWORD|ISSUER|LIVES|MATRIX|DEMO_DIR|PARTED|PICTURES|PLANS"
-    r"|TEST_SUPERUSER_URL)"
+    r"|TEST_SUPERUSER_URL|DATABASE__POOL_SIZ\b)"
 )
 """Variables of compose.yaml, of the tests and of the demo."""
 

@@ -14,6 +14,8 @@ DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recove
 """Columns of digests, and of events' bodies, which hold codes and ids."""
 OTHERS = {
     ("attendance_batches", "answer"): "counts and ids of a receipt, packed",
+    ("audit_checkpoints", "root"): "a digest of digests, told to witnesses",
+    ("key_checks", "shown"): "what a key is known by, and public keys",
     ("spooled_reports", "sealed"): "to a key of the spool, till it is filed",
 }
 PAGE = Path("docs/keys.md").read_text()

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlmodel import Field, SQLModel
 
-from app.core.data import crypto, distribution, rls
+from app.core.data import crypto, distribution, rls, sealed
 from app.core.data.columns import Instant, one_of
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
@@ -34,14 +34,9 @@ UPDATE key_checks SET used_since = $3 WHERE kind = $1 AND kid = $2 AND used_sinc
 _END: Final = """
 UPDATE key_checks SET ended_at = $3, shown = '' WHERE kind = $1 AND kid = $2 AND ended_at IS NULL
 """
-_SEALED: Final = """
-SELECT c.relname AS "table", a.attname AS "column"
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_attribute i ON i.attrelid = c.oid
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-  AND a.attname LIKE '%\\_sealed' AND a.atttypid = 'bytea'::regtype AND i.attname = 'id'
-ORDER BY 1, 2
+_SOME: Final = """
+SELECT {0.row} AS id, t."{1}" AS sealed FROM "{0.table}" t WHERE t."{1}" IS NOT NULL LIMIT 5
 """
-_SOME: Final = 'SELECT id, "{1}" AS sealed FROM "{0}" WHERE "{1}" IS NOT NULL LIMIT 5'
 
 
 DATA, INDEX, SIGNING, SPOOL = KINDS = ("data", "index", "signing", "spool")
@@ -218,13 +213,11 @@ def shown_of(ring: Keyring, kind: str, kid: str) -> bytes:
 async def unproven(tx: Tx, ring: Keyring) -> list[Fault]:
     """Try keys on some of what is stored, in SYSTEM's reach; say which do not fit it."""
     opens: dict[str, bool] = {}
-    for where in await tx.connection.fetch(_SEALED):
-        place = f"{where['table']}.{where['column']}"
-        for row in await tx.connection.fetch(_SOME.format(*where)):
-            if (kid := kid_of(row["sealed"])) is not None:
-                names = (place, place.removesuffix("_sealed"))  # what it is called in the seal
-                opened = any(_opens(ring, name, row) for name in names)
-                opens[kid] = opened or opens.get(kid, False)
+    for table in sealed.TABLES.values():
+        for column, place in table.places.items():
+            for row in await tx.connection.fetch(_SOME.format(table, column)):
+                if (kid := kid_of(row["sealed"])) is not None:
+                    opens[kid] = _opens(ring, place, row) or opens.get(kid, False)
     wrong = {
         Fault(DATA, kid, ANOTHER if kid in ring.data else MISSING)
         for kid, opened in opens.items()

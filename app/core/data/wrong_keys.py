@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, Never
 
-from app.core.problems import Problem
+from app.core.problems import Cause, Problem
 
 
 class KeysWrong(Problem, status=503):
@@ -11,6 +11,7 @@ class KeysWrong(Problem, status=503):
     reports to the police are taken in. Try again.
     """
 
+    cause = Cause.wrong_keys
     title = "This server cannot open the files at this moment; try again"
     title_zh = "服务器当前无法打开档案;请稍后重试"
 

@@ -33,7 +33,7 @@ async def teller(pg, database_urls) -> AsyncIterator[asyncpg.Connection]:
 async def stranger(live_database, settings, database_urls) -> AsyncIterator[asyncpg.Connection]:
     """A caller of another county, who sees one visit there; this county's is hidden from them."""
     for region_code, place in ((VILLAGE, SECRET), (ELSEWHERE, OWN)):
-        child = await a_child(live_database, region_code, name=place)
+        child = await a_child(live_database, region_code, name=place, in_plain=True)
         agency = (await a_caller(live_database, settings, "civil_affairs", region_code)).agency_id
         async with live_database.begin(SYSTEM) as tx:
             await tx.connection.execute(

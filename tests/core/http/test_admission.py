@@ -294,7 +294,9 @@ async def test_an_app_that_is_put_together_tells_the_lanes_apart(app) -> None:
         "/v1/police-reports"
     }
     assert [key for key, lane in lanes.items() if lane is Lane.machines] == [
-        ("POST", "/v1/attendance-events")
+        ("POST", "/v1/attendance-events"),
+        ("GET", "/v1/audit"),
+        ("POST", "/v1/audit"),
     ]
     inwards = [each.cls for each in app.user_middleware]
     assert inwards.index(Door) < inwards.index(Hardening) < inwards.index(Places)
