@@ -31,7 +31,7 @@ class Opened(NamedTuple):
 async def opened(connection: asyncpg.Connection, keyring: Keyring) -> Opened:
     """Open one value of each kind in each column that is declared to hold what is sealed."""
     good, apart, shut = 0, 0, []
-    for table in sealed.TABLES.values():
+    for table in sealed.lasting():
         for column, place in table.places.items():
             asked = _ONE_OF_EACH.format(column, table.row, table.table)
             for row in await connection.fetch(asked):

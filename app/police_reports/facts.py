@@ -12,11 +12,10 @@ from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
 from app.police_reports import events, queries
-from app.police_reports.report_keys import KEY
 
-_REPORT: Final = f"""
+_REPORT: Final = """
 SELECT r.id, r.child_id, r.situations, r.situations_sealed, r.disposed_as, r.handled_at,
-       r.closed_at, r.police_agency_id, r.superseded_by_id, {KEY},
+       r.closed_at, r.police_agency_id, r.superseded_by_id,
        r.hidden_below > 0 OR r.police_below > 0 OR cardinality(r.hidden_from) > 0 AS kept
 FROM police_reports r WHERE r.id = $1
 """

@@ -33,7 +33,6 @@ SUBJECT: Final = "police_reports.subject"
 PERSON: Final = "police_reporters.person"
 DETAILS: Final = "police_report_steps.details"
 AS_SENT: Final = "police_reports.as_sent"
-SITUATIONS: Final = "police_reports.situations"
 SPOOLED: Final = "spooled_reports.sealed"
 CameBy = Literal["call", "patrol", "found", "in_person"]
 WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"

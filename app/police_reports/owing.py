@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.children.child_keys import key_below
 from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
@@ -25,7 +26,6 @@ from app.police_reports import (
 )
 from app.police_reports.operations import helping, hidden, investigating
 from app.police_reports.operations.telling import announce
-from app.police_reports.report_keys import KEY
 from app.policy import queries as policy
 from app.referrals import events as referred
 from app.referrals.operations import answering, opening
@@ -36,9 +36,9 @@ _situations: Final = policy.lookup("report.situations")
 _required: Final = policy.lookup("report.required_measures")
 _bearers: Final = policy.lookup("report.duty_bearers")
 
-_VISIT: Final = """
+_VISIT: Final = f"""
 SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id, v.findings,
-       v.words_sealed, v.visited_on, v.received_at, a.kind
+       v.words_sealed, v.visited_on, v.received_at, a.kind, {key_below("v")}
 FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
 """
 # Shared: what is said of a report is said before the next step on it, never after.
@@ -59,8 +59,8 @@ SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_na
 ORDER BY id DESC LIMIT 1
 """
 _OPENED: Final = "SELECT EXISTS (SELECT FROM duties WHERE rule = 'REP-14' AND subject_id = $1)"
-_REPORTS: Final = f"""
-SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at, {KEY}
+_REPORTS: Final = """
+SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at
 FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
   AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))

@@ -279,22 +279,21 @@ async def seen(tx: Tx, principal: Principal, report_ids: Iterable[UUID]) -> set[
 
 
 _situations: Final = policy.lookup("report.situations")
+_SITUATIONS: Final = "police_reports.situations_sealed"
 
 
 def situations(tx: Tx, report: Mapping[str, Any]) -> list[str]:
     """Return what a report says happened, in codes."""
-    keys.brought(tx.keyring, of_report(report["id"]), report)
     sealed, said = report["situations_sealed"], report["situations"]
     if sealed is not None:  # what the release before says anew comes to it: none is taken away
-        known = orjson.loads(tx.keyring.unseal(models.SITUATIONS, report["id"], sealed))
+        known = orjson.loads(tx.keyring.unseal(_SITUATIONS, report["id"], sealed))
         said = dict.fromkeys([*known, *said])
     return [*said]
 
 
 def sealed_situations(tx: Tx, report_id: UUID, codes: Sequence[str]) -> bytes:
-    """Seal the situations of a report, whose key was looked for."""
-    of = of_report(report_id)
-    return tx.keyring.seal(models.SITUATIONS, report_id, orjson.dumps([*codes]), of)
+    """Seal the situations of a report."""
+    return tx.keyring.seal(_SITUATIONS, report_id, orjson.dumps([*codes]))
 
 
 def reported(tx: Tx, report: Mapping[str, Any]) -> rules.Reported:

@@ -51,10 +51,11 @@ sealed.under(
         "narrative_sealed": models.NARRATIVE,
         "subject_sealed": models.SUBJECT,
         "as_sent_sealed": models.AS_SENT,
-        "situations_sealed": models.SITUATIONS,
     },
     owner="t.id",
 )
+# What lists and duties ask of many reports at once, which are never erased.
+sealed.under_service("police_reports", sealed.named("police_reports", "situations_sealed"))
 sealed.under(
     Whose.reporter,
     "police_reporters",

@@ -5,6 +5,7 @@ from uuid import uuid5
 
 import asyncpg
 
+from app.children.child_keys import key_below
 from app.consents import grounds
 from app.consents.events import ConsentWithdrawn
 from app.core.data.db import Tx
@@ -22,9 +23,9 @@ from app.visits.events import VisitCorrected, VisitRecorded, VisitTakenBack
 _concerned: Final = policy.lookup("visit.feeds_back_to")
 _situations: Final = policy.lookup("report.situations")
 
-_VISIT: Final = """
-SELECT id, child_id, agency_id, findings, words_sealed FROM visits
-WHERE id = $1 AND home_county = $2
+_VISIT: Final = f"""
+SELECT v.id, v.child_id, v.agency_id, v.findings, v.words_sealed, {key_below("v")} FROM visits v
+WHERE v.id = $1 AND v.home_county = $2
 """
 
 

@@ -10,8 +10,9 @@ import orjson
 
 from app.access.principal import Principal
 from app.children.queries import ChildRef
-from app.core.data import former
+from app.core.data import former, keys
 from app.core.data.db import Tx
+from app.core.data.envelopes import of_child
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
@@ -152,8 +153,8 @@ _COUNTY: Final = """
 SELECT home_county FROM visits WHERE findings <> '[]' ORDER BY home_county, id LIMIT 1
 """
 _IN_PLAIN: Final = """
-SELECT id, findings, words_sealed FROM visits
-WHERE home_county = $1 AND findings <> '[]' ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+SELECT v.id, v.child_id, v.findings, v.words_sealed FROM visits v
+WHERE v.home_county = $1 AND v.findings <> '[]' ORDER BY v.id LIMIT $2 FOR NO KEY UPDATE
 """
 _SEAL: Final = """
 UPDATE visits v SET words_sealed = u.words_sealed, findings = '[]'
@@ -180,11 +181,14 @@ async def _seal(tx: Tx) -> None:
     if county is None:
         return
     sealed = []
-    for row in await tx.connection.fetch(_IN_PLAIN, county, BATCH):
+    rows = await tx.connection.fetch(_IN_PLAIN, county, BATCH)
+    await keys.load(tx, [of_child(row["child_id"]) for row in rows], county)
+    for row in rows:
         found = queries.found(tx, row)
         notes = {"note": None, "findings": [None] * len(found)}
         words = orjson.dumps({**notes, **queries.words_of(tx, row), "codes": found})
-        sealed.append((row["id"], tx.keyring.seal(queries.WORDS, row["id"], words)))
+        of = of_child(row["child_id"])
+        sealed.append((row["id"], tx.keyring.seal(queries.WORDS, row["id"], words, of)))
     ids, words_of_each = [row_id for row_id, _ in sealed], [words for _, words in sealed]
     await tx.connection.execute(_SEAL, county, ids, words_of_each)
     await queue.enqueue(tx.connection, _SEAL_JOB, [{}], dedupe_keys=["next"])

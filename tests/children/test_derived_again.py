@@ -7,6 +7,7 @@ import pytest
 
 from app.children import derivation, rederiving, sealing
 from app.children.told import Told
+from app.core.data import keys
 from app.core.data.db import SYSTEM, Database
 from app.core.data.envelopes import DecryptionRefused
 from app.core.ids import new_id
@@ -35,6 +36,7 @@ async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: D
         rows = await tx.connection.fetch(rederiving._NEXT, COUNTY, rederiving.FIRST, 500)
         assert [str(row["id"]) for row in rows] == [fifteen]
         called = await tx.connection.fetchrow("SELECT * FROM children")
+        await keys.of_rows(tx, [called])
         other = sealing.whole(tx.keyring, called).identity.model_copy(update={"name": "李小四"})
         kept = sealing.keep(tx.keyring, called["id"], "identity", other)
         await tx.connection.execute(

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from app.children import names, naming, rederiving, sealing, search, tokens
-from app.core.data import former
+from app.core.data import former, keys
 from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue
 from app.core.text import canonical_name
@@ -337,10 +337,11 @@ class TestSealsWhatWasBefore:
         await _sealed_at_night(database)
         async with database.begin(SYSTEM) as tx:
             row = await tx.connection.fetchrow("SELECT * FROM children")
+            await keys.of_rows(tx, [row])
+            assert sealing.named(tx.keyring, row) == ("样小一", "yangxiaoyi")
         assert {name: row[name] for name in naming.BLANK} == naming.BLANK
         index = sealing.name_index(database.keyring, "样小一", row["birth_date"])
         assert (row["id"], row["name_index"]) == (child.id, index)
-        assert sealing.named(database.keyring, row) == ("样小一", "yangxiaoyi")
 
     async def test_a_file_that_cannot_be_unsealed_keeps_its_name(self, database) -> None:
         torn = await a_child(database, VILLAGE, name="样小一", in_plain=True, identity_sealed=b"-")

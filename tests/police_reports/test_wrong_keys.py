@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.core.data import keys
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.core.data.key_file import KeyFile
@@ -48,9 +49,10 @@ async def send(client, report, offices, **headers) -> tuple[int, dict[str, str]]
 
 async def narratives(database) -> list[str]:
     async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch("SELECT * FROM police_reports")
+        await keys.of_rows(tx, rows)
         return sorted(
-            tx.keyring.unseal(models.NARRATIVE, row["id"], row["narrative_sealed"])
-            for row in await tx.connection.fetch("SELECT * FROM police_reports")
+            tx.keyring.unseal(models.NARRATIVE, row["id"], row["narrative_sealed"]) for row in rows
         )
 
 

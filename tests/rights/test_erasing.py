@@ -25,7 +25,7 @@ from tests.rights.factories import (
 )
 from tests.visits.factories import a_visit
 
-OF_CHILDREN = [each for each in sealed.TABLES.values() if each.whose is Whose.child]
+OF_CHILDREN = [each for each in sealed.TABLES if each.whose is Whose.child]
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import asyncpg
 import orjson
 import pytest
 
-from app.core.data import former
+from app.core.data import former, keys
 from app.core.data.db import SYSTEM, Database
+from app.core.data.envelopes import of_child
 from app.core.jobs import queue
 from app.visits import jobs, queries
 from tests.jobs import run_jobs
@@ -16,8 +17,12 @@ from tests.visits.factories import a_visit, something_wrong
 
 
 async def _row(database: Database) -> Any:
+    """Read the visit, and open its child's key for whoever reads it."""
     async with database.begin(SYSTEM) as tx:
-        return await tx.connection.fetchrow("SELECT * FROM visits")
+        row = await tx.connection.fetchrow("SELECT * FROM visits")
+        await keys.load(tx, [of_child(row["child_id"])])
+        database.keyring.opened.update(tx.keyring.opened)
+        return row
 
 
 async def _sealed(database: Database) -> None:

@@ -47,6 +47,9 @@ class Whose(IntEnum):
     reporter = 3
 
 
+_WHOSE: Final = frozenset(Whose)
+
+
 class Owner(NamedTuple):
     """Whose key: a child's, a report's, that of who made a report."""
 
@@ -72,7 +75,7 @@ def of_reporter(report_id: UUID) -> Owner:
 
 def owner_of(envelope: bytes) -> Owner | None:
     """Return whose key a sealed value names; None for one of the service's, or of no value."""
-    if envelope[:1] != UNDER_OWN or len(envelope) < 1 + OWNER_BYTES:
+    if envelope[:1] != UNDER_OWN or len(envelope) < 1 + OWNER_BYTES or envelope[1] not in _WHOSE:
         return None
     return Owner(Whose(envelope[1]), UUID(bytes=bytes(envelope[2 : 1 + OWNER_BYTES])))
 

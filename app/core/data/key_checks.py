@@ -213,7 +213,7 @@ def shown_of(ring: Keyring, kind: str, kid: str) -> bytes:
 async def unproven(tx: Tx, ring: Keyring) -> list[Fault]:
     """Try keys on some of what is stored, in SYSTEM's reach; say which do not fit it."""
     opens: dict[str, bool] = {}
-    for table in sealed.TABLES.values():
+    for table in sealed.lasting():
         for column, place in table.places.items():
             for row in await tx.connection.fetch(_SOME.format(table, column)):
                 if (kid := kid_of(row["sealed"])) is not None:

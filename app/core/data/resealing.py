@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from app.core.data import keys, sql
 from app.core.data.db import Tx
 from app.core.data.envelopes import DecryptionRefused, Owner, Whose
-from app.core.data.sealed import TABLES, Sealed
+from app.core.data.sealed import TABLES, Sealed, lasting
 
 BATCH: Final = 2_000
 _UNSEEN: Final = "police_reporters"
@@ -35,8 +35,7 @@ class Batch(NamedTuple):
 def in_order() -> list[Sealed]:
     """Return what is sealed anew: first the keys themselves."""
     own = {kept.table for kept in keys.KEPT.values()}
-    lasting = [each for each in TABLES.values() if each.days is None]
-    return sorted(lasting, key=lambda each: (each.table not in own, each.table))
+    return sorted(lasting(), key=lambda each: (each.table not in own, each.table))
 
 
 async def make_keys(tx: Tx, table: str, after: Sequence[Any] | None = None) -> Batch:
@@ -115,7 +114,7 @@ async def naming(tx: Tx, kid: str) -> dict[str, int]:
     found = {}
     await tx.connection.execute("SET LOCAL statement_timeout = 0")
     async with _seen(tx):
-        for table in TABLES.values():
+        for table in TABLES:
             named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
             statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
             if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):

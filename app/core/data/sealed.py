@@ -28,14 +28,20 @@ class Sealed:
     """How the rows of one owner are found: a condition with `{}`; None: by `owner` itself."""
 
 
-TABLES: Final[dict[str, Sealed]] = {}
+TABLES: Final[list[Sealed]] = []
+"""A table stands here once for each kind of key it has columns under."""
+
+
+def lasting() -> list[Sealed]:
+    """Return those whose rows do not go by themselves."""
+    return [each for each in TABLES if each.days is None]
 
 
 def under_service(
     table: str, places: Mapping[str, str], *, row: str = "t.id::text", days: int | None = None
 ) -> None:
     """Say that columns are sealed under a data key of the file: they concern no one child."""
-    TABLES[table] = Sealed(table, places, row=row, days=days)
+    TABLES.append(Sealed(table, places, row=row, days=days))
 
 
 def under(
@@ -48,7 +54,7 @@ def under(
     belongs: str | None = None,
 ) -> None:
     """Say that columns are sealed under the key of a child or report that the row names."""
-    TABLES[table] = Sealed(table, places, whose, owner, row, belongs=belongs)
+    TABLES.append(Sealed(table, places, whose, owner, row, belongs=belongs))
 
 
 def below_child(table: str, places: Mapping[str, str], *, row: str = "t.id::text") -> None:

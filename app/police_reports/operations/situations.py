@@ -8,9 +8,8 @@ from uuid import UUID
 
 from app.agencies import queries as agencies
 from app.core.clock import local_date
-from app.core.data import former, keys
+from app.core.data import former
 from app.core.data.db import Tx
-from app.core.data.envelopes import of_report
 from app.core.jobs import queue
 from app.police_reports import answered, queries, rules
 from app.police_reports.operations.claims import ReportInvalid
@@ -36,7 +35,6 @@ async def said_to_be(
             raise ReportInvalid.at(
                 f"#/situations/{at}", "situation_unlisted", "No code of `report.situations`."
             )
-    await keys.load(tx, [of_report(report["id"])], report["home_county"])
     known = sorted({*queries.situations(tx, report), *codes})
     reporter = await agencies.find(tx, report["reporter_agency_id"])
     said = {
@@ -79,7 +77,6 @@ async def seal_next_situations(tx: Tx, payload: dict[str, Any]) -> None:
 async def _seal(tx: Tx, after: UUID) -> None:
     rows = await tx.connection.fetch(_IN_PLAIN, after, BATCH)
     if rows:
-        await keys.load(tx, [of_report(row["id"]) for row in rows])
         sealed = [
             queries.sealed_situations(tx, row["id"], queries.situations(tx, row)) for row in rows
         ]

@@ -43,6 +43,9 @@ SELECT EXISTS (SELECT FROM police_reports r WHERE r.child_county = $1 AND r.chil
     OR EXISTS (SELECT FROM duplicate_referrals d
         WHERE (d.child_id = $2 OR d.other_child_id = $2) AND d.settled_at IS NULL)
 """
+_IN_PLAIN: Final = """
+SELECT EXISTS (SELECT FROM visits WHERE home_county = $1 AND child_id = $2 AND findings <> '[]')
+"""
 _FOUND_BY: Final = ("child_names", "resident_ids", "child_external_ids")
 """What finds the child by a name or number."""
 _FORGET: Final = "DELETE FROM {} WHERE home_county = $1 AND child_id = $2"
@@ -74,6 +77,8 @@ async def erase_child_data(
         await tx.connection.execute(_HOLD, *key)
         if await tx.connection.fetchval(_NEEDED, *key):
             raise StillNeeded
+        if await tx.connection.fetchval(_IN_PLAIN, *key):  # as the release before wrote them
+            raise NotSealedYet
         await _all_under_its_key(tx, row)
         for table in _FOUND_BY:
             await tx.connection.execute(_FORGET.format(table), *key)
@@ -94,7 +99,7 @@ async def _all_under_its_key(tx: Tx, row: asyncpg.Record) -> None:
     await keys.load(tx, [of], row["home_county"])
     if tx.keyring.opened[of.named] is None:
         raise NotSealedYet
-    for table in sealed.TABLES.values():
+    for table in sealed.TABLES:
         if table.whose is Whose.child:
             try:
                 batch: Any = await resealing.seal_anew(tx, table, of=of)
