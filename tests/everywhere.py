@@ -34,7 +34,8 @@ async def fill(connection: asyncpg.Connection, tables: Iterable[str]) -> None:
             row = await _referred(connection, table)
             row |= {column.name: _plain(table, column) for column in _open(table, row)}
             names, places = ", ".join(row), ", ".join(f"${n}" for n, _ in enumerate(row, 1))
-            statement = f"INSERT INTO {table.name} ({names}) VALUES ({places})"
+            said = f"({names}) VALUES ({places})" if row else "DEFAULT VALUES"
+            statement = f"INSERT INTO {table.name} {said}"
             await connection.execute(statement, *row.values())
 
 

@@ -80,7 +80,7 @@ SELDOM = {
 
 KEPT = {
     *("jobs", "job_schedules", "regions", "alembic_version", "idempotency_keys", "revocations"),
-    *("event_feed", "key_checks", "reindexed"),
+    *("event_feed", "key_checks", "reindexed", "former_release"),
     *("duty_counts", "children_counts"),
     *("child_names", "names_unfilled"),  # made of the names, by the county's key
     *("used_proofs", "pushed_requests"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.core.data import keys
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from app.referrals import models
@@ -241,7 +242,9 @@ async def test_what_is_taken_on_is_owed_a_result(
     assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
     assert done.json()["answer"]["done_on"] == "2026-11-20", "a clock ahead refuses nothing"
     [kept] = await rows(database, "referrals")
-    said = models.said(database.keyring, kept)
+    async with database.begin(SYSTEM) as tx:
+        await keys.of_rows(tx, [kept])
+        said = models.said(tx.keyring, kept)
     assert [each["answer"] for each in said] == ["accepted", "done"]
     assert said[1]["as_sent"] == {"found.0": "伤", "by": "李医生"}
     await run_jobs(database)

@@ -67,8 +67,10 @@ async def counts(superuser_url: str, name: str) -> dict[str, int]:
 async def fill(superuser_url: str, name: str) -> None:
     """Write a row into every table that has none, such as those of later than a release."""
     connection = await asyncpg.connect(at(superuser_url, name))
-    await everywhere.fill(connection, rls.TABLES)
-    await connection.close()
+    try:
+        await everywhere.fill(connection, rls.TABLES)
+    finally:
+        await connection.close()
 
 
 async def asked(superuser_url: str, name: str, sql: str) -> tuple[Any, ...]:
