@@ -14,10 +14,10 @@ from app.core.jobs import events as spine
 from app.police_reports import events, queries
 
 _REPORT: Final = """
-SELECT r.id, r.child_id, r.situations, r.situations_sealed, r.disposed_as, r.handled_at,
-       r.closed_at, r.police_agency_id, r.superseded_by_id,
-       r.hidden_below > 0 OR r.police_below > 0 OR cardinality(r.hidden_from) > 0 AS kept
-FROM police_reports r WHERE r.id = $1
+SELECT id, child_id, situations, situations_sealed, disposed_as, handled_at, closed_at,
+       police_agency_id, superseded_by_id,
+       hidden_below > 0 OR police_below > 0 OR cardinality(hidden_from) > 0 AS kept
+FROM police_reports WHERE id = $1
 """
 _HARM: Final = frozenset({"domestic_violence", "other_harm"})
 _HUNG_ON: Final = """
