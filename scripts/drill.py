@@ -131,6 +131,7 @@ class Drill:
             "TONGHU_ENVIRONMENT": "sandbox",
             "TONGHU_DATABASE__URL": app_url,
             "TONGHU_KEYS_FILE": str(self.work / "keys.json"),
+            "TONGHU_TOKENS__ISSUER": settings.tokens.issuer,
         }
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
         with (self.work / "serve.log").open("wb") as log:

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "breach": "List the children whose data was shown or changed, and whose office tells each"
     " family: CSV.",
     "year": "Print the figures of the yearly audit of minors' data"
-    " (未成年人网络保护条例 37), as JSON.",
+    " (未成年人网络保护条例 37), as JSON, or write them as the report.",
     "worker": "Run jobs and deliver webhooks until SIGTERM.",
     "sealer": "Seal the audit, and sign it, until SIGTERM.",
     "migrate": "Bring the database to this version's schema, as the owner role.",

@@ -1,13 +1,9 @@
 """How far behind the sealing of the audit is, and its witnesses."""
 
-from typing import Final
-
 from app.core.data.db import Tx
 from app.core.data.gauges import Sample, gauge
 from app.sealing import standing
 from app.sealing.events import Trouble
-
-_KEEP: Final = 5.0
 
 
 @gauge(
@@ -19,7 +15,7 @@ async def lag(tx: Tx) -> list[Sample]:
     return [((), (tx.now - since).total_seconds() if since else 0.0)]
 
 
-@gauge("tonghu_audit_sealed_rows", "Entries of the audit that are sealed.", keep=_KEEP)
+@gauge("tonghu_audit_sealed_rows", "Entries of the audit that are sealed.")
 async def sealed(tx: Tx) -> list[Sample]:
     return [((), (await standing.standing(tx.connection)).sealed)]
 
@@ -27,7 +23,6 @@ async def sealed(tx: Tx) -> list[Sample]:
 @gauge(
     "tonghu_audit_signed_rows",
     "Entries that the newest checkpoint is signed for.",
-    keep=_KEEP,
 )
 async def signed(tx: Tx) -> list[Sample]:
     return [((), (await standing.standing(tx.connection)).signed)]
@@ -37,7 +32,6 @@ async def signed(tx: Tx) -> list[Sample]:
     "tonghu_audit_witness_behind_rows",
     "Entries by which what a witness countersigned is behind the newest checkpoint.",
     "witness",
-    keep=_KEEP,
 )
 async def behind(tx: Tx) -> list[Sample]:
     held = (await standing.standing(tx.connection)).witnesses

@@ -30,7 +30,7 @@ LOOK = """INSERT INTO audit_entries (id, at, actor, role, operation, decision, r
 @pytest.fixture(scope="module")
 def urls(pg: str) -> Iterator[schema.Urls]:
     name = f"tonghu_audit_cli_{os.getpid()}"
-    postgres.bootstrap(pg, name, *(schema.PASSWORD,) * 3)
+    postgres.bootstrap(pg, name, *(schema.PASSWORD,) * 4)
     yield schema.urls_of(pg, name)
     asyncio.run(schema.drop(pg, name))
 

@@ -36,6 +36,7 @@ SELECT $1, home_county, id, region_code, 1, $2, 'staff:test', 'test', 'test', '{
 def path(tonghu: Tonghu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "tonghu-keys.json"
     path.write_text(Keyring.generate().to_json())
+    monkeypatch.delenv("TONGHU_KEYS")
     monkeypatch.setenv("TONGHU_KEYS_FILE", str(path))
     return path
 
@@ -79,8 +80,8 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     assert of(path).data.keys() == {coming, kid}
     code, _, said = await run(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
-    code, said, _ = await run(tonghu, "keys", "re-encrypt")
-    assert code == 0
+    code, said, error = await run(tonghu, "keys", "re-encrypt")
+    assert code == 0, error
     assert "child_changes: sealed anew 1 of 1 rows" in said
     assert "child_keys: sealed anew 1 of 1 rows" in said
     assert (await run(tonghu, "keys", "re-encrypt"))[1] == "", "all is done"

@@ -77,6 +77,7 @@ def running(database_url: str, keys: Path, log: Path, *command: str) -> Iterator
         "TONGHU_DATABASE__URL": database_url,
         "TONGHU_KEYS_FILE": str(keys),
         "TONGHU_DRAIN_SECONDS": "0",
+        "TONGHU_TOKENS__ISSUER": "http://127.0.0.1:8000",
     }
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -50,6 +50,10 @@ ON_THE_DATABASE: dict[str, tuple[str, ...]] = {
     "jobs held": (),
     "jobs schedules": (),
     "jobs release": ("1",),
+    "keys check": ("{keys}",),
+    "keys re-index": (),
+    "keys re-encrypt": (),
+    "audit export": ("{folder}/audit.jsonl",),
 }
 """What each command is given that needs the database."""
 
@@ -62,6 +66,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "keys rotate": ("{keys}",),
     "keys retire": ("{keys}", "x"),
 }
+OF_OTHERS = {
+    *("keys rotate-index", "keys drop-index", "keys rotate-data", "keys drop", "audit keygen"),
+    *("backup", "wal", "restore", "verify", "sealer"),
+}
+"""Commands that `tests/backup`, `tests/faults` and `tests/sealing` try."""
 OF_KEYS = {"migrate"}
 """Commands that need no keys."""
 OWN_FOLDER = {"revision", "clauses", "openapi", "keys list", "keys generate", "keys rotate"}
@@ -172,7 +181,7 @@ def all_commands(group: Any = None, *path: str) -> Iterator[str]:
 
 
 def test_every_command_is_tried() -> None:
-    assert sorted([*ON_THE_DATABASE, *WITHOUT]) == sorted(all_commands())
+    assert sorted([*ON_THE_DATABASE, *WITHOUT, *OF_OTHERS]) == sorted(all_commands())
 
 
 def wrong(url: str, was: str, becomes: str) -> str:
@@ -312,10 +321,10 @@ def test_a_place_that_is_none(place: Place) -> None:
     assert "6, 9 or 12 digits" in one_line(place.tonghu(*add))
 
 
-def test_ports_that_are_taken(place: Place, database_urls: schema.Urls) -> None:
+def test_ports_that_are_taken(place: Place, database_urls: schema.Urls, keyring: Keyring) -> None:
     settings = {
         "TONGHU_DATABASE__URL": database_urls.app,
-        "TONGHU_KEYS_FILE": place.keys,
+        "TONGHU_KEYS": keyring.to_json(),
         "TONGHU_WORKER__PORT": str(place.port),
     }
     for workers in ("1", "2"):

@@ -1,6 +1,4 @@
-"""Who is asked to help a child, by a finding or by hand, and what they answer (VIS-03, VIS-08). Who
-sees which, what is audited and permitted, the matrix proves.
-"""
+"""Who is asked to help a child, and what they answer (VIS-03, VIS-08)."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -240,11 +238,11 @@ async def test_what_is_taken_on_is_owed_a_result(
     ahead = {"words": WORDS, "done_on": "2026-11-21", "found": ["伤"], "by": "李医生"}
     done = await act(client, hospital, accepted.json(), "answer", answer="done", **ahead)
     assert (done.json()["state"], done.json()["permitted"]) == ("answered", [])
-    assert done.json()["answer"]["done_on"] == "2026-11-20", "a clock ahead refuses nothing"
-    [kept] = await rows(database, "referrals")
+    assert done.json()["answer"]["done_on"] == "2026-11-20", "a clock ahead"
+    kept = await rows(database, "referrals")
     async with database.begin(SYSTEM) as tx:
-        await keys.of_rows(tx, [kept])
-        said = models.said(tx.keyring, kept)
+        await keys.of_rows(tx, kept)
+        said = models.said(tx.keyring, kept[0])
     assert [each["answer"] for each in said] == ["accepted", "done"]
     assert said[1]["as_sent"] == {"found.0": "伤", "by": "李医生"}
     await run_jobs(database)
@@ -396,7 +394,6 @@ async def test_of_schools_the_childs_own_is_asked(client, database, settings, of
     await an_agency(database, "school", TOWNSHIP)
     school_id = offices.school.agency_id
     child = await a_child(database, VILLAGE, school_id=school_id)
-    url = f"/v1/children/{child.id}/referrals"
-    body = {"to_kind": "school", "needs": ["dropout"]}
+    url, body = f"/v1/children/{child.id}/referrals", {"to_kind": "school", "needs": ["dropout"]}
     made = await client.post(url, json=body, headers=offices.county.headers)
     assert (made.json()["to_agency_id"], made.json()["waits"]) == (str(school_id), False)

@@ -7,10 +7,10 @@ import pytest
 from tonghu_verify import notes, tree
 from tonghu_verify.__main__ import main
 
-from app.core.data import db, sealed
+from app.core.data import db
 from app.core.jobs import queue
 from app.core.settings import Settings
-from app.sealing import merkle
+from app.sealing import merkle, standing
 from app.sealing.notes import WITNESS, BadNote, VerifierKey
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
@@ -270,10 +270,10 @@ async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_datab
         await log.seal()
     await log.seal()
     async with live_database.begin(db.SYSTEM) as tx:
-        assert (await sealed.standing(tx.connection)).waits_since is None
+        assert (await standing.standing(tx.connection)).waits_since is None
     await looks(live_database, 1)
     async with live_database.begin(db.SYSTEM) as tx:
-        assert (await sealed.standing(tx.connection)).waits_since == NOW
+        assert (await standing.standing(tx.connection)).waits_since == NOW
 
 
 async def test_the_figures_say_how_it_stands(log, client, two, live_database) -> None:
