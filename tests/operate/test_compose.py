@@ -85,7 +85,7 @@ def test_strangers_reach_the_front_alone_and_it_alone_says_for_whom_it_asks() ->
     networks = COMPOSE["networks"]
     assert [name for name, each in networks.items() if not each.get("internal")] == ["outside"]
     assert [name for name, each in SERVICES.items() if "database" in each["networks"]] == [
-        *("postgres", "migrate", "web", "worker"),
+        *("postgres", "migrate", "web", "worker", "sealer", "wal"),
     ]
     assert "postgres" not in [
         name for name, each in SERVICES.items() if "outside" in each["networks"]
@@ -114,6 +114,8 @@ def test_its_roles_are_made_and_the_program_runs_with_them(scratch: Path, tmp_pa
             **_libpq(superuser),
             "TONGHU_APP_PASSWORD": "a1",
             "TONGHU_OWNER_PASSWORD": "o1",
+            "TONGHU_SEALER_PASSWORD": "s1",
+            "TONGHU_BACKUP_PASSWORD": "b1",
         }
         made = subprocess.run(
             ["bash", "-c", script], env=told, capture_output=True, text=True, check=False
@@ -150,6 +152,8 @@ async def _without_roles(superuser: str) -> None:
         "DROP DATABASE tonghu WITH (FORCE)",
         "DROP ROLE tonghu_app",
         "DROP ROLE tonghu_owner",
+        "DROP ROLE tonghu_sealer",
+        "DROP ROLE tonghu_backup",
     ):
         await connection.execute(statement)
     await connection.close()
@@ -189,7 +193,7 @@ def foreign(*arguments: str, **settings: str) -> list[str]:
 @pytest.fixture
 def keys() -> Iterator[Path]:
     """A key file of ours, in a folder that others may look into."""
-    folder = Path(tempfile.mkdtemp(prefix="tonghu-keys-"))
+    folder = Path(tempfile.mkdtemp(prefix="tonghu-keys-", dir="/var/tmp"))
     folder.chmod(0o755)
     path = folder / "keys.json"
     path.write_text(Keyring.generate().to_json())

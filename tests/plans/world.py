@@ -354,7 +354,9 @@ async def _filled(
     ]
     await connection.execute("TRUNCATE jobs")
     for table in tables:
-        await connection.execute(f"CREATE TABLE plans_{table} AS TABLE {table}")
+        # Of agencies of one kind the first stands for all: one that is there.
+        order = " ORDER BY active DESC" if table == "agencies" else ""
+        await connection.execute(f"CREATE TABLE plans_{table} AS SELECT * FROM {table}{order}")
     await connection.execute("ANALYZE")
     indexes = await connection.fetch(_INDEXES)
     for index in indexes:

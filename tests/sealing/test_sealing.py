@@ -258,7 +258,7 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
             await _count(other, 2)
             await other.connection.execute("SELECT pg_advisory_unlock_all()")
             await until(
-                lambda: other.connection.fetchval(f"SELECT recorded = leaves FROM ({_SEALED})")
+                lambda: other.connection.fetchval(f"SELECT recorded = leaves FROM ({_SEALED}) s")
             )
 
         await _running(settings, work)
