@@ -33,9 +33,13 @@ def test_what_is_set_stays() -> None:
     assert serving.served_at(told, "127.0.0.1", 8001) is told
 
 
-async def test_clients_are_told_of_the_port_they_call(database_urls, tmp_path: Path) -> None:
+async def test_clients_are_told_of_the_port_they_call(
+    database_urls, keyring, tmp_path: Path
+) -> None:
     [port] = free_ports(1)
-    environment = settings_of(database_urls.app, 0, TONGHU_DATA_DIR=str(tmp_path))
+    environment = settings_of(
+        database_urls.app, 0, TONGHU_DATA_DIR=str(tmp_path), TONGHU_KEYS=keyring.to_json()
+    )
     log = tmp_path / "log"
     with log.open("wb") as said:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]

@@ -47,10 +47,10 @@ def a_worker(log: Path, environment: dict[str, str]) -> Iterator[subprocess.Pope
 
 
 async def test_two_workers_of_a_machine_answer_each_on_a_port_of_its_own(
-    database_urls, tmp_path
+    database_urls, keyring, tmp_path
 ) -> None:
     ports = free_ports(2)
-    folder = {"TONGHU_DATA_DIR": str(tmp_path)}
+    folder = {"TONGHU_DATA_DIR": str(tmp_path), "TONGHU_KEYS": keyring.to_json()}
     logs = [tmp_path / f"{port}.log" for port in ports]
     workers = [
         a_worker(log, settings_of(database_urls.app, port, **folder))
