@@ -191,12 +191,12 @@ def foreign(*arguments: str, **settings: str) -> list[str]:
 
 
 @pytest.fixture
-def keys() -> Iterator[Path]:
-    """A key file of ours, in a folder that others may look into."""
+def keys(keyring: Keyring) -> Iterator[Path]:
+    """The key file, in a folder that others may look into."""
     folder = Path(tempfile.mkdtemp(prefix="tonghu-keys-", dir="/var/tmp"))
     folder.chmod(0o755)
     path = folder / "keys.json"
-    path.write_text(Keyring.generate().to_json())
+    path.write_text(keyring.to_json())
     path.chmod(0o600)
     yield path
     shutil.rmtree(folder)
