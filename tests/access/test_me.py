@@ -71,3 +71,10 @@ async def test_nobody_ends_anothers(client, database, unique) -> None:
     answer = await client.post(f"/v1/me/sign-ins/{listed['id']}/end", headers=me)
     assert answer.json()["type"] == "/problems/sign-in-not-found"
     assert (await client.get("/v1/me", headers=other)).status_code == 200
+
+
+async def test_a_machine_has_none_to_end(client, database, settings) -> None:
+    machine = await a_caller(database, settings, "police", 120119101200, machine=True)
+    for method, path in (("GET", "sign-ins"), ("POST", "sign-ins/end")):
+        answer = await client.request(method, f"/v1/me/{path}", headers=machine.headers)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-required")
