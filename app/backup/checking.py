@@ -1,5 +1,6 @@
 """Is it whole? Of a backup, or of a database: one line for each thing that was looked at."""
 
+import struct
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from app.core.data import versions
 from app.core.data.backups import KEPT_DAYS
 from app.core.data.crypto import Keyring
 
+_FIRST_PAGE: Final = struct.Struct("=24xQI")
+"""How a segment begins: a page's head of 24 bytes, the number of its server, and its length."""
 _INVALID: Final = """
 SELECT i.indexrelid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE c.relnamespace = 'public'::regnamespace AND NOT (i.indisvalid AND i.indisready)
@@ -69,7 +72,10 @@ async def folder(place: Path, keyring: Keyring, now: datetime) -> AsyncIterator[
         return
     if chosen != place:
         yield _age(place, now)
-        yield wal(place / "wal", said)
+        since = wal(place / "wal", said)
+        yield since
+        if since.good:
+            yield records(place / "wal", said)
     check = manifest(chosen, said)
     yield check
     if not check.good:
@@ -96,19 +102,55 @@ def _age(place: Path, now: datetime) -> Check:
 
 
 def wal(place: Path, said: Backup) -> Check:
-    """Look for a gap in what was written since a base backup."""
-    names = sorted(
-        each.name[8:24]
-        for each in place.glob("*")
-        if len(each.name.partition(".")[0]) == len(said.first_wal)
-        and each.name[8:24] >= said.first_wal[8:]
-    )
-    if not names:
+    """Look at what was written since a base backup: for a gap, and segments that are cut short or
+    another server's.
+    """
+    since = _since(place, said)
+    if not since:
         return Check("wal", False, "nothing was kept since: does `tonghu wal` run?")
+    names = [each.name[8:24] for each in since]
     for before, after in zip([said.first_wal[8:], *names], names, strict=False):
         if _number(after) - _number(before) > 1:
             return Check("wal", False, f"a gap after {before}")
-    return Check("wal", True, f"{len(names)} segments since, without a gap")
+    for each in since:
+        if not _is_whole(each, said.server["system"]):
+            return Check("wal", False, f"{each.name} is cut short, or another server's")
+    return Check("wal", True, f"{len(since)} segments since, without a gap")
+
+
+def _since(place: Path, said: Backup) -> list[Path]:
+    return sorted(
+        (
+            each
+            for each in place.glob("*")
+            if len(each.name.partition(".")[0]) == len(said.first_wal)
+            and each.name[8:24] >= said.first_wal[8:]
+        ),
+        key=lambda each: each.name[8:24],
+    )
+
+
+def _is_whole(segment: Path, system: str) -> bool:
+    """Tell whether a segment is as long as its first page says, and this server's."""
+    with segment.open("rb") as opened:
+        begins = opened.read(_FIRST_PAGE.size)
+    if len(begins) < _FIRST_PAGE.size:
+        return False
+    of, size = _FIRST_PAGE.unpack(begins)
+    return str(of) == system and segment.stat().st_size == size
+
+
+def records(place: Path, said: Backup) -> Check:
+    """Read every record of the whole segments since a base backup, each with its checksum."""
+    whole = [each.name for each in _since(place, said) if "." not in each.name]
+    if not whole:
+        return Check("records", True, "no segment is whole yet")
+    try:
+        program = programs.find("pg_waldump", said.of.version, exactly=True)
+        programs.run(program, "--quiet", f"--path={place}", whole[0], whole[-1])
+    except BackupRefused as refused:
+        return Check("records", False, str(refused))
+    return Check("records", True, f"{len(whole)} segments are as they were written")
 
 
 def _number(segment: str) -> int:

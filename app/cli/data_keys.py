@@ -14,7 +14,7 @@ from app.cli.console import fail, out
 from app.cli.keys import _File, _read, _write
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import db, keys, resealing
+from app.core.data import db, key_checks, keys, resealing
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -100,13 +100,17 @@ def drop(
         fail("There is no such data key.")
     if kid == next(iter(ring.data)):
         fail("This key seals: rotate-data first.")
-    found = asyncio.run(_as_owner(partial(_naming, kid=kid)))
+    found = asyncio.run(_as_owner(partial(_end, kid=kid)))
     if found:
         fail(f"Sealed under it still: {', '.join(f'{n:,} of {t}' for t, n in found.items())}.")
     _write(path, ring.without_data(kid))
     out.print(f"{kid} is gone from {path}. Restart all processes; keep no copy but an archive's.")
 
 
-async def _naming(begin: Begin, kid: str) -> dict[str, int]:
+async def _end(begin: Begin, kid: str) -> dict[str, int]:
+    """Note that a data key is done with, or no file without it is right; unless it is named."""
     async with begin() as tx:
-        return await resealing.naming(tx, kid)
+        found = await resealing.naming(tx, kid)
+        if not found:
+            await key_checks.end(tx, key_checks.DATA, kid)
+        return found

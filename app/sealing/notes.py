@@ -60,6 +60,11 @@ class VerifierKey:
         return key
 
 
+def raw_of(text: str) -> bytes:
+    """Return the public key in a verifier key of whichever kind."""
+    return _decoded(text.split("+", 2)[2])[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """The key of a log."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -64,6 +65,8 @@ async def register(tx: Tx, principal: Principal, new: schemas.WitnessCreate) -> 
         key = VerifierKey.read(new.key, notes.WITNESS)
     except BadNote as error:
         raise WitnessUnfit.at("#/key", "no_witness_key", str(error)) from None
+    if await _is_known(tx, key, agency.id):
+        raise WitnessUnfit.at("#/key", "known_key", "Each witness has a new key of its own.")
     witness_id = new_id()
     row = {
         "id": witness_id,
@@ -76,6 +79,22 @@ async def register(tx: Tx, principal: Principal, new: schemas.WitnessCreate) -> 
     if not await insert(tx.connection, "audit_witnesses", row, unless_taken=True):
         raise WitnessThere
     return await queries.find_witness(tx, principal, witness_id)
+
+
+_ONE_BY_ONE: Final = "SELECT pg_advisory_xact_lock(hashtext('audit_witnesses'))"
+_KEYS: Final = """
+SELECT key FROM audit_witnesses WHERE agency_id <> $1 OR ended_at IS NOT NULL
+UNION ALL (SELECT log_key FROM audit_checkpoints ORDER BY size DESC LIMIT 1)
+"""
+
+
+async def _is_known(tx: Tx, key: VerifierKey, agency_id: UUID) -> bool:
+    """Tell whether somebody has or had this key otherwise: who holds one key is one witness, by
+    whichever name, and one that was ended may be a thief's by now.
+    """
+    await tx.connection.execute(_ONE_BY_ONE)
+    rows = await tx.connection.fetch(_KEYS, agency_id)
+    return any(notes.raw_of(row["key"]) == key.raw for row in rows)
 
 
 _END: Final = "UPDATE audit_witnesses SET ended_at = $2, ended_by = $3 WHERE id = $1"

@@ -52,23 +52,28 @@ class Standing(NamedTuple):
             yield Trouble.too_few_witnesses
 
 
-# Whatever is sealed last was committed about last: what waits stands behind it.
+# Whatever is sealed last was committed about last: what waits stands behind it. An entry that
+# somebody took away after it was sealed hides nothing: the one before it tells as well.
+_SEALED: Final = "SELECT coalesce(max(n) + 1, 0) FROM audit_leaves"
 _WAITS: Final = """
-SELECT l.n + 1 AS sealed, (
+SELECT (
     SELECT n.at FROM audit_entries n WHERE n.committed_in > e.committed_in
         AND NOT EXISTS (SELECT FROM audit_leaves k WHERE k.entry_id = n.id)
     ORDER BY n.committed_in, n.id LIMIT 1
 ) AS waits_since
-FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.n DESC LIMIT 1
+FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.n DESC LIMIT 1
 """
 _WAITS_FIRST: Final = """
-SELECT 0 AS sealed, (SELECT at FROM audit_entries ORDER BY committed_in, id LIMIT 1) AS waits_since
+SELECT (SELECT at FROM audit_entries ORDER BY committed_in, id LIMIT 1) AS waits_since
 """
 _SIGNED: Final = """
-SELECT c.size, c.made_at, (
-    SELECT e.at FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id WHERE l.n = c.size
+SELECT coalesce(c.size, 0) AS size, c.made_at, (
+    SELECT coalesce(e.at, c.made_at)
+    FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id
+    WHERE l.n >= coalesce(c.size, 0) ORDER BY l.n LIMIT 1
 ) AS unsigned_since
-FROM audit_checkpoints c ORDER BY c.size DESC LIMIT 1
+FROM (SELECT) AS one
+LEFT JOIN (SELECT size, made_at FROM audit_checkpoints ORDER BY size DESC LIMIT 1) AS c ON true
 """
 _HELD: Final = """
 SELECT w.id, k.size, k.received_at FROM audit_witnesses w
@@ -84,13 +89,13 @@ async def standing(connection: asyncpg.Connection) -> Standing:
     """Return how the sealing stands, in SYSTEM's reach. Reads a few pages of each month."""
     waits = await connection.fetchrow(_WAITS) or await connection.fetchrow(_WAITS_FIRST)
     signed = await connection.fetchrow(_SIGNED)
-    size = signed["size"] if signed else 0
+    size = signed["size"]
     held = await connection.fetch(_HELD)
     return Standing(
-        waits["sealed"],
+        await connection.fetchval(_SEALED),
         waits["waits_since"],
-        signed and signed["unsigned_since"],
+        signed["unsigned_since"],
         size,
-        signed and signed["made_at"],
+        signed["made_at"],
         [Held(row["id"], size - (row["size"] or 0), row["received_at"]) for row in held],
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -179,8 +180,51 @@ def test_a_gap_in_what_was_written_since_is_found(tmp_path, kept, says) -> None:
     wal = tmp_path / "wal"
     wal.mkdir()
     for segment in kept:
-        (wal / f"00000001{'0' * 8}{segment:08X}").touch()
+        (wal / f"00000001{'0' * 8}{segment:08X}").write_bytes(a_segment())
     (wal / "00000002.history").touch()
     found = checking.wal(wal, folders.Backup.read(place))
     assert says in found.found or kept == [3, 4]
     assert found.good is (kept in ([2, 3, 4], [3, 4]))
+
+
+def a_segment(system: int = 7, size: int = 64) -> bytes:
+    """The first page of a segment of so many bytes, and what follows."""
+    return struct.pack("=24xQI", system, size).ljust(size, b"x")
+
+
+@pytest.mark.parametrize(
+    "segment", [b"", a_segment()[:-1], a_segment()[:30], a_segment() + b"x", a_segment(8)]
+)
+def test_a_segment_that_is_cut_short_or_anothers_is_found(tmp_path, segment) -> None:
+    place = a_backup(tmp_path, 1, 2)
+    wal = tmp_path / "wal"
+    wal.mkdir()
+    for number, written in enumerate((a_segment(), segment, a_segment()), 2):
+        (wal / f"00000001{'0' * 8}{number:08X}").write_bytes(written)
+    found = checking.wal(wal, folders.Backup.read(place))
+    said = f"00000001{'0' * 8}00000003 is cut short, or another server's"
+    assert (found.good, found.found) == (False, said)
+
+
+def test_what_was_written_since_is_read_record_by_record(small, folder) -> None:
+    place = small.base(folder).place
+    said = folders.Backup.read(place)
+    wal = folders.wal_of(folder, said.of)
+    assert checking.records(wal, said).found == "no segment is whole yet"
+    small.ask(
+        "CREATE TABLE written AS SELECT n FROM generate_series(1, 9) n; SELECT pg_switch_wal();"
+    )
+    small.ask("DROP TABLE written; SELECT pg_switch_wal();")
+    [(now,)] = small.ask("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    for each in (small.place / "postgres" / "cluster" / "pg_wal").glob("0*"):
+        if said.first_wal <= each.name < now and each.is_file():
+            shutil.copy(each, wal)
+    assert checking.wal(wal, said).good
+    assert checking.records(wal, said).good
+    last = max(wal.iterdir())
+    written = bytearray(last.read_bytes())
+    written[70] ^= 1  # in its first record
+    last.write_bytes(written)
+    assert checking.wal(wal, said).good
+    found = checking.records(wal, said)
+    assert (found.good, "pg_waldump failed" in found.found) == (False, True), found

@@ -210,7 +210,7 @@ def a_backup(folder: Path, days: int, segment: int) -> Path:
     place = folder / f"base-{at:%Y%m%dT%H%M%SZ}"
     place.mkdir(parents=True)
     name = f"00000001{'0' * 8}{segment:08X}"
-    Backup("base", at.isoformat(), "", {}, 0, "", first_wal=name).write(place)
+    Backup("base", at.isoformat(), "", {"system": "7"}, 0, "", first_wal=name).write(place)
     return place
 
 

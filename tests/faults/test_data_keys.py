@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.data import keys
+from app.core.data import key_checks, keys
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
@@ -56,6 +56,15 @@ async def changed(urls: schema.Urls, ring: Keyring) -> bytes:
     return sealed
 
 
+async def faults(urls: schema.Urls, ring: Keyring) -> list[key_checks.Fault]:
+    """What a process that starts with these keys finds wrong with them."""
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        _, found = await key_checks.settle(tx, ring)
+    await database.close()
+    return found
+
+
 async def stands(urls: schema.Urls, ring: Keyring) -> tuple[bytes, str]:
     database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
     async with database.begin(SYSTEM) as tx:
@@ -72,12 +81,14 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     before = of(path)
     [kid], [coming] = before.data, before.coming_data
     sealed = await changed(urls, before)
+    assert not await faults(urls, before)
     run = asyncio.to_thread
     assert "no such" in (await run(tonghu, "keys", "drop", path, "none"))[2]
     assert "rotate-data first" in (await run(tonghu, "keys", "drop", path, kid))[2]
     code, said, _ = await run(tonghu, "keys", "rotate-data", path)
     assert (code, f"The data key {coming} seals; 1 of before open" in said) == (0, True), said
     assert of(path).data.keys() == {coming, kid}
+    assert not await faults(urls, of(path))
     code, _, said = await run(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
     code, said, error = await run(tonghu, "keys", "re-encrypt")
@@ -90,6 +101,9 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     code, said, error = await run(tonghu, "keys", "drop", path, kid)
     assert (code, f"{kid} is gone" in said) == (0, True), error
     assert await stands(urls, of(path)) == (now, "[]")
+    assert not await faults(urls, of(path)), "no process misses what has gone"
+    wrong = {("data", kid, key_checks.ENDED), ("data", coming, key_checks.MISSING)}
+    assert {*await faults(urls, before)} == wrong, "and none seals by it again"
 
 
 async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:

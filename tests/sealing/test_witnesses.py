@@ -219,7 +219,32 @@ async def test_who_is_registered_is_an_agency_that_can_be_one_once(
     name, _, rest = key.split("+", 2)
     assert await said(police.agency_id, f"{name}+00000000+{rest}") == unfit
     assert await said(two[0].caller.agency_id, key) == (409, "witness-there")
-    assert await said(police.agency_id, key) == (403, "approval-required")
+    new = Witness("police.example", police, str(KEY.public))
+    assert await said(police.agency_id, new.key) == (403, "approval-required")
+
+
+async def test_who_holds_one_key_is_one_witness(
+    log, client, two, live_database, settings, operators
+) -> None:
+    """By whichever name; and a key that was given up is nobody's any more."""
+    await looks(live_database, 1)
+    await log.seal()
+    mine = two[0]
+    police = await a_caller(live_database, settings, "police", COUNTY)
+    again = Witness("another.example", police, str(KEY.public), private=mine.private)
+    of_log = Witness("another.example", police, str(KEY.public), private=KEY.private)
+    for witness in (again, of_log):
+        body = {"agency_id": str(police.agency_id), "key": witness.key}
+        answer = await client.post(WITNESSES, json=body, headers=operators[0].headers)
+        assert problem(answer) == (422, "witness-unfit"), witness
+    page = (await client.get(WITNESSES, headers=mine.caller.headers)).json()["items"]
+    [id_] = (each["id"] for each in page if each["key"] == mine.key)
+    path = f"{WITNESSES}/{id_}/end"
+    ended = await send_by_two(client, *operators, "endWitness", "POST", path)
+    assert ended.status_code == 200, ended.text
+    body = {"agency_id": str(mine.caller.agency_id), "key": mine.key}
+    answer = await client.post(WITNESSES, json=body, headers=operators[0].headers)
+    assert problem(answer) == (422, "witness-unfit")
 
 
 async def _watched(database: db.Database) -> list[str]:

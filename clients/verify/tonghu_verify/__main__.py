@@ -15,17 +15,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         held = _held(asked)
         with Path(asked.export).open("rb") as lines:
-            found = export.check(lines, held)
-    except (Bad, OSError) as error:
-        print(f"NOT RIGHT: {error}")
+            found = export.check(export.lines_of(lines), held)
+        _require_cosigned(asked, found.by)
+    except (Bad, OSError, UnicodeError) as error:
+        _say(f"NOT RIGHT: {error}")
         return 1
-    print(f"RIGHT: leaves {found.begins} to {found.ends - 1} are whole, unchanged and in order.")
+    _say(f"RIGHT: leaves {found.begins} to {found.ends - 1} are whole, unchanged and in order.")
     for each in found.by:
         beside = f", cosigned by {', '.join(sorted(each.signers))}" if each.signers else ""
-        print(f"  {each.place}: size {each.size}{beside}")
+        _say(f"  {each.place}: size {each.size}{beside}")
     for each in found.beside:
-        print(f"  {each.place}: size {each.size}, of which this export says nothing")
+        _say(f"  {each.place}: size {each.size}, of which this export says nothing")
     return 0
+
+
+def _say(line: str) -> None:
+    """Print a line that stays one, whatever stood in a file that somebody else wrote."""
+    shown = (each if each.isprintable() else ascii(each)[1:-1] for each in line)
+    print("".join(shown))
 
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -42,7 +49,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cosigned",
         type=int,
         default=None,
-        help="how many of these witnesses must have signed the largest checkpoint; else all",
+        help="how many of them must have signed the largest checkpoint of these rows; else all",
     )
     return parser.parse_args(arguments)
 
@@ -56,11 +63,17 @@ def _held(asked: argparse.Namespace) -> list[Checkpoint]:
     ]
     if not held:
         raise Bad("there is no checkpoint in what you named")
-    wanted = len(witnesses) if asked.cosigned is None else asked.cosigned
-    last = max(held, key=lambda each: (each.size, len(each.signers)))
+    return sorted(held, key=lambda each: each.size)
+
+
+def _require_cosigned(asked: argparse.Namespace, by: Sequence[Checkpoint]) -> None:
+    """Raise Bad unless enough witnesses say so too: of what proves these rows, for another that
+    they signed proves nothing here.
+    """
+    wanted = len(asked.witness) if asked.cosigned is None else asked.cosigned
+    last = max(by, key=lambda each: (each.size, len(each.signers)))
     if len(last.signers) < wanted:
         raise Bad(f"{last.place} is cosigned by {len(last.signers)} witnesses, not by {wanted}")
-    return sorted(held, key=lambda each: each.size)
 
 
 def _files(places: Sequence[str]) -> Iterator[Path]:

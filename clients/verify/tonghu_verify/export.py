@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from tonghu_verify import tree
 from tonghu_verify.notes import Bad, Checkpoint
 
 FORMAT = "tonghu-audit-export/1"
+LONGEST = 1 << 24
+"""Bytes of a line, the longest that is read: no row of the audit comes near it."""
+_HASH, _HIGHEST = 32, 62
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,35 @@ def canonical(said: Any) -> bytes:
     return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of an export, of which none may fill the memory. Raises Bad."""
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise Bad("a line is longer than any row of the audit")
+        yield line
+
+
+def _read(line: bytes) -> Any:
+    """Read JSON. Raises ValueError, also where a name is said twice: of such a text one reader
+    takes the first, another the last, and the hash would be of one of them only.
+    """
+    try:
+        return json.loads(line, object_pairs_hook=_once, parse_constant=_none)
+    except RecursionError:
+        raise ValueError from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    said = dict(pairs)
+    if len(said) != len(pairs):
+        raise ValueError
+    return said
+
+
+def _none(constant: str) -> None:
+    raise ValueError
+
+
 def check(lines: Iterable[bytes], held: Sequence[Checkpoint]) -> Proved:
     """Check an export against checkpoints that somebody else kept. Raises Bad, which names the
     first row that is not right.
@@ -36,14 +68,13 @@ def check(lines: Iterable[bytes], held: Sequence[Checkpoint]) -> Proved:
     begins, ends = head["from"], head["to"]
     growing = tree.Growing()
     _put(growing, [(height, each) for height, each in _before(head, begins)], begins)
-    by_size: dict[int, list[Checkpoint]] = {}
-    for each in held:
-        by_size.setdefault(each.size, []).append(each)
+    by_size = _by_size(held)
     sure, by = begins, []
     for _, n, said, hash_ in _leaves(numbered, begins):
         _expect(n, growing.size, ends)
         if tree.leaf(canonical(said)) != hash_:
-            raise Bad(f"leaf {n} (entry {said.get('id')}) was changed: it is not what was sealed")
+            entry = str(said.get("id"))[:36]
+            raise Bad(f"leaf {n} (entry {entry}) was changed: it is not what was sealed")
         growing.add(hash_)
         for checkpoint in by_size.get(growing.size, ()):
             _compare(growing, checkpoint, sure)
@@ -56,17 +87,38 @@ def check(lines: Iterable[bytes], held: Sequence[Checkpoint]) -> Proved:
         if whole > ends:
             _compare(growing, checkpoint, sure)
             by.append(checkpoint)
+            sure = whole
     _covered(held, whole)
     if not by:
         raise Bad("no checkpoint that you hold says anything of these rows: nothing is proved")
+    if sure < ends:
+        raise Bad(
+            f"no checkpoint that you hold says anything of leaf {sure} and those after it: they"
+            f" are not proved, those before are (export with --to {sure})"
+        )
     return Proved(begins, ends, by, [each for each in held if each not in by])
+
+
+def _by_size(held: Sequence[Checkpoint]) -> dict[int, list[Checkpoint]]:
+    """Order checkpoints by size. Raises Bad if two of one size tell of two histories."""
+    found: dict[int, list[Checkpoint]] = {}
+    for each in held:
+        beside = found.setdefault(each.size, [])
+        if beside and beside[0].root != each.root:
+            raise Bad(
+                f"{beside[0].place} and {each.place} were both signed for size {each.size}, and are"
+                " of two histories: the log showed each of you another one"
+            )
+        beside.append(each)
+    return found
 
 
 def _head(numbered: Iterator[tuple[int, bytes]]) -> dict[str, Any]:
     try:
-        head = json.loads(next(numbered)[1])
-        wanted = head["format"] == FORMAT and 0 <= head["from"] < head["to"]
-        sound = wanted and isinstance(head["before"], list) and isinstance(head["after"], list)
+        head = _read(next(numbered)[1])
+        wanted = head["format"] == FORMAT and type(head["from"]) is type(head["to"]) is int
+        beside = isinstance(head["before"], list) and isinstance(head["after"], list)
+        sound = wanted and beside and 0 <= head["from"] < head["to"]
     except (StopIteration, ValueError, KeyError, TypeError):
         sound = False
     if not sound:
@@ -85,7 +137,7 @@ def _before(head: dict[str, Any], begins: int) -> Iterator[tuple[int, str]]:
 def _put(growing: tree.Growing, parts: Sequence[Any], size: int | None) -> int:
     try:
         for height, hash_ in parts:
-            growing.add(bytes.fromhex(hash_), height)
+            growing.add(_hash(hash_), _height(height))
     except (ValueError, TypeError):
         raise Bad("line 1: the hashes beside the rows are none") from None
     if size is not None and growing.size != size:
@@ -93,14 +145,27 @@ def _put(growing: tree.Growing, parts: Sequence[Any], size: int | None) -> int:
     return growing.size
 
 
+def _hash(said: str) -> bytes:
+    if len(hash_ := bytes.fromhex(said)) != _HASH:
+        raise ValueError
+    return hash_
+
+
+def _height(said: Any) -> int:
+    if type(said) is not int or not 0 <= said <= _HIGHEST:
+        raise ValueError
+    return said
+
+
 def _leaves(
     numbered: Iterator[tuple[int, bytes]], begins: int
 ) -> Iterator[tuple[int, int, dict[str, Any], bytes]]:
     for number, line in numbered:
         try:
-            said = json.loads(line)
-            n, hash_ = said["leaf"]["n"], bytes.fromhex(said["hash"])
-            sound = isinstance(n, int) and said.keys() == {"leaf", "hash"}
+            said = _read(line)
+            n, hash_ = said["leaf"]["n"], _hash(said["hash"])
+            sound = type(n) is int and said.keys() == {"leaf", "hash"}
+            canonical(said)  # what has no form in UTF-8 was never sealed
         except (ValueError, KeyError, TypeError):
             sound = False
         if not sound:

@@ -1,6 +1,5 @@
 """Signed notes, checkpoints and cosignatures as C2SP writes them, read from outside."""
 
-import binascii
 import hashlib
 import re
 from base64 import b64decode
@@ -34,7 +33,7 @@ class Key:
         parts = text.strip().split("+", 2)
         try:
             data = b64decode(parts[2], validate=True)
-        except (IndexError, binascii.Error):
+        except (IndexError, ValueError):
             raise Bad(f"{text.strip()[:80]} is no verifier key: name+id+base64") from None
         name, raw = parts[0], data[1:]
         id_ = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
@@ -67,7 +66,7 @@ def checkpoint(text: str, place: str, log: list[Key], witnesses: list[Key]) -> C
     lines = body.split("\n")
     try:
         origin, size, root = lines[0], lines[1], b64decode(lines[2], validate=True)
-    except (IndexError, binascii.Error):
+    except (IndexError, ValueError):
         raise Bad(f"{place} is no checkpoint") from None
     if not gap or not _DIGITS.fullmatch(size) or len(root) != _HASH:
         raise Bad(f"{place} is no checkpoint")
@@ -90,7 +89,7 @@ def _signed_by(said: bytes, line: str, place: str, keys: list[Key]) -> Key | Non
     try:
         found = _SIGNATURE.fullmatch(line)
         data = b64decode(found[2], validate=True) if found else b""
-    except binascii.Error:
+    except ValueError:
         data = b""
     if not found or not data:
         raise Bad(f"{place}: not a line of a signature: {line[:60]}")
