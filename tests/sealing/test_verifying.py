@@ -9,6 +9,7 @@ from tonghu_verify.__main__ import main
 
 from app.core.data import db
 from tests.sealing.stage import KEY, Log, exported, looks
+from tests.sealing.witnesses import Witness
 
 pytestmark = pytest.mark.xdist_group("sealing")
 
@@ -175,3 +176,18 @@ async def test_without_a_checkpoint_of_these_rows_nothing_is_proved(
     log.held = log.held[:1]
     code, out = _verified(tmp_path, log, lines, capsys)
     assert (code, "nothing is proved" in out) == (1, True), out
+
+
+async def test_what_witnesses_signed_beside_the_rows_proves_none_of_them(
+    log, live_database, tmp_path, capsys
+) -> None:
+    """The log's own word for the first rows, a countersigned checkpoint that the export skips."""
+    await _sealed(live_database, log)
+    witness = Witness("police.example", None, str(KEY.public))
+    lines = await exported(live_database, 0, 7)
+    log.held = [log.held[0], f"{log.held[1]}{witness.line(log.held[1])}\n"]
+    asked = ("--witness", witness.key)
+    code, out = _verified(tmp_path, log, lines, capsys, *asked)
+    assert (code, "000 is cosigned by 0 witnesses, not by 1" in out) == (1, True), out
+    log.held[0] += f"{witness.line(log.held[0])}\n"
+    assert _verified(tmp_path, log, lines, capsys, *asked)[0] == 0

@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         held = _held(asked)
         with Path(asked.export).open("rb") as lines:
             found = export.check(lines, held)
+        _cosigned(asked, found.by)
     except (Bad, OSError) as error:
         print(f"NOT RIGHT: {error}")
         return 1
@@ -42,7 +43,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cosigned",
         type=int,
         default=None,
-        help="how many of these witnesses must have signed the largest checkpoint; else all",
+        help="how many of them must have signed the largest checkpoint of these rows; else all",
     )
     return parser.parse_args(arguments)
 
@@ -56,11 +57,17 @@ def _held(asked: argparse.Namespace) -> list[Checkpoint]:
     ]
     if not held:
         raise Bad("there is no checkpoint in what you named")
-    wanted = len(witnesses) if asked.cosigned is None else asked.cosigned
-    last = max(held, key=lambda each: (each.size, len(each.signers)))
+    return sorted(held, key=lambda each: each.size)
+
+
+def _cosigned(asked: argparse.Namespace, by: Sequence[Checkpoint]) -> None:
+    """Refuse what is proved by the log's own word alone, or by that of too few witnesses: what they
+    signed beside it, of which the export says nothing, proves none of its rows.
+    """
+    wanted = len(asked.witness) if asked.cosigned is None else asked.cosigned
+    last = max(by, key=lambda each: (each.size, len(each.signers)))
     if len(last.signers) < wanted:
         raise Bad(f"{last.place} is cosigned by {len(last.signers)} witnesses, not by {wanted}")
-    return sorted(held, key=lambda each: each.size)
 
 
 def _files(places: Sequence[str]) -> Iterator[Path]:
