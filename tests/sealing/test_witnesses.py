@@ -168,6 +168,8 @@ async def test_only_a_witness_signs_and_only_over_this_checkpoint(
         stranger.line(new["note"]),
         mine.line(new["note"])[:-4] + "AAA=",
         f"— {mine.name} AAAA",
+        mine.line(new["note"]).replace(mine.name, "another.example"),
+        mine.line(new["note"], of=stranger),
         mine.line(new["note"], 2**63),
     ):
         answer = await mine.cosign(client, last, line)
@@ -295,6 +297,15 @@ async def test_the_figures_say_how_it_stands(log, client, two, live_database) ->
     assert after["tonghu_audit_sealed_rows"] == after["tonghu_audit_signed_rows"] > 3
     behind = [value for name, value in after.items() if "behind_rows" in name]
     assert behind == [after["tonghu_audit_sealed_rows"]] * 2
+
+
+def test_a_node_is_kept_of_each_256_of_256() -> None:
+    """Of them proofs are made in a log of more than 65,536 entries."""
+    edge = merkle.Edge(0, [])
+    made = [node for n in range(1 << 16) for node in edge.append(merkle.leaf_hash(b"%d" % n))]
+    ones = [(i, hash_) for level, i, hash_ in made if level == 1]
+    assert [i for i, _ in ones] == [*range(256)]
+    assert made[-1] == (2, 0, merkle.fold([hash_ for _, hash_ in ones])) == (2, 0, edge.root())
 
 
 def test_what_is_no_key_or_note_is_refused() -> None:
