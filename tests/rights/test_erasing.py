@@ -204,7 +204,9 @@ _UNDER_WAY = {
 
 
 @pytest.mark.parametrize("what", _UNDER_WAY)
-async def test_each_thing_under_way_needs_it_till_it_ends(database, granted, approved, what) -> None:
+async def test_each_thing_under_way_needs_it_till_it_ends(
+    database, granted, approved, what
+) -> None:
     insert, ends = _UNDER_WAY[what]
     erase = await approved(await granted())
     async with database.begin(SYSTEM) as tx:
@@ -263,7 +265,7 @@ async def test_nothing_is_left_by_which_the_child_is_called_or_found(
         await tx.connection.execute(f"UPDATE children SET {named}, {more}, {three}")
     assert (await erased(request)).status_code == 200
     [row] = await rows(database, "children")
-    named = {name: row[name] for name in row.keys() if name.startswith("name")}
+    named = {name: said for name, said in dict(row).items() if name.startswith("name")}
     assert not any(named.values()), named
 
 

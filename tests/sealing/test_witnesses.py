@@ -11,6 +11,7 @@ from app.core.data import db
 from app.core.jobs import queue
 from app.core.settings import Settings
 from app.sealing import merkle, standing
+from app.sealing.events import Trouble
 from app.sealing.notes import WITNESS, BadNote, VerifierKey
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
@@ -214,6 +215,11 @@ async def test_who_is_registered_is_an_agency_that_can_be_one_once(
 
     key = two[0].key
     unfit = (422, "witness-unfit")
+    closed = await a_caller(live_database, settings, "police", COUNTY)
+    async with live_database.begin(db.SYSTEM) as tx:
+        put = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(put, closed.agency_id)
+    assert await said(closed.agency_id, key) == unfit
     assert await said(school.agency_id, key) == unfit
     assert await said(one.agency_id, key) == unfit
     assert await said("00000000-0000-7000-8000-000000000000", key) == unfit
@@ -262,6 +268,26 @@ async def test_operators_are_told_what_is_wrong_once_an_hour(
     await log.seal()
     assert await _watched(live_database) == [*few, "sealing_late", "signing_late", *few]
     await hand_out(live_database)
+
+
+async def test_two_that_go_on_hold_what_was_signed(log, client, two, live_database) -> None:
+    async def few() -> bool:
+        async with live_database.begin(db.SYSTEM) as tx:
+            found = (await standing.standing(tx.connection)).troubles(NOW)
+            return Trouble.too_few_witnesses in found
+
+    await looks(live_database, 3)
+    await log.seal()
+    [checkpoint] = await _announced_all(client, two[0])
+    for each, is_few in zip(two, (True, False), strict=True):
+        note = (await each.fetch(client, checkpoint))["note"]
+        assert await few()
+        assert (await each.cosign(client, checkpoint, each.line(note))).status_code == 201
+        assert await few() is is_few
+    async with live_database.begin(db.SYSTEM) as tx:
+        put = "UPDATE audit_witnesses SET ended_at = $2 WHERE agency_id = $1"
+        await tx.connection.execute(put, two[1].caller.agency_id, NOW)
+    assert await few(), "who was ended holds it, and goes on no more"
 
 
 async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_database) -> None:
