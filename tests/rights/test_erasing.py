@@ -171,6 +171,111 @@ SELECT $1, home_county, region_code, 'id', id, 'staff:test', $2 FROM children
 """
 
 
+_ALERT = """
+INSERT INTO dropout_alerts (id, home_county, child_id, region_code, school_id, opened_in, state,
+    opened_on, first_absent_day, last_absent_day, unexcused_days, version, created_at, updated_at)
+SELECT $1, c.home_county, c.id, c.region_code, (SELECT min(id::text)::uuid FROM agencies),
+    c.region_code, 'absent', '2026-11-20', '2026-11-18', '2026-11-19', 3, 1, $2, $2
+FROM children c
+"""
+_ASKED_OF = """
+INSERT INTO referrals (id, home_county, child_id, region_code, from_id, to_kind, to_id, waits,
+    source, opened_at, opened_by, due_at, state, version)
+SELECT $1, c.home_county, c.id, c.region_code, a.id, a.kind, a.id, false, 'by_hand', $2,
+    'staff:test', $2, '{state}', 1 FROM children c, (SELECT * FROM agencies ORDER BY id LIMIT 1) a
+"""
+_QUESTION = """
+INSERT INTO unresolved (id, kind, reason, region_code, owner_role, state, due_at, received_at,
+    updated_at, version, {child})
+SELECT $1, 'two_entries', 'same_child', region_code, 'village_director', 'open', $2, $2, $2, 1, id
+FROM children
+"""
+_UNDER_WAY = {
+    "an alert": (_ALERT, "state = 'closed', ended_on = '2026-11-20'"),
+    "a referral": (_ASKED_OF.format(state="open"), "state = 'cancelled'"),
+    "one that was taken on": (_ASKED_OF.format(state="accepted"), "state = 'cancelled'"),
+    "a question": (_QUESTION.format(child="child_id"), "state = 'dismissed', settled_at = now()"),
+    "a question of two": (
+        _QUESTION.format(child="other_child_id"),
+        "state = 'dismissed', settled_at = now()",
+    ),
+    "one file or two": (_REFERRED.replace(" child_id,", " other_child_id,"), "settled_at = now()"),
+}
+
+
+@pytest.mark.parametrize("what", _UNDER_WAY)
+async def test_each_thing_under_way_needs_it_till_it_ends(
+    database, granted, approved, what
+) -> None:
+    insert, ends = _UNDER_WAY[what]
+    erase = await approved(await granted())
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(insert, new_id(), tx.now)
+    assert problem(await erase()) == (409, "still-needed")
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(f"UPDATE {insert.split()[2]} SET {ends}")
+    done = await erase()
+    assert done.status_code == 200, done.text
+
+
+async def test_a_report_that_another_took_the_place_of_ended_with_it(
+    client, database, offices, child_id, granted, approved
+) -> None:
+    for _ in range(2):
+        report = a_report(child_id=child_id, region_code=str(VILLAGE))
+        assert (await post(client, offices.village, "/police-reports", report)).status_code == 201
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute("UPDATE police_reports SET state = 'closed'")
+    erase = await approved(await granted())
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE police_reports SET state = 'services_arranged'")
+    assert problem(await erase()) == (409, "still-needed")
+    async with database.begin(SYSTEM) as tx:
+        one, other = await tx.connection.fetch("SELECT id FROM police_reports ORDER BY id")
+        put = "UPDATE police_reports SET superseded_by_id = $2 WHERE id = $1"
+        await tx.connection.execute(put, one["id"], other["id"])
+    assert problem(await erase()) == (409, "still-needed"), "the other goes on"
+    async with database.begin(SYSTEM) as tx:
+        closed = "UPDATE police_reports SET state = 'closed' WHERE id = $1"
+        await tx.connection.execute(closed, other["id"])
+    assert (await erase()).status_code == 200
+
+
+async def test_what_was_written_in_the_clear_is_sealed_before_it_is_erased(
+    client, database, offices, child_id, granted, approved
+) -> None:
+    """Findings, as the release before wrote them: no key takes them along."""
+    visit = a_visit(child_id, visited_on="2026-09-01")
+    assert (await post(client, offices.village, "/visits", visit)).status_code == 201
+    erase = await approved(await granted())
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("""UPDATE visits SET findings = '["hungry"]'""")
+    assert problem(await erase()) == (409, "not-sealed-yet")
+
+
+async def test_nothing_is_left_by_which_the_child_is_called_or_found(
+    database, child_id, granted, erased
+) -> None:
+    assert (await rows(database, "children"))[0]["name_index"], "or the test shows nothing"
+    request = await granted()
+    async with database.begin(SYSTEM) as tx:  # as the release before wrote it
+        named = "name = '样小一', name_pinyin = 'yangxiaoyi', name_initials = 'yxy'"
+        more = "name_canonical = '样小一', name_reversed = '一小样'"
+        three = ", ".join(f"name_pinyin_{n} = 'y', name_initials_{n} = 'y'" for n in (2, 3))
+        await tx.connection.execute(f"UPDATE children SET {named}, {more}, {three}")
+    assert (await erased(request)).status_code == 200
+    [row] = await rows(database, "children")
+    named = {name: said for name, said in dict(row).items() if name.startswith("name")}
+    assert not any(named.values()), named
+
+
+async def test_who_saw_another_version_erases_nothing(database, granted, approved) -> None:
+    erase = await approved(await granted())
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute("UPDATE rights_requests SET version = version + 1")
+    assert problem(await erase()) == (412, "precondition-failed")
+
+
 async def test_a_case_that_is_open_needs_it(
     client, database, offices, child_id, granted, erased
 ) -> None:

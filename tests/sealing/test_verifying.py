@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from tonghu_verify.__main__ import main
 
 from app.core.data import db
+from app.sealing import exporting, leaves
+from tests.conftest import NOW
 from tests.sealing.stage import KEY, Log, exported, looks
+from tests.sealing.witnesses import Witness
 
 pytestmark = pytest.mark.xdist_group("sealing")
 
@@ -175,3 +179,41 @@ async def test_without_a_checkpoint_of_these_rows_nothing_is_proved(
     log.held = log.held[:1]
     code, out = _verified(tmp_path, log, lines, capsys)
     assert (code, "nothing is proved" in out) == (1, True), out
+
+
+async def test_what_witnesses_signed_beside_the_rows_proves_none_of_them(
+    log, live_database, tmp_path, capsys
+) -> None:
+    """The log's own word for the first rows, a countersigned checkpoint that the export skips."""
+    await _sealed(live_database, log)
+    witness = Witness("police.example", None, str(KEY.public))
+    lines = await exported(live_database, 0, 7)
+    log.held = [log.held[0], f"{log.held[1]}{witness.line(log.held[1])}\n"]
+    asked = ("--witness", witness.key)
+    code, out = _verified(tmp_path, log, lines, capsys, *asked)
+    assert (code, "000 is cosigned by 0 witnesses, not by 1" in out) == (1, True), out
+    log.held[0] += f"{witness.line(log.held[0])}\n"
+    assert _verified(tmp_path, log, lines, capsys, *asked)[0] == 0
+
+
+@pytest.mark.parametrize("chunk", [4, 19, 5])
+async def test_what_is_written_in_several_parts_is_whole(
+    log, live_database, tmp_path, capsys, monkeypatch, chunk
+) -> None:
+    monkeypatch.setattr(exporting, "_CHUNK", chunk)
+    await _sealed(live_database, log)
+    for begins, ends in ((0, None), (3, 17)):
+        lines = await exported(live_database, begins, ends)
+        assert len(lines) == 1 + (ends or 19) - begins
+        assert _verified(tmp_path, log, lines, capsys)[0] == 0
+
+
+def test_a_leaf_says_all_of_an_entry_but_what_is_null_or_an_empty_list() -> None:
+    """In the one form of all releases: what is nought or blank is no other than it is."""
+    entry = {"role": "", "groups": ["a"], "found": 0, "at": NOW, "whole": False}
+    said = leaves.content(7, {**entry, "purpose": None, "children": []})
+    text = (
+        b'{"at":"2026-11-20T02:00:00+00:00","found":0,"groups":["a"],"n":7,"role":"","whole":false}'
+    )
+    assert leaves.text(said) == text
+    assert leaves.hash_of(7, entry) == sha256(b"\0" + text).digest()

@@ -11,6 +11,7 @@ from app.core.data import db
 from app.core.jobs import queue
 from app.core.settings import Settings
 from app.sealing import merkle, standing
+from app.sealing.events import Trouble
 from app.sealing.notes import WITNESS, BadNote, VerifierKey
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
@@ -168,6 +169,8 @@ async def test_only_a_witness_signs_and_only_over_this_checkpoint(
         stranger.line(new["note"]),
         mine.line(new["note"])[:-4] + "AAA=",
         f"— {mine.name} AAAA",
+        mine.line(new["note"]).replace(mine.name, "another.example"),
+        mine.line(new["note"], of=stranger),
         mine.line(new["note"], 2**63),
     ):
         answer = await mine.cosign(client, last, line)
@@ -212,6 +215,11 @@ async def test_who_is_registered_is_an_agency_that_can_be_one_once(
 
     key = two[0].key
     unfit = (422, "witness-unfit")
+    closed = await a_caller(live_database, settings, "police", COUNTY)
+    async with live_database.begin(db.SYSTEM) as tx:
+        put = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(put, closed.agency_id)
+    assert await said(closed.agency_id, key) == unfit
     assert await said(school.agency_id, key) == unfit
     assert await said(one.agency_id, key) == unfit
     assert await said("00000000-0000-7000-8000-000000000000", key) == unfit
@@ -287,6 +295,26 @@ async def test_operators_are_told_what_is_wrong_once_an_hour(
     await hand_out(live_database)
 
 
+async def test_two_that_go_on_hold_what_was_signed(log, client, two, live_database) -> None:
+    async def few() -> bool:
+        async with live_database.begin(db.SYSTEM) as tx:
+            found = (await standing.standing(tx.connection)).troubles(NOW)
+            return Trouble.too_few_witnesses in found
+
+    await looks(live_database, 3)
+    await log.seal()
+    [checkpoint] = await _announced_all(client, two[0])
+    for each, is_few in zip(two, (True, False), strict=True):
+        note = (await each.fetch(client, checkpoint))["note"]
+        assert await few()
+        assert (await each.cosign(client, checkpoint, each.line(note))).status_code == 201
+        assert await few() is is_few
+    async with live_database.begin(db.SYSTEM) as tx:
+        put = "UPDATE audit_witnesses SET ended_at = $2 WHERE agency_id = $1"
+        await tx.connection.execute(put, two[1].caller.agency_id, NOW)
+    assert await few(), "who was ended holds it, and goes on no more"
+
+
 async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_database) -> None:
     """The last leaf may be of a transaction that began before those of others."""
     async with live_database.begin(db.SYSTEM) as late:
@@ -320,6 +348,15 @@ async def test_the_figures_say_how_it_stands(log, client, two, live_database) ->
     assert after["tonghu_audit_sealed_rows"] == after["tonghu_audit_signed_rows"] > 3
     behind = [value for name, value in after.items() if "behind_rows" in name]
     assert behind == [after["tonghu_audit_sealed_rows"]] * 2
+
+
+def test_a_node_is_kept_of_each_256_of_256() -> None:
+    """Of them proofs are made in a log of more than 65,536 entries."""
+    edge = merkle.Edge(0, [])
+    made = [node for n in range(1 << 16) for node in edge.append(merkle.leaf_hash(b"%d" % n))]
+    ones = [(i, hash_) for level, i, hash_ in made if level == 1]
+    assert [i for i, _ in ones] == [*range(256)]
+    assert made[-1] == (2, 0, merkle.fold([hash_ for _, hash_ in ones])) == (2, 0, edge.root())
 
 
 def test_what_is_no_key_or_note_is_refused() -> None:

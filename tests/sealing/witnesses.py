@@ -26,10 +26,10 @@ class Witness:
     def key(self) -> str:
         return str(VerifierKey(self.name, WITNESS, self.private.public_key().public_bytes_raw()))
 
-    def line(self, note: str, at: int = 1_795_140_000) -> str:
-        """The line of its signature over a note."""
+    def line(self, note: str, at: int = 1_795_140_000, *, of: "Witness | None" = None) -> str:
+        """The line of its signature over a note. `of`: under the id of another's key."""
         said = f"cosignature/v1\ntime {at}\n{body_of(note)}".encode()
-        id_ = VerifierKey.read(self.key, WITNESS).id
+        id_ = VerifierKey.read((of or self).key, WITNESS).id
         signed = id_ + at.to_bytes(8, "big") + self.private.sign(said)
         return f"— {self.name} {b64encode(signed).decode()}"
 

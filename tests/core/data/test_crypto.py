@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.core.data.crypto import Keyring
-from app.core.data.envelopes import DecryptionRefused
+from app.core.data.envelopes import DecryptionRefused, of_child
 from app.core.data.key_file import load_keyring
 from app.core.ids import new_id
 
@@ -17,6 +17,23 @@ def test_opens_only_in_its_own_place() -> None:
     for place, at in (("children.address", other), ("children.phone", row)):
         with pytest.raises(DecryptionRefused):
             ring.unseal(place, at, sealed)
+
+
+def test_no_two_values_have_a_nonce_in_common() -> None:
+    """Under one key that would give both away, and the key that authenticates them."""
+    ring, row, owner = Keyring.generate(), new_id(), of_child(new_id())
+    ring.open(owner, "t.k", ring.seal("t.k", owner.id, bytes(32)))
+    for of, at in ((None, 5), (owner, 18)):
+        nonces = {ring.seal("t.c", row, "text", of)[at : at + 12] for _ in range(20)}
+        assert len(nonces) == 20
+
+
+def test_a_key_of_tokens_that_ended_goes_while_it_is_coming_too() -> None:
+    ring = Keyring.generate()
+    [signs], [comes] = ring.signing, ring.coming
+    left = ring.without(comes)
+    assert ([*left.signing], [*left.coming]) == ([signs], [])
+    assert ([*ring.without(signs).signing], [*ring.without(signs).coming]) == ([], [comes])
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 10, 20])

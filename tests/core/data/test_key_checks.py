@@ -50,6 +50,37 @@ async def test_what_is_new_is_made_known_when_all_else_is_right(live_database, k
     assert await settled(live_database, keyring) == [Fault(DATA, "more", key_checks.MISSING)]
 
 
+@pytest.mark.parametrize("kind", key_checks.KINDS)
+async def test_another_key_of_any_kind_under_the_same_id_is_wrong(
+    live_database, keyring, kind
+) -> None:
+    await settled(live_database, keyring)
+    [(kid, _)] = getattr(keyring, kind).items()
+    other = replace(
+        keyring, **{kind: {kid: next(iter(getattr(Keyring.generate(), kind).values()))}}
+    )
+    assert await settled(live_database, other) == [Fault(kind, kid, key_checks.ANOTHER)]
+
+
+async def test_a_key_of_tokens_that_comes_is_another_too(live_database, keyring) -> None:
+    await settled(live_database, keyring)
+    [kid] = keyring.coming
+    [pem] = Keyring.generate().coming.values()
+    wrong = [Fault(SIGNING, kid, key_checks.ANOTHER)]
+    assert await settled(live_database, replace(keyring, coming={kid: pem})) == wrong
+
+
+@pytest.mark.parametrize("kind", key_checks.KINDS)
+async def test_a_key_in_use_may_be_missing_of_none_but_the_spool(
+    live_database, keyring, kind
+) -> None:
+    more = {**getattr(Keyring.generate(), kind), **getattr(keyring, kind)}
+    await settled(live_database, replace(keyring, **{kind: more}))
+    kid = next(iter(more))
+    wrong = await settled(live_database, keyring)
+    assert wrong == ([] if kind == SPOOL else [Fault(kind, kid, key_checks.MISSING)])
+
+
 async def test_a_key_that_is_coming_may_be_missing_until_it_is_used(live_database, keyring) -> None:
     await settled(live_database, keyring)
     next_one = replace(keyring, index={**keyring.index, "next": os.urandom(32)})
