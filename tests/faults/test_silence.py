@@ -28,6 +28,8 @@ from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.xdist_group("faults")
 
+PROMETHEUS_WAITS = 10.0
+"""Seconds, unless it is told otherwise: of whoever takes longer it knows nothing."""
 LISTENS = """
 SELECT pid FROM pg_stat_activity WHERE application_name = 'impatient' AND pid <> ALL ($1::int[])
 """
@@ -88,6 +90,7 @@ async def test_every_request_ends_and_none_is_promised(app, town: Town, impatien
         asyncio.timeout(PATIENCE),
     ):
         assert (await http.get("/v1/me", headers=headers)).status_code == 200
+        assert "tonghu_database_up 1.0" in (await web.get("/metrics")).text
         with silent(town):
             reads = [http.get("/v1/me", headers=headers) for _ in range(20)]
             reports = [http.post(report.path, **sent) for _ in range(2)]
@@ -96,6 +99,8 @@ async def test_every_request_ends_and_none_is_promised(app, town: Town, impatien
             assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
             assert (await web.get("/livez")).status_code == 200
             assert (await web.get("/readyz")).status_code == 503
+            figures = await web.get("/metrics", timeout=PROMETHEUS_WAITS)
+            assert "tonghu_database_up 0.0" in figures.text
         await until(lambda: _is_ready(http))
         assert (await http.post(report.path, **sent)).status_code == 201
         assert (await web.get("/readyz")).status_code == 200

@@ -148,6 +148,25 @@ async def test_all_of_them_together_have_a_few_seconds(pool, monkeypatch) -> Non
     assert told["tonghu_figures_unread"].keys() == {f'figure="{name}"' for name in GAUGES}
 
 
+async def test_what_took_too_long_takes_no_time_of_the_others_afterwards(pool, monkeypatch) -> None:
+    monkeypatch.setattr(metrics, "_BRIEFLY", "SET LOCAL statement_timeout = '20ms'")
+    asked = []
+
+    def figure(name: str, statement: str) -> None:
+        async def ask(tx):
+            asked.append(name)
+            await tx.connection.execute(statement)
+            return []
+
+        monkeypatch.setitem(GAUGES, name, DatabaseGauge("-", (), ask, 0.0))
+
+    figure("tonghu_slow", "SELECT pg_sleep(60)")
+    figure("tonghu_quick", "SELECT 1")
+    await read(pool)
+    await read(pool)
+    assert asked == ["tonghu_slow", "tonghu_quick", "tonghu_quick", "tonghu_slow"]
+
+
 async def test_who_asks_at_one_moment_asks_once(database, monkeypatch) -> None:
     asked = 0
 
