@@ -40,11 +40,13 @@ from tests.webhooks.workshop import Receiver
 
 FACTOR: Final = 12.0
 DISK: Final = 2**30
-NIGHT: Final = 600.0
+NIGHT: Final = 300.0
 """Seconds after which what has not fired never does."""
-ALWAYS: Final = {"WitnessesMissing", "DiskFilling"}
-"""There are no witnesses here, and the disk is a small one that has just begun to be written."""
+ALWAYS: Final = {"WitnessesMissing", "DiskFilling", "Unwatched"}
+"""There are no witnesses and no certificate here, and the disk is a small one that has just begun to
+be written."""
 PLENTY: Final = 60
+SIGNED_IN: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,8 @@ class Night:
 
     # --- what goes on all night -------------------------------------------------------------------
 
-    async def ask(self, every: float) -> None:
-        """Read, and now and then record or report something, as apps do."""
-        who = await asyncio.to_thread(load.Load.of, self.place)
+    async def ask(self, every: float, who: load.Load) -> None:
+        """Read, and now and then report something, as apps do."""
         async with httpx.AsyncClient(base_url=self.place.base, timeout=30) as http:
             for turn in itertools.count():
                 caller = who.callers["report" if turn % 6 == 0 else "visit"]
@@ -137,9 +138,15 @@ class Night:
                 except httpx.TransportError:
                     answer = httpx.Response(0)
                 self.answered[answer.status_code] = self.answered.get(answer.status_code, 0) + 1
-                if answer.status_code == httpx.codes.UNAUTHORIZED:
-                    who = await asyncio.to_thread(load.Load.of, self.place)
                 await asyncio.sleep(every)
+
+    async def keep_asking(self) -> None:
+        """Ask two times a second, with a new sign-in before the last one ends."""
+        while True:
+            who = await asyncio.to_thread(load.Load.of, self.place)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SIGNED_IN):
+                    await self.ask(0.5, who)
 
     # --- one fault after another ------------------------------------------------------------------
 
@@ -218,7 +225,8 @@ class Night:
     @asynccontextmanager
     async def slow_sessions(self) -> AsyncIterator[None]:
         """Somebody holds the children's table, and apps ask as they always do."""
-        crowd = [asyncio.create_task(self.ask(0.5)) for _ in range(PLENTY)]
+        who = await asyncio.to_thread(load.Load.of, self.place)
+        crowd = [asyncio.create_task(self.ask(1.0, who)) for _ in range(PLENTY)]
         holder = await asyncpg.connect(self.place.database)
         try:
             await holder.execute("BEGIN; LOCK TABLE children IN ACCESS EXCLUSIVE MODE")
@@ -248,6 +256,20 @@ class Night:
             " WHERE name = 'sealing.announce'"
         )
 
+    @asynccontextmanager
+    async def no_backup(self) -> AsyncIterator[None]:
+        await self.place.query("DELETE FROM backups_made")
+        yield
+        await asyncio.to_thread(self.place.back_up)
+
+    @asynccontextmanager
+    async def wal_dead(self) -> AsyncIterator[None]:
+        self.place.kill("wal")
+        for pid in _children_of(str(self.place.backups)):
+            os.kill(pid, signal.SIGKILL)
+        yield
+        await asyncio.to_thread(self.place.up)
+
     async def _at_once(self) -> None:
         """Let what would be tried again later be tried now."""
         await self.place.query(
@@ -260,6 +282,16 @@ class Night:
         await self.desk.enter_async_context(town.desk(self.place, Receiver()))
 
     desk: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+
+def _children_of(folder: str) -> list[int]:
+    """Find what `tonghu wal` started for a folder, which goes on when that is killed."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"--directory={folder}" in each.read_text():
+                found.append(int(each.parent.name))
+    return found
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:
@@ -290,7 +322,14 @@ FAULTS: Final = (
         ("WorkerAway",),
         frozenset({"ReportUndelivered", "MandatoryUndelivered", "EventsNotHandedOut"}),
     ),
-    Fault("pool", "sessions are slow, connections used up", Night.slow_sessions, ("PoolFull",)),
+    Fault(
+        "pool",
+        "sessions are slow, the pool is used up",
+        Night.slow_sessions,
+        ("PoolFull", "ReportsRefused"),
+        frozenset({"Refusing", "FiguresUnread", "ReportUndelivered", "EventsNotHandedOut"})
+        | {"MandatoryUndelivered", "JobsHeld", "JobsHeldOfReports", "JobsLate"},
+    ),
     Fault("disk", "a twentieth of the disk is free", Night.disk_full, ("DiskNearlyFull",)),
     Fault(
         "sealer",
@@ -298,6 +337,8 @@ FAULTS: Final = (
         lambda night: night.stopped("sealer"),
         ("SealingLate",),
     ),
+    Fault("backup", "nobody ever made a backup", Night.no_backup, ("BackupLate",)),
+    Fault("wal", "`tonghu wal` is killed", Night.wal_dead, ("WalNotKept",)),
     Fault(
         "schedule",
         "a job that comes round each minute raises",
@@ -345,7 +386,7 @@ async def a_night(folder: Path, factor: float) -> AsyncIterator[Night]:
             await night.receive()
             watch.start()
             await until(lambda: watch.ask("alerts"))
-            night.tasks = [asyncio.create_task(night.ask(0.5)) for _ in range(2)]
+            night.tasks = [asyncio.create_task(night.keep_asking())]
             yield night
         finally:
             await _ended(night.tasks)
