@@ -130,7 +130,7 @@ def _migrate(connection: sa.Connection) -> None:
         # A service that slept long begins with room for what it writes.
         connection.exec_driver_sql(_ROOM)
         # Its role may have been made after the tables were.
-        connection.exec_driver_sql(rls.for_sealer())
+        connection.exec_driver_sql(rls.for_others())
         # /readyz, as the app role, compares this with the revision its program needs.
         connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}")
         connection.commit()

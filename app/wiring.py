@@ -34,6 +34,8 @@ def load() -> None:
     """
     import_module("app.core.data.hiding")
     import_module("app.core.data.key_checks")
+    import_module("app.backup.models")
+    import_module("app.backup.figures")
     import_module("app.children.reindexing")
     import_module("app.access.approvals.models")
     import_module("app.core.http.idempotency")

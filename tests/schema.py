@@ -142,7 +142,7 @@ async def _create_all(url: str) -> None:
             await connection.exec_driver_sql(statement.format(head=versions.head()))
         for statement in [*_first_parts(), *months.statements(), "SELECT make_months()"]:
             await connection.exec_driver_sql(statement)
-        await connection.exec_driver_sql(rls.for_sealer())
+        await connection.exec_driver_sql(rls.for_others())
         await connection.exec_driver_sql(_COUNT)
         await connection.exec_driver_sql(_AS_THEY_ARE)
     await engine.dispose()

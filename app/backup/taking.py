@@ -16,6 +16,10 @@ from app.core.data import backups, versions
 
 _COPY = re.compile(rb'COPY public\."?(\w+)"? \(.*\) FROM stdin;\n')
 _PERCENT = re.compile(r"\((\d+)%\)")
+_TELL = """
+INSERT INTO backups_made (kind, taken_at, bytes) VALUES ($1, $2, $3)
+ON CONFLICT (kind) DO UPDATE SET taken_at = excluded.taken_at, bytes = excluded.bytes
+"""
 _TABLE = re.compile(r'dumping contents of table "public\.(\w+)"')
 
 
@@ -59,6 +63,7 @@ async def base(url: str, folder: Path, now: datetime, told: Told) -> Taken:
             )
             said.write(making)
         gone = folders.expire(folder, now)
+        await _tell(url, said, now, told)
         return Taken(folders.whole(folder, "base")[-1], said, gone)
 
 
@@ -86,7 +91,18 @@ async def archive(url: str, folder: Path, now: datetime, told: Told) -> Taken:
                 left_out=left,
             )
             said.write(making)
+    await _tell(url, said, now, told)
     return Taken(folders.whole(folder, "archive")[-1], said, [])
+
+
+async def _tell(url: str, said: Backup, now: datetime, told: Told) -> None:
+    """Let the service know that there is one: the alert that there is none goes by it."""
+    try:
+        async with role.connected(url) as connection, connection.transaction():
+            await connection.execute("SET LOCAL transaction_read_only = off")
+            await connection.execute(_TELL, said.kind, now, said.bytes)
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        told("The service does not know of it: run `tonghu migrate` of this version.")
 
 
 async def _dump(

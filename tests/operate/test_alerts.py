@@ -85,6 +85,20 @@ async def test_what_a_panel_shows_is_told(told) -> None:
     assert len({*places}) == len(places)
 
 
+def test_a_figure_that_is_missing_is_told_of_or_said_to_be_good_news() -> None:
+    """Silence is no good news: of each figure that an alert goes by, one or the other."""
+    asked = set().union(*(named(rule["expr"]) for rule in RULES))
+    alarmed = set(re.findall(r"absent\((\w+)\)", str(RULES)))
+    table = sections()["FiguresMissing"].partition("| figure | none |")[2]
+    said = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.M))))
+    unwatched = {"tonghu_disk_free_bytes", "node_filesystem_avail_bytes"}
+    assert asked - alarmed - said == set()
+    assert said - asked == set()
+    assert alarmed & said == {*unwatched, "probe_ssl_earliest_cert_expiry"}
+    for name in set(re.findall(r'"figure", "(\w+)"', str(RULES))):
+        assert f'label_replace(absent({name}), "figure", "{name}", "", "")' in str(RULES)
+
+
 def sections() -> dict[str, str]:
     _, *parts = re.split(r"^## (.+)$", RUNBOOK, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))

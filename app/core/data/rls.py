@@ -26,7 +26,7 @@ SQLModel.metadata.naming_convention = {
 APP_ROLE = "tonghu_app"
 OWNER_ROLE = "tonghu_owner"
 BACKUP_ROLE = "tonghu_backup"
-"""Sees every row, changes none."""
+"""Sees every row, and changes none but of when a backup was made."""
 SEALER_ROLE = "tonghu_sealer"
 """It seals the audit (ADR 65): it bypasses row-level security, and has rights on nothing else."""
 
@@ -87,8 +87,8 @@ class Table:
 
 
 TABLES: dict[str, Table] = {}
-SEALED: dict[str, str] = {}
-"""What the sealer may do with which tables; with all others nothing."""
+LET: dict[tuple[str, str], str] = {}
+"""What roles besides the app's may do with which tables."""
 
 
 def protect(table: str, *, using: str, check: str | None = None, privileges: str) -> None:
@@ -104,16 +104,21 @@ def allow(table: str, privileges: str) -> None:
 
 
 def let_sealer(table: str, privileges: str) -> None:
-    """Grant the sealer's role privileges on a table."""
-    SEALED[table] = privileges
+    """Grant the sealer's role privileges on a table; with all others it may do nothing."""
+    let(table, SEALER_ROLE, privileges)
 
 
-def for_sealer() -> str:
-    """Return the statement that grants it all, of what is there, on a server with such a role."""
-    there = f"to_regrole('{SEALER_ROLE}') IS NOT NULL AND to_regclass('public.{{}}') IS NOT NULL"
+def let(table: str, role: str, privileges: str) -> None:
+    """Grant a role besides the app's privileges on a table."""
+    LET[table, role] = privileges
+
+
+def for_others() -> str:
+    """Return the statement that grants it all, of what is there, on a server with such roles."""
+    there = "to_regrole('{}') IS NOT NULL AND to_regclass('public.{}') IS NOT NULL"
     grants = (
-        f"IF {there.format(table)} THEN GRANT {what} ON {table} TO {SEALER_ROLE}; END IF;"
-        for table, what in SEALED.items()
+        f"IF {there.format(role, table)} THEN GRANT {what} ON {table} TO {role}; END IF;"
+        for (table, role), what in LET.items()
     )
     return f"DO $$ BEGIN {' '.join(grants)} END $$"
 
