@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance drill rolling lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance drill rolling rotating lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -46,6 +46,7 @@ exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz
 	TONGHU_MATRIX=whole $(BIN)/pytest -q -n 2 tests/matrix
 	TONGHU_PARTED=1 $(BIN)/pytest -q -n 2
 	$(MAKE) lives
+	$(BIN)/python -m scripts.rotating 20 60
 	$(MAKE) fuzz
 	$(MAKE) bench
 	$(MAKE) mutants
@@ -89,6 +90,9 @@ drill: $(READY) ## Back up, have an accident, restore to the minute, look, serve
 
 rolling: $(READY) ## Upgrade one process after another under load: no request may fail
 	$(BIN)/python -m scripts.rolling
+
+rotating: $(READY) ## Change every key under load: no request may fail (docs/changing-keys.md)
+	$(BIN)/python -m scripts.rotating
 
 lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
 	$(UV_COMPILE) -o requirements.lock

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, keys, rls, sealed, sql
+from app.core.data import distribution, former, keys, rls, sealed, sql
 from app.core.data.db import Tx
 from app.core.data.envelopes import Owner, Whose, of_child
 
@@ -37,15 +37,21 @@ rls.allow("child_keys", "SELECT, INSERT, UPDATE")
 keys.kept_in(Whose.child, keys.Kept("child_keys", "child_id", "wrapped", "children"))
 
 
+async def made(tx: Tx, child_id: UUID) -> bytes | None:
+    """Make the key of a child whose file is being opened; None while that has to wait. One
+    statement.
+    """
+    owner = of_child(child_id)
+    if await former.may_run(tx):
+        keys.wait(tx.keyring, owner)
+        return None
+    return keys.make(tx.keyring, owner)
+
+
 async def store(tx: Tx, home_county: int, child_id: UUID, wrapped: bytes) -> None:
     """Store a key that was made (`keys.make`), after its file."""
     key = {"home_county": home_county, "child_id": child_id, "wrapped": wrapped}
     await sql.insert(tx.connection, "child_keys", key)
-
-
-async def make(tx: Tx, home_county: int, child_id: UUID) -> None:
-    """Make and store the key of a child whose file is there. One statement."""
-    await store(tx, home_county, child_id, keys.make(tx.keyring, of_child(child_id)))
 
 
 async def of(tx: Tx, row: Mapping[str, Any]) -> Owner:

@@ -5,7 +5,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.access.roles import roles
-from app.children import alike, below, counting, exact_trials, names, queries, rederiving, sealing
+from app.children import (
+    alike,
+    below,
+    counting,
+    exact_trials,
+    names,
+    queries,
+    rederiving,
+    reindexing,
+    sealing,
+)
 from app.children.events import ChildChanged, ChildRegistered
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
@@ -59,6 +69,26 @@ async def count(tx: Tx, _: dict[str, Any]) -> None:
 @queue.job("children.count_county", of="children.count")
 async def count_county(tx: Tx, payload: dict[str, Any]) -> None:
     await counting.count_county(tx, payload["county"])
+
+
+_REINDEX: Final = "children.reindex_county"
+
+
+@queue.every("children.reindex", "*/5 * * * *")
+async def reindex(tx: Tx, _: dict[str, Any]) -> None:
+    """Have each county's files written anew by a new index key, ten minutes after it is used."""
+    if (kid := await reindexing.due(tx)) is not None:
+        left = await reindexing.begin(tx, kid)
+        await queue.enqueue_for(tx.connection, _REINDEX, "home_county", left)
+
+
+@queue.job(_REINDEX, of="children.reindex")
+async def reindex_county(tx: Tx, payload: dict[str, Any]) -> None:
+    """Write the next batch anew; queue the next in the same transaction."""
+    county = payload["home_county"]
+    _, more = await reindexing.write_next(tx, county)
+    if more:
+        await queue.enqueue_for(tx.connection, _REINDEX, "home_county", [county])
 
 
 _SEAL_NAMES: Final = "children.seal_names_of_county"

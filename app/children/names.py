@@ -164,11 +164,11 @@ async def settled(tx: Tx) -> bool:
     """Tell whether no name is left to be sealed, or none may be so far; if none is left, searches
     look for none any more.
     """
-    if await former.may_run(tx):
+    if not await former.left(tx, former.NAMES):
         return True
     if await tx.connection.fetchval(_ANY):
         return False
-    await former.forget(tx)
+    await former.done(tx, former.NAMES)
     return True
 
 

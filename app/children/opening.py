@@ -31,7 +31,7 @@ from app.children.queries import ChildRef
 from app.children.referred import ASIDE, sections_of, sender_of
 from app.children.sections import SECTIONS, File
 from app.core.clock import local_date
-from app.core.data import keys, sql
+from app.core.data import sql
 from app.core.data.db import Tx
 from app.core.data.envelopes import of_child
 from app.core.ids import new_id
@@ -320,7 +320,7 @@ async def _store(
 ) -> None:
     """Store a file with all that follows from it, and what of `sent` is not in it. Raises Taken."""
     outcome = derivation.derive(file, child.region_code, tx.today)
-    wrapped = keys.make(tx.keyring, of_child(child.id))
+    wrapped = await child_keys.made(tx, child.id)
     columns = {
         "id": child.id,
         "home_county": child.home_county,
@@ -330,7 +330,8 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
-    await child_keys.store(tx, child.home_county, child.id, wrapped)
+    if wrapped is not None:
+        await child_keys.store(tx, child.home_county, child.id, wrapped)
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)

@@ -200,7 +200,7 @@ def _by_tokens(where: Where, asked: Sequence[int], lo: int, hi: int, window: pag
 # While the release before may have written names in the clear: as it looks. Goes with the table.
 def _by_plain_names(where: Where, compared: Mapping[str, object]) -> str:
     said = [f"({sql.format(where.bind(value))})" for sql, value in compared.items()]
-    return " AND ".join([former.MAY_HAVE_WRITTEN, *said])
+    return " AND ".join([former.MAY_HAVE_NAMED, *said])
 
 
 def narrowed(

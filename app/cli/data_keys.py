@@ -3,6 +3,7 @@ service runs.
 """
 
 import asyncio
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,7 +15,7 @@ from app.cli.console import fail, out
 from app.cli.keys import _File, _read, _write
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import db, key_checks, keys, resealing
+from app.core.data import db, former, key_checks, keys, resealing
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -60,32 +61,47 @@ async def _as_owner(work: Any) -> Any:
 
 
 async def _re_encrypt(begin: Begin) -> int:
+    async with begin() as tx:
+        if await former.may_run(tx):
+            fail("Processes of the release before may run, and could not read it: in an hour.")
     for table in sorted({kept.table for kept in keys.KEPT.values()}):
-        await _through(begin, partial(resealing.make_keys, table=table), f"{table}: made")
+        work = partial(resealing.make_keys, table=table)
+        await _through(begin, work, f"{table}: made", _of_whom(table))
     refused = 0
     for _ in range(_PASSES):
         changed, refused = 0, 0
         for each in resealing.in_order():
             work = partial(resealing.seal_anew, table=each)
-            done, not_opened = await _through(begin, work, f"{each.table}: sealed anew")
+            said = f"{each.table}: sealed anew"
+            done, not_opened = await _through(begin, work, said, each.table)
             changed, refused = changed + done, refused + not_opened
         if not changed:
             break
     return refused
 
 
-async def _through(begin: Begin, work: Any, what: str) -> tuple[int, int]:
-    after, looked, changed, refused = None, 0, 0, 0
+def _of_whom(table: str) -> str:
+    return next(kept.of for kept in keys.KEPT.values() if kept.table == table)
+
+
+async def _through(begin: Begin, work: Any, what: str, table: str) -> tuple[int, int]:
+    """Go through a table by batches; say how far it is, how fast, and about how much is left."""
+    async with begin() as tx:
+        all_of_it = await resealing.about(tx, table)
+    after, looked, changed, refused, began = None, 0, 0, 0, time.monotonic()
     while True:
         async with begin() as tx:
             batch = await work(tx, after=after)
         looked, changed = looked + batch.looked, changed + batch.changed
         refused, after = refused + batch.refused, batch.last
+        rate = looked / max(time.monotonic() - began, 0.001)
+        said = f"{what} {changed:,} of {looked:,} rows"
         if after is None:
             break
-        out.print(f"{what} {changed:,} of {looked:,} rows so far")
+        left = max(all_of_it - looked, 0)
+        out.print(f"{said} so far, {rate:,.0f} a second, about {left:,} left", soft_wrap=True)
     if changed or refused:
-        out.print(f"{what} {changed:,} of {looked:,} rows")
+        out.print(f"{said}, {rate:,.0f} a second", soft_wrap=True)
     return changed, refused
 
 

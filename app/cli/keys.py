@@ -6,20 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
-from uuid import UUID
 
 import typer
 from rich.table import Table
 
 from app.children import reindexing
-from app.cli.console import fail, in_transaction, in_transactions, out
+from app.cli.console import fail, in_transaction, out
 from app.core.clock import CHINA
 from app.core.data import crypto, key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.key_checks import INDEX, KNOWN_FOR, SIGNING
-from app.core.jobs.queue import Begin
-from app.unresolved.operations import knowing
 
 app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 GOES_WITH_TIME: Final = timedelta(days=30)
@@ -47,15 +44,22 @@ def check(path: _File) -> None:
     """Compare a key file with the database, a line a key; exit with 1 if something is wrong."""
     ring = _read(path)
 
-    async def look(tx: Tx) -> tuple[key_checks.Rows, list[key_checks.Fault]]:
+    async def look(
+        tx: Tx,
+    ) -> tuple[key_checks.Rows, list[key_checks.Fault], reindexing.Progress | None]:
         rows = await key_checks.rows_of(tx)
         if not rows:
-            return rows, await key_checks.unproven(tx, ring)
-        return rows, key_checks.faults(ring, rows, tx.now)
+            return rows, await key_checks.unproven(tx, ring), None
+        return rows, key_checks.faults(ring, rows, tx.now), await reindexing.progress(tx)
 
-    rows, wrong = in_transaction(look)
+    rows, wrong, anew = in_transaction(look)
     for kind, kid, says in _compared(ring, rows, wrong):
         out.print(f"{kind} key {kid}: {says}", highlight=False, soft_wrap=True)
+    if anew is not None and anew.left:
+        said = (
+            f"{anew.files:,} files written anew, {anew.left:,} of {anew.counties:,} counties left"
+        )
+        out.print(f"index key {anew.kid}: {said}", highlight=False, soft_wrap=True)
     behind = [row for row in key_checks.coming(rows) if not key_checks.has(ring, row)]
     for fault in wrong:
         out.print(str(fault), style="red", highlight=False, soft_wrap=True)
@@ -149,7 +153,8 @@ def retire(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `keys
 @app.command()
 def rotate_index(path: _File) -> None:
     """Add a key of blind indexes, which is asked from then on; ten minutes later, let it be the one
-    that makes them. Then `re-index`, and after thirty days `drop-index` the one before.
+    that makes them. A worker writes anew what is found; after thirty days `drop-index` the one
+    before.
     """
     ring = _read(path)
 
@@ -162,10 +167,10 @@ def rotate_index(path: _File) -> None:
                 fail(f"Index key {kid} is coming, and not in this file: take the newest file.")
             _require_since(tx, rows, (INDEX, kid), "since", "is published")
             await key_checks.use(tx, INDEX, kid)
-            said = "makes blind indexes from now on. In ten minutes, run `tonghu keys re-index`."
+            said = "makes blind indexes from now on; ten minutes later a worker writes all anew."
             return replace(ring, index={kid: ring.index[kid], **ring.index}), f"{kid} {said}"
         if len(used) > 1:
-            fail(f"Index key {used[-1]} is in use still: `tonghu keys re-index`, then drop it.")
+            fail(f"Index key {used[-1]} is in use still: drop it first.")
         made = crypto.new_key()
         [kid] = made
         await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
@@ -175,35 +180,6 @@ def rotate_index(path: _File) -> None:
     changed, said = in_transaction(note)
     _write(path, changed)
     out.print(f"Index key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
-
-
-@app.command()
-def re_index() -> None:
-    """Write anew, by the newest index key, what is found by one before, a county after the other.
-    The service goes on meanwhile. Run it again where it was cut off: it goes on there.
-    """
-
-    async def run(begin: Begin) -> None:
-        async with begin() as tx:
-            rows = await key_checks.rows_of(tx)
-            kid = key_checks.used(rows, INDEX)[0]
-            _require_since(tx, rows, (INDEX, kid), "used_since", "makes blind indexes")
-            left = await reindexing.begin(tx, kid)
-        for number, county in enumerate(left, 1):
-            files, more = 0, True
-            while more:
-                async with begin() as tx:
-                    written, more = await reindexing.write_next(tx, county)
-                files += written
-                said = f"{files:,} files, county {number} of {len(left)}"
-                out.print(f"{county:012d}: {said}", highlight=False)
-        after: UUID | None = UUID(int=0)
-        while after is not None:
-            async with begin() as tx:
-                after = await knowing.renew_next(tx, after)
-        out.print(f"All is found by index key {kid}.")
-
-    in_transactions(run)
 
 
 @app.command()
@@ -219,7 +195,7 @@ def drop_index(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `
         if kid == newest:
             fail("This key makes blind indexes: rotate-index first.")
         if not await reindexing.is_whole(tx, newest):
-            fail("Files are found by it: run `tonghu keys re-index` first.")
+            fail("Files are found by it still: `tonghu keys check` says how far a worker is.")
         _require_since(tx, rows, (INDEX, newest), "used_since", "makes them", GOES_WITH_TIME)
         await key_checks.end(tx, INDEX, kid)
 

@@ -149,6 +149,8 @@ def keyring(settings: Settings) -> Keyring:
     """Load the keys; outside production, make them on first use in `data_dir`. Raises OpenKeyFile
     in production, if others on the machine may read or write them, and BadKeyFile.
     """
+    if settings.keys is not None and settings.keys_file is not None:
+        raise BadKeyFile("TONGHU_KEYS and TONGHU_KEYS_FILE are both set: leave one out")
     if settings.environment is Environment.production and settings.keys_file is not None:
         refuse_open_file(settings.keys_file)
     is_production = settings.environment is Environment.production

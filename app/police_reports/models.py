@@ -363,13 +363,12 @@ rls.protect(
     check=rls.case((rls.SYSTEM, "true"), _REPORTER, *_OTHERS),
     privileges="SELECT, INSERT, UPDATE",
 )
+# Not even jobs: only the agency in charge, and never the one reported; and the owner, to seal anew.
+_IN_CHARGE = f"r.id = police_reporters.report_id AND r.police_agency_id = {rls.AGENCY}"
+_REPORTED = (f"EXISTS (SELECT 1 FROM police_reports r WHERE {_IN_CHARGE})", "true")
 rls.protect(
     "police_reporters",
-    # Not even jobs: only the agency in charge, and never the one reported.
-    using=(
-        "EXISTS (SELECT 1 FROM police_reports r WHERE r.id = police_reporters.report_id"
-        f" AND r.police_agency_id = {rls.AGENCY})"
-    ),
+    using=rls.case((rls.of_owner("police_reporters"), "true"), _REPORTED),
     check="true",
     privileges="SELECT, INSERT",
 )

@@ -2,14 +2,24 @@
 
 from uuid import UUID
 
-from app.children import referred
+from app.children import referred, reindexing
 from app.children.events import ChildChanged, ChildRegistered, DuplicateSuspected
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import following
 from app.regions.events import RegionReplaced
 from app.unresolved.events import AttendanceUnresolved, VisitUnresolved
-from app.unresolved.operations import referrals, settling
+from app.unresolved.operations import knowing, referrals, settling
+
+
+@queue.walk("unresolved.reindex", "*/5 * * * *")
+async def reindex(tx: Tx, after: UUID) -> UUID | None:
+    """Have what is asked found by a new index key, too (`children.reindex`)."""
+    if not await reindexing.is_left(tx, reindexing.QUESTIONS):
+        return None
+    last = await knowing.renew_next(tx, after)
+    await reindexing.reached(tx, reindexing.QUESTIONS, last or after, 0, whole=last is None)
+    return last
 
 
 @events.on(ChildRegistered)

@@ -166,7 +166,7 @@ WHERE v.home_county = $1 AND v.id = u.id
 @queue.every("visits.seal_findings", "*/10 * * * *")
 async def seal_findings(tx: Tx, _: dict[str, Any]) -> None:
     """Have sealed what the release before wrote in the clear, once that is gone."""
-    if not await former.may_run(tx):
+    if await former.left(tx, former.FINDINGS):
         await _seal(tx)
 
 
@@ -179,6 +179,7 @@ async def seal_next_findings(tx: Tx, _: dict[str, Any]) -> None:
 async def _seal(tx: Tx) -> None:
     county = await tx.connection.fetchval(_COUNTY)
     if county is None:
+        await former.done(tx, former.FINDINGS)
         return
     sealed = []
     rows = await tx.connection.fetch(_IN_PLAIN, county, BATCH)

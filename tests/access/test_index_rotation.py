@@ -16,10 +16,12 @@ from app.core.data import key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.core.data.key_file import KeyFile
+from app.core.jobs import queue
 from app.regions.rules import lineage
 from tests.access.factories import a_caller
 from tests.children.factories import a_file, everywhere, with_check_digit
 from tests.conftest import VILLAGE, calling
+from tests.jobs import run_jobs
 from tests.police_reports.factories import a_report
 from tests.regions.factories import some_regions
 
@@ -126,22 +128,31 @@ async def test_both_are_found_until_the_one_before_has_gone(  # noqa: PLR0915  o
     await all_are_found()
     await is_known()
     await two.look()
-    assert "less than ten minutes" in await ran("re-index", code=1)
-    assert "run `tonghu keys re-index` first" in await ran("drop-index", path, old, code=1)
+    await _by_a_worker(one.database)
+    assert await _progress(one.database) is None, "a process may make them by the one before"
+    assert "Files are found by it still" in await ran("drop-index", path, old, code=1)
     await later()
     assert f"{old} is in use still" in await ran("rotate-index", path, code=1)
 
     monkeypatch.setattr(reindexing, "BATCH", 1)
-    async with live_database.begin(SYSTEM) as tx:  # and is cut off after the first
+    await _by_a_worker(live_database)
+    assert await _progress(one.database) is None, "a worker of before makes them by the other"
+    async with one.database.begin(SYSTEM) as tx:  # and is cut off after the first
+        assert await reindexing.due(tx) == new
         [county] = await reindexing.begin(tx, new)
-        tx.keyring = Keyring.from_json(path.read_text())
         assert await reindexing.write_next(tx, county) == (1, True)
-    writing = asyncio.create_task(ran("re-index"))
+    assert f"index key {new}: 1 files written anew, 2 of 2 counties left" in await ran(
+        "check", path
+    )
+    writing = asyncio.create_task(_by_a_worker(one.database))
     await opens(two, 4)
     await all_are_found()
     await opens(one, 5)
-    assert f"All is found by index key {new}." in await writing
-    await ran("re-index")
+    await writing
+    done = await _progress(one.database)
+    assert (done.kid, done.left, done.files >= 4) == (new, 0, True)
+    await _by_a_worker(one.database)
+    assert await _progress(one.database) == done, "nothing is written twice"
     await all_are_found()
     await is_known()
 
@@ -165,6 +176,18 @@ async def test_both_are_found_until_the_one_before_has_gone(  # noqa: PLR0915  o
         assert [*process.database.keyring.index] == [new]
     await all_are_found()
     assert before.index[old] not in left.index.values()
+
+
+async def _by_a_worker(database: Database) -> None:
+    async with database.begin(SYSTEM) as tx:
+        for name in ("children.reindex", "unresolved.reindex"):
+            await queue.enqueue(tx.connection, name, [{}])
+    await run_jobs(database)
+
+
+async def _progress(database: Database) -> reindexing.Progress | None:
+    async with database.begin(SYSTEM) as tx:
+        return await reindexing.progress(tx)
 
 
 async def _nothing_is_found_by_another(

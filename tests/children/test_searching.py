@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from app.children import names, naming, rederiving, sealing, search, tokens
@@ -29,6 +28,7 @@ from tests.children.conftest import (
 )
 from tests.children.factories import a_child
 from tests.conftest import calling
+from tests.former import left, parts
 from tests.jobs import run_jobs
 from tests.regions.factories import some_regions
 
@@ -287,7 +287,7 @@ class TestSealsWhatWasBefore:
             made = names.made(database.keyring, lives_in, tokens.kept(name))
             assert await _tokens(database, child) == {*made}
         async with database.begin(SYSTEM) as tx:
-            assert await tx.connection.fetchval("SELECT count(*) FROM former_release") == 0
+            assert await parts(tx.connection) == {former.FINDINGS, former.SITUATIONS}
 
     async def test_a_name_that_is_changed_meanwhile_is_sealed_as_it_is_then(
         self, live_database, database_urls, now
@@ -330,9 +330,11 @@ class TestSealsWhatWasBefore:
         await _sealed_at_night(database)
         assert await _in_plain(database) == 0
 
-    async def test_what_the_release_before_wrote_late_is_sealed_all_the_same(
-        self, database
+    async def test_what_lies_in_the_clear_is_sealed_under_its_key(
+        self, live_database, database_urls, now
     ) -> None:
+        database = live_database
+        await left(database_urls.owner, now - former.LATER, former.NAMES)
         child = await a_child(database, VILLAGE, name="样小一", in_plain=True)
         await _sealed_at_night(database)
         async with database.begin(SYSTEM) as tx:
@@ -343,12 +345,17 @@ class TestSealsWhatWasBefore:
         index = sealing.name_index(database.keyring, "样小一", row["birth_date"])
         assert (row["id"], row["name_index"]) == (child.id, index)
 
-    async def test_a_file_that_cannot_be_unsealed_keeps_its_name(self, database) -> None:
+    async def test_a_file_that_cannot_be_unsealed_keeps_its_name(
+        self, live_database, database_urls, now
+    ) -> None:
+        database = live_database
+        await left(database_urls.owner, now - former.LATER)
         torn = await a_child(database, VILLAGE, name="样小一", in_plain=True, identity_sealed=b"-")
         await a_child(database, VILLAGE, name="样小二", in_plain=True)
         await _sealed_at_night(database)
         async with database.begin(SYSTEM) as tx:
             rows = await tx.connection.fetch("SELECT id, name FROM children WHERE name > ''")
+            assert former.NAMES in await parts(tx.connection), "it is not done"
         assert [*map(tuple, rows)] == [(torn.id, "样小一")]
 
 
@@ -370,6 +377,4 @@ async def _as_before(database: Database, owner: str, since: datetime) -> None:
     """Leave children as a release without tokens did, and a migration after it."""
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute("DELETE FROM child_names")
-    connection = await asyncpg.connect(owner)
-    await connection.execute("INSERT INTO former_release (since) VALUES ($1)", since)
-    await connection.close()
+    await left(owner, since)

@@ -2,20 +2,26 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from app.core.data import key_checks, keys
+from app.core.data import key_checks, keys, resealing
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
+from app.core.ids import new_id
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
 from tests.children.factories import a_child
 from tests.conftest import NOW, VILLAGE
 from tests.faults.command import Tonghu
+from tests.former import left
 
 
 @pytest.fixture
@@ -122,3 +128,77 @@ def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, path) -> N
     [coming] = of(path).coming_data
     tonghu("keys", "rotate-data", path)
     assert list(of(path).data) == [coming, kid]
+
+
+_MANY = """
+INSERT INTO child_changes (id, home_county, child_id, region_code, version, at, actor, role,
+    operation, sections, changes_sealed)
+SELECT u.id, home_county, c.id, region_code, 1, $3, 'staff:test', 'test', 'test', '{}', u.sealed
+FROM children c, unnest($1::uuid[], $2::bytea[]) AS u (id, sealed)
+"""
+_HELD = "SELECT FROM child_changes WHERE id = $1 FOR UPDATE"
+
+
+async def test_killed_it_goes_on_where_it_was_and_seals_nothing_twice(
+    tonghu: Tonghu, urls, path
+) -> None:
+    ring, rows = of(path), resealing.BATCH + 500
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    await a_child(database, VILLAGE)
+    ids = sorted(new_id() for _ in range(rows))
+    sealed = [ring.seal("child_changes.changes_sealed", each, "[]") for each in ids]
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_MANY, ids, sealed, NOW)
+
+    async def standing() -> dict[UUID, bytes]:
+        async with database.begin(SYSTEM) as tx:
+            found = await tx.connection.fetch("SELECT id, changes_sealed FROM child_changes")
+        return {row["id"]: row["changes_sealed"] for row in found}
+
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(_HELD, ids[-1])  # so that it stands in its second batch
+        running = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "app.cli", "keys", "re-encrypt"], stdout=subprocess.PIPE
+        )
+        assert running.stdout
+        lines = iter(running.stdout.readline, b"")
+        said = await asyncio.to_thread(
+            lambda: next(line for line in lines if b"child_changes" in line)
+        )
+        running.kill()
+        running.wait()
+    assert b"so far, " in said
+    assert b" a second, about " in said
+    between = await standing()
+    done = {each for each, value in between.items() if value[:1] == b"\x04"}
+    assert done == {*ids[: resealing.BATCH]}
+    code, told, error = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
+    assert code == 0, error
+    assert f"child_changes: sealed anew 500 of {rows:,} rows, " in told
+    after = await standing()
+    assert {value[:1] for value in after.values()} == {b"\x04"}
+    assert {each: after[each] for each in done} == {each: between[each] for each in done}
+    assert (await asyncio.to_thread(tonghu, "keys", "re-encrypt"))[1] == "", "nothing is left"
+    await database.close()
+
+
+_LOCKS = """
+SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'
+"""
+
+
+async def test_no_table_is_locked_for_it(tonghu: Tonghu, urls, path) -> None:
+    database = Database(open_engine(urls.owner, DatabaseSettings()), of(path), lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        for each in resealing.in_order():
+            await resealing.seal_anew(tx, each)
+        modes = {row["mode"] for row in await tx.connection.fetch(_LOCKS)}
+    await database.close()
+    assert modes <= {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
+
+
+async def test_it_waits_for_the_release_before(tonghu: Tonghu, urls, path) -> None:
+    await changed(urls, of(path))
+    await left(urls.owner, datetime.now(UTC))  # noqa: TID251
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
+    assert (code, "could not read it: in an hour" in said) == (1, True), said

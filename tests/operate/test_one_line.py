@@ -52,7 +52,6 @@ ON_THE_DATABASE: dict[str, tuple[str, ...]] = {
     "jobs release": ("1",),
     "keys check": ("{keys}",),
     "keys rotate": ("{keys}",),
-    "keys re-index": (),
     "keys re-encrypt": (),
     "audit export": ("{folder}/audit.jsonl",),
 }
@@ -249,6 +248,8 @@ def test_what_may_be_wrong_with_the_keys(place: Place, command: str) -> None:
         assert said in one_line(place.tonghu(*arguments, **settings), file)
     settings = {**url, "TONGHU_KEYS": "{}"}
     assert "TONGHU_KEYS holds no keys" in one_line(place.tonghu(*arguments, **settings))
+    settings |= {"TONGHU_KEYS_FILE": place.keys}
+    assert "are both set: leave one out" in one_line(place.tonghu(*arguments, **settings))
 
 
 @pytest.mark.parametrize("command", ON_THE_DATABASE)

@@ -1,24 +1,31 @@
 """What the release before wrote in the clear of a report is read, and sealed once that is gone."""
 
-import asyncpg
 import pytest
 
+from app.core.data import former
 from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from app.police_reports import queries
 from app.police_reports.operations import situations
+from tests.access.factories import a_caller
+from tests.children.conftest import VILLAGE
+from tests.children.factories import a_file
 from tests.conftest import calling
+from tests.former import left, parts
 from tests.jobs import run_jobs
 from tests.police_reports.factories import filed, rows, the_offices
 
 
 @pytest.mark.parametrize("batch", [1, 1000])
 async def test_they_are_sealed_and_none_is_lost(
-    batch, client, database, settings, monkeypatch
+    batch, app, live_database, database_urls, settings, now, monkeypatch
 ) -> None:
     monkeypatch.setattr(situations, "BATCH", batch)
+    database = live_database
+    await left(database_urls.owner, now - former.LATER)
     offices = await the_offices(database, settings)
-    await filed(client, offices.village, situations=["living_alone"])
+    async with calling(app, settings, database) as client:
+        await filed(client, offices.village, situations=["living_alone"])
     [now] = await rows(database, "police_reports")
     assert not now["situations"]
     assert queries.situations(database, now) == ["living_alone"]
@@ -29,20 +36,32 @@ async def test_they_are_sealed_and_none_is_lost(
     [now] = await rows(database, "police_reports")
     assert not now["situations"]
     assert queries.situations(database, now) == ["living_alone", "missing"]
+    async with database.begin(SYSTEM) as tx:
+        assert former.SITUATIONS in await parts(tx.connection), "more may have come meanwhile"
+        await queue.enqueue(tx.connection, "police_reports.seal_situations", [{}])
+    await run_jobs(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await parts(tx.connection) == {former.NAMES, former.FINDINGS}
 
 
 async def test_while_the_release_before_may_run_they_are_written_for_it_too(
     app, live_database, database_urls, settings, now
 ) -> None:
-    owner = await asyncpg.connect(database_urls.owner)
-    await owner.execute("INSERT INTO former_release (since) VALUES ($1)", now)
-    await owner.close()
+    await left(database_urls.owner, now)
     offices = await the_offices(live_database, settings)
     async with calling(app, settings, live_database) as client:
         await filed(client, offices.village, situations=["living_alone"])
+        director = await a_caller(live_database, settings, "village_director", VILLAGE)
+        opened = await client.post("/v1/children", json=a_file(VILLAGE), headers=director.headers)
+        assert opened.status_code == 201, opened.text
     async with live_database.begin(SYSTEM) as tx:
         await queue.enqueue(tx.connection, "police_reports.seal_situations", [{}])
         await queue.enqueue(tx.connection, "visits.seal_findings", [{}])
     await run_jobs(live_database)
     [report] = await rows(live_database, "police_reports")
     assert report["situations"] == ["living_alone"]
+    assert await rows(live_database, "report_keys") == [], "the release before knows none"
+    assert report["narrative_sealed"][:1] == b"\x01"
+    assert await rows(live_database, "child_keys") == []
+    [child] = await rows(live_database, "children")
+    assert child["identity_sealed"][:1] == b"\x01"

@@ -1,8 +1,8 @@
 """Questions about a number are one question, whichever index key was the first then (DB-5)."""
 
-from uuid import UUID
-
+from app.children import reindexing
 from app.core.data.db import SYSTEM
+from app.core.jobs import queue
 from app.unresolved.operations import knowing, settling
 from tests.attendance.factories import push, statuses
 from tests.conftest import VILLAGE
@@ -59,14 +59,16 @@ async def test_is_corrected_into_one_that_is_asked(client, database, school, tea
 
 
 async def test_is_renewed(client, database, school, pupil) -> None:
-    """By `re-index`; one that is asked of a file's id stays as it is."""
+    """By a job; one that is asked of a file's id stays as it is."""
     await push(client, school, of_number())
     await numbered(database, pupil, **NUMBER)
     rotate(database)
     async with database.begin(SYSTEM) as tx:
-        last = await knowing.renew_next(tx, UUID(int=0))
-        assert last is not None
-        assert await knowing.renew_next(tx, last) is None
+        await queue.enqueue(tx.connection, "unresolved.reindex", [{}])
+        await tx.connection.execute("INSERT INTO reindexed (home_county, kid) VALUES (0, 'new')")
+    assert await run_jobs(database) == ["unresolved.reindex"] * 2
+    async with database.begin(SYSTEM) as tx:
+        assert not await reindexing.is_left(tx, reindexing.QUESTIONS)
         claim = await tx.connection.fetchval("SELECT claim FROM unresolved")
         assert claim == knowing.claim_index(tx, {"student": NUMBER})
         assert await settling.look_again(tx, pupil.id) is None

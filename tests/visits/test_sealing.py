@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import orjson
 import pytest
 
@@ -12,6 +11,11 @@ from app.core.data.db import SYSTEM, Database
 from app.core.data.envelopes import of_child
 from app.core.jobs import queue
 from app.visits import jobs, queries
+from tests.access.factories import a_caller
+from tests.children.conftest import VILLAGE
+from tests.children.factories import a_child
+from tests.conftest import calling
+from tests.former import left, parts
 from tests.jobs import run_jobs
 from tests.visits.factories import a_visit, something_wrong
 
@@ -33,9 +37,19 @@ async def _sealed(database: Database) -> None:
 
 @pytest.mark.parametrize("batch", [1, 1000])
 async def test_it_is_sealed_and_read_as_before(
-    batch, client, database, director, child, monkeypatch
+    batch, app, settings, live_database, database_urls, now, monkeypatch
 ) -> None:
     monkeypatch.setattr(jobs, "BATCH", batch)
+    database = live_database
+    director = await a_caller(database, settings, "village_director", VILLAGE)
+    child = await a_child(database, VILLAGE)
+    async with calling(app, settings, database) as client:
+        await _it_is_sealed_and_read_as_before(
+            client, database, director, child, database_urls.owner, now - former.LATER
+        )
+
+
+async def _it_is_sealed_and_read_as_before(client, database, director, child, owner, since) -> None:
     body = a_visit(child.id, findings=[something_wrong()])
     made = await client.post("/v1/visits", json=body, headers=director.headers)
     assert made.status_code == 201, made.text
@@ -57,6 +71,7 @@ async def test_it_is_sealed_and_read_as_before(
     assert queries.found(database, await _row(database)) == codes
     path = f"/v1/visits/{made.json()['id']}"
     before = (await client.get(path, headers=director.headers)).json()
+    await left(owner, since)
     await _sealed(database)
     assert not (await _row(database))["findings"]
     assert queries.found(database, await _row(database)) == codes
@@ -66,16 +81,25 @@ async def test_it_is_sealed_and_read_as_before(
 
 
 async def test_while_the_release_before_may_run_it_is_written_for_it_too(
-    client, live_database, database_urls, settings, now, app
+    live_database, database_urls, now
 ) -> None:
-    owner = await asyncpg.connect(database_urls.owner)
-    await owner.execute("INSERT INTO former_release (since) VALUES ($1)", now)
-    await owner.close()
-    async with live_database.begin(SYSTEM) as tx:
+    database = live_database
+    await left(database_urls.owner, now - former.LATER + timedelta(seconds=1))
+    async with database.begin(SYSTEM) as tx:
         assert await former.may_run(tx)
-        await former.forget(tx)
-        assert await former.may_run(tx)
-        tx.now = now + former.LATER + timedelta(seconds=1)
+        assert not await former.left(tx, former.FINDINGS)
+    await _sealed(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await parts(tx.connection) == {*former.PARTS}
+        tx.now = now + timedelta(seconds=1)
         assert not await former.may_run(tx)
-        await former.forget(tx)
-        assert await tx.connection.fetchval("SELECT count(*) FROM former_release") == 0
+        assert await former.left(tx, former.FINDINGS)
+
+
+async def test_it_is_done_by_itself_and_looks_no_more(live_database, database_urls, now) -> None:
+    database = live_database
+    await left(database_urls.owner, now - former.LATER)
+    await _sealed(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await parts(tx.connection) == {former.NAMES, former.SITUATIONS}
+        assert not await former.left(tx, former.FINDINGS)

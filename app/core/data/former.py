@@ -1,35 +1,40 @@
-"""The release before: while it may run, what is sealed now is written as it knows it, too, and it
-is read until all that it wrote is sealed (ADR 64).
+"""The release before: for an hour after the migration its processes may run. What it cannot read
+waits for that; what it wrote in the clear is sealed afterwards, and each part of it says by itself
+when nothing is left (ADR 70).
 """
 
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import Field, SQLModel
 
 from app.core.data import distribution, retention, rls
-from app.core.data.columns import Instant
+from app.core.data.columns import Instant, one_of
 from app.core.data.db import Tx
 
 LATER: Final = timedelta(hours=1)
 """So long after the migration processes of the release before may run."""
-MAY_HAVE_WRITTEN: Final = "EXISTS (SELECT FROM former_release)"
+NAMES, FINDINGS, SITUATIONS = PARTS = ("names", "findings", "situations")
+MAY_HAVE_NAMED: Final = f"EXISTS (SELECT FROM former_release WHERE part = '{NAMES}')"
 MAY_RUN: Final = "EXISTS (SELECT FROM former_release WHERE since > {})"
 """With the last instant after which it would be gone: `gone_since`."""
 
 
 class FormerRelease(SQLModel, table=True):
-    """One row, from the migration of a database with rows until all of them are sealed."""
+    """A part of what the release before wrote in the clear, from the migration of a database with
+    rows until all of the part is sealed.
+    """
 
     __tablename__ = "former_release"
-    one: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
+    __table_args__ = (one_of("part", PARTS),)
+    part: str = Field(primary_key=True)
     since: datetime = Field(sa_type=Instant, sa_column_kwargs={"server_default": func.now()})
 
 
 distribution.in_one_place("of the whole database", "former_release")
 rls.allow("former_release", "SELECT, DELETE")
-retention.for_ever("former_release", "one row at most, which goes when all is sealed")
+retention.for_ever("former_release", "a row a part at most, which goes when that is sealed")
 
 
 def gone_since(tx: Tx) -> datetime:
@@ -42,6 +47,18 @@ async def may_run(tx: Tx) -> bool:
     return bool(found)
 
 
-async def forget(tx: Tx) -> None:
-    """Nothing that the release before wrote is left to be sealed."""
-    await tx.connection.execute("DELETE FROM former_release WHERE since <= $1", gone_since(tx))
+async def left(tx: Tx, part: str) -> bool:
+    """Tell whether the release before is gone, and something of a part may be left to be sealed."""
+    found: Any = await tx.connection.fetchval(_LEFT, part, gone_since(tx))
+    return bool(found)
+
+
+async def done(tx: Tx, part: str) -> None:
+    """Note that nothing of a part is left: nobody looks for it any more."""
+    await tx.connection.execute("DELETE FROM former_release WHERE part = $1", part)
+
+
+_LEFT: Final = """
+SELECT EXISTS (SELECT FROM former_release WHERE part = $1) AND NOT EXISTS (
+    SELECT FROM former_release WHERE since > $2)
+"""

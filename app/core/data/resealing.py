@@ -5,8 +5,7 @@ there. What is done is not done again, so that it may be stopped at any moment (
 Run as the owner of the tables: the app may not change most of what it has written.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlmodel import SQLModel
@@ -17,8 +16,6 @@ from app.core.data.envelopes import DecryptionRefused, Owner, Whose
 from app.core.data.sealed import TABLES, Sealed, lasting
 
 BATCH: Final = 2_000
-_UNSEEN: Final = "police_reporters"
-"""No job sees its rows (AZ-9): its owner does, in the middle of one transaction."""
 
 
 class Batch(NamedTuple):
@@ -66,21 +63,6 @@ async def seal_anew(
     tx: Tx, table: Sealed, after: Sequence[Any] | None = None, *, of: Owner | None = None
 ) -> Batch:
     """Seal anew what of the next rows is not sealed as it is to be. `of`: of this owner only."""
-    if table.table == _UNSEEN:
-        async with _seen(tx):
-            return await _seal_anew(tx, table, after, of)
-    return await _seal_anew(tx, table, after, of)
-
-
-@asynccontextmanager
-async def _seen(tx: Tx) -> AsyncIterator[None]:
-    """Let the owner see what no job sees; no other transaction ever finds it so."""
-    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} NO FORCE ROW LEVEL SECURITY")
-    yield  # on an exception the whole transaction goes
-    await tx.connection.execute(f"ALTER TABLE {_UNSEEN} FORCE ROW LEVEL SECURITY")
-
-
-async def _seal_anew(tx: Tx, table: Sealed, after: Sequence[Any] | None, of: Owner | None) -> Batch:
     key = _key(table.table)
     rows = await tx.connection.fetch(
         _select(table, key, after, of), BATCH, _service(tx), *([of.id] if of else after or ())
@@ -113,13 +95,25 @@ async def naming(tx: Tx, kid: str) -> dict[str, int]:
     """Count, by table, the rows in which something is sealed under a data key."""
     found = {}
     await tx.connection.execute("SET LOCAL statement_timeout = 0")
-    async with _seen(tx):
-        for table in TABLES:
-            named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
-            statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
-            if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
-                found[table.table] = number
+    for table in TABLES:
+        named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
+        statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
+        if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
+            found[table.table] = number
     return found
+
+
+async def about(tx: Tx, table: str) -> int:
+    """Return about how many rows a table has, by the last time PostgreSQL counted."""
+    found: int = await tx.connection.fetchval(_ABOUT, table)
+    return found
+
+
+_ABOUT: Final = """
+SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c
+WHERE c.relkind = 'r' AND (c.oid = $1::text::regclass OR c.oid IN (
+    SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass))
+"""
 
 
 def _anew(tx: Tx, table: Sealed, place: str, row: Mapping[str, Any], sealed: bytes) -> bytes:

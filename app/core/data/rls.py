@@ -59,6 +59,13 @@ def served(agencies: str) -> str:
     return f"({AGENCY} = ANY ({agencies}) OR coalesce({agencies} && {SERVED}, false))"
 
 
+def of_owner(table: str) -> str:
+    """Say that it is the owner of a table who asks, whom a policy binds like everybody: nobody else
+    may empty it.
+    """
+    return f"has_table_privilege('{table}', 'TRUNCATE')"
+
+
 def case(*arms: tuple[str, str]) -> str:
     """Write arms of (condition, what it means for the row); the first that holds decides.
 

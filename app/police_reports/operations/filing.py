@@ -105,7 +105,8 @@ async def file_report(
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
-    made, plainly = _keys(tx, report_id), await former.may_run(tx)
+    plainly = await former.may_run(tx)
+    made = _keys(tx, report_id, wait=plainly)
     report = _report(tx, principal, new, report_id, said, content, plainly=plainly)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     seen = said.child if said.seen else None
@@ -319,12 +320,13 @@ def _person(new: ReportCreate) -> dict[str, Any] | None:
     return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}
 
 
-def _keys(tx: Tx, report_id: UUID) -> dict[str, bytes]:
-    """Make the keys of a report and of who made it, as they are stored."""
-    return {
-        "wrapped": keys.make(tx.keyring, of_report(report_id)),
-        "reporter_wrapped": keys.make(tx.keyring, of_reporter(report_id)),
-    }
+def _keys(tx: Tx, report_id: UUID, *, wait: bool) -> dict[str, bytes]:
+    """Make the keys of a report and of who made it, as they are stored; none if they `wait`."""
+    owners = {"wrapped": of_report(report_id), "reporter_wrapped": of_reporter(report_id)}
+    if wait:
+        keys.wait(tx.keyring, *owners.values())
+        return {}
+    return {name: keys.make(tx.keyring, owner) for name, owner in owners.items()}
 
 
 async def _store(
@@ -334,8 +336,9 @@ async def _store(
     said: Mapping[str, Any] | None,
 ) -> None:
     await tx.add(report)
-    key = {"report_id": report.id, "home_county": report.home_county, **made}
-    await sql.insert(tx.connection, "report_keys", key)
+    if made:
+        key = {"report_id": report.id, "home_county": report.home_county, **made}
+        await sql.insert(tx.connection, "report_keys", key)
     if said is not None:
         of = of_reporter(report.id)
         person = tx.keyring.seal(models.PERSON, report.id, orjson.dumps(said), of)

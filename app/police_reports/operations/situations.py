@@ -64,7 +64,7 @@ FROM unnest($1::uuid[], $2::bytea[]) AS u (id, sealed) WHERE r.id = u.id
 @queue.every("police_reports.seal_situations", "*/10 * * * *")
 async def seal_situations(tx: Tx, _: dict[str, Any]) -> None:
     """Have sealed what the release before wrote in the clear, once that is gone."""
-    if not await former.may_run(tx):
+    if await former.left(tx, former.SITUATIONS):
         await _seal(tx, UUID(int=0))
 
 
@@ -84,3 +84,5 @@ async def _seal(tx: Tx, after: UUID) -> None:
     if len(rows) == BATCH:
         last = [{"after": str(rows[-1]["id"])}]
         await queue.enqueue(tx.connection, _SEAL_JOB, last, dedupe_keys=["next"])
+    elif not rows and after == UUID(int=0):
+        await former.done(tx, former.SITUATIONS)
