@@ -162,7 +162,8 @@ def named(ring: Keyring) -> list[tuple[str, str]]:
 async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     """Compare keys with what is known of them, in SYSTEM's reach; where nothing is wrong make known
     what is not yet. Of two processes that are first at once one makes it known, and the other
-    compares. Where there is data, but nothing known of its data or index keys, they are tried on it.
+    compares. Where there is data, but nothing known of its data or index keys, they are tried on
+    that.
     """
     rows = await rows_of(tx)
     wrong = faults(ring, rows, tx.now)
