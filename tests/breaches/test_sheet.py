@@ -1,4 +1,4 @@
-"""The list of whom to tell is opened in a spreadsheet: what others named works nothing out there."""
+"""The list of whom to tell is opened in a spreadsheet: what others named computes nothing there."""
 
 import csv
 import io
