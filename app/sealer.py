@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from app.core import startup
+from app.core import own_files, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW
 from app.core.settings import Environment, SealerSettings
@@ -64,8 +64,7 @@ def signer(settings: SealerSettings) -> Signer:
 
 def write_key(path: Path, key: Signer) -> None:
     """Write a key where no file is yet. Raises FileExistsError."""
-    with path.open("x") as file:
-        path.chmod(0o600)
+    with own_files.create(path) as file:
         file.write(key.write())
 
 

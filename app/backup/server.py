@@ -92,7 +92,8 @@ def _why(work: Path) -> str:
 def copied(files: Path, to: Path) -> None:
     """Copy a server's files. Raises BackupRefused if there is no room."""
     try:
-        shutil.copytree(files, to, symlinks=True)
+        to.mkdir(mode=0o700)  # before anything lies in it
+        shutil.copytree(files, to, symlinks=True, dirs_exist_ok=True)
         to.chmod(0o700)
     except (OSError, shutil.Error) as full:
         shutil.rmtree(to, ignore_errors=True)

@@ -8,6 +8,7 @@ import typer
 
 from app import sealer
 from app.cli.console import fail, in_transactions, out
+from app.core import own_files
 from app.core.jobs.queue import Begin
 from app.sealing import exporting
 from app.sealing.notes import BadNote, Signer
@@ -49,8 +50,7 @@ def export(
 
     async def run(begin: Begin) -> int:
         done = 0
-        with path.open("xb") as file:
-            path.chmod(0o600)
+        with own_files.create(path, "xb") as file:
             async for done, line in exporting.lines(begin, begins, ends):
                 file.write(line + b"\n")
                 if done % TOLD_EVERY == 0 and done:

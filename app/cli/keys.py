@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from app.children import reindexing
-from app.cli.console import fail, in_transaction, out
+from app.cli.console import fail, in_transaction, in_transactions, out
+from app.core import own_files
 from app.core.clock import CHINA
 from app.core.data import crypto, key_checks
 from app.core.data.crypto import Keyring
@@ -31,8 +32,7 @@ def generate(
 ) -> None:
     """Make a key file for TONGHU_KEYS_FILE. Whoever has it can read every child's file."""
     try:
-        with path.open("x") as file:
-            path.chmod(0o600)
+        with own_files.create(path) as file:
             file.write(Keyring.generate().to_json())
     except FileExistsError:
         fail(f"{path} exists already; keys are never overwritten.")
@@ -247,7 +247,7 @@ def _read(path: Path) -> Keyring:
 def _write(path: Path, ring: Keyring) -> None:
     """Put a new file in the place of the old one; a reader finds the one or the other whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with own_files.create(beside) as file:
         file.write(ring.to_json())
         file.flush()
         os.fsync(file.fileno())

@@ -73,11 +73,16 @@ async def _write(tx: Tx, *, asked: Asked) -> tuple[int, int, int]:
         told.append(each.office_id)
         place = "" if each.place is None else region_text(each.place)
         times = (each.first_at.isoformat(), each.last_at.isoformat())
-        office = (each.office_id or "", each.office or "")
+        office = (each.office_id or "", _shown(each.office or ""))
         written.writerow(
             [each.child_id, place, *office, each.looks, *times, " ".join(each.operations)]
         )
     return len(told), told.count(None), len({*told} - {None})
+
+
+def _shown(text: str) -> str:
+    """Return what an office is called so that no spreadsheet takes it for something to work out."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 _HEAD = ("child_id", "region_code", "office_id", "office", "looks", "first", "last", "operations")

@@ -30,6 +30,9 @@ _DANGER = """
 SELECT CASE
     WHEN r.rolsuper THEN 'is a superuser'
     WHEN r.rolbypassrls THEN 'bypasses row-level security'
+    WHEN EXISTS (SELECT FROM pg_roles o WHERE (o.rolsuper OR o.rolbypassrls)
+                 AND pg_has_role(r.oid, o.oid, 'MEMBER'))
+        THEN 'may act as one that bypasses row-level security'
     WHEN EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
                    AND pg_has_role(r.oid, c.relowner, 'USAGE')) THEN 'owns tables'

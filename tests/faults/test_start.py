@@ -72,6 +72,24 @@ async def test_role_past_row_level_security(bypassing, refusal) -> None:
     assert "bypasses row-level security" in await refusal(bypassing, "jobs", "held")
 
 
+async def test_role_that_may_become_one_past_it(
+    pg, database_urls, bypassing, unique, refusal
+) -> None:
+    """As who seals the audit, or who makes backups."""
+    role = f"becoming_{unique}"
+    admin = await asyncpg.connect(pg)
+    await admin.execute(
+        f"CREATE ROLE {role} LOGIN NOINHERIT PASSWORD '{schema.PASSWORD}'"
+        f" IN ROLE tonghu_app, bypassing_{unique}"
+    )
+    url = database_urls.app.replace("tonghu_app:", f"{role}:")
+    try:
+        assert "may act as one that bypasses" in await refusal(url, "jobs", "held")
+    finally:
+        await admin.execute(f"DROP ROLE {role}")
+        await admin.close()
+
+
 async def test_wrong_password(database_urls, refusal) -> None:
     wrong = database_urls.app.replace(f":{schema.PASSWORD}@", ":wrong@")
     assert "password authentication failed" in await refusal(wrong, "jobs", "held")

@@ -292,3 +292,24 @@ async def _healthy(
             alive = await http.get(f"http://127.0.0.1:{ports['web']}/livez")
             assert alive.status_code == 200
     assert b"worker.stopped" in (tmp_path / "worker").read_bytes()
+
+
+def test_its_first_steps_leave_no_password_to_others_on_the_machine(tmp_path) -> None:
+    """The superuser's is read by the database's own user, so its folder is shut."""
+    said = (HOME / "compose.yaml").read_text("utf-8")
+    steps = [
+        line.removeprefix("#   ")
+        for line in said.splitlines()
+        if line.startswith(("#   mkdir", "#   install", "#   cp .env"))
+    ]
+    assert len(steps) == 2
+    (tmp_path / ".env.example").write_text((HOME / ".env.example").read_text("utf-8"))
+    script = "\n".join(["umask 022", *steps])
+    subprocess.run(["bash", "-ec", script], cwd=tmp_path, check=True)
+    open_to_others = [
+        each.name
+        for each in tmp_path.iterdir()
+        if each.stat().st_mode & 0o077 and each.name != ".env.example"
+    ]
+    assert open_to_others == []
+    assert {each.name for each in tmp_path.iterdir()} >= {"secrets", "backups", ".env"}

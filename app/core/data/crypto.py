@@ -186,15 +186,13 @@ class Keyring:
         self, place: str, row: UUID | str, plaintext: str | bytes, of: Owner | None = None
     ) -> bytes:
         """Encrypt for one column of one row. `place` is `table.column`; it is authenticated. `of`:
-        under whose key, which was looked for; who has none yet gets it under the service's. Raises
-        Erased, KeyNotLoaded.
+        under whose key, which was looked for; of whom there is none yet, or none any more, it lies
+        under the service's: what comes in after an erasure is not lost. Raises KeyNotLoaded.
         """
         raw = plaintext.encode() if isinstance(plaintext, str) else plaintext
         said, nonce = f"{place}/{row}".encode(), os.urandom(_NONCE_BYTES)
         own = None if of is None else self._own(of.named)
-        if of is not None and own is not None:
-            if isinstance(own, bytes):
-                raise Erased(place)
+        if of is not None and isinstance(own, AESGCM):
             return UNDER_OWN + of.named + nonce + own.encrypt(nonce, raw, said)
         kid, key = next(iter(self.data.items()))
         return UNDER_DATA_KEY + kid.encode() + nonce + _cipher(key).encrypt(nonce, raw, said)

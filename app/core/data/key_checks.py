@@ -162,7 +162,8 @@ def named(ring: Keyring) -> list[tuple[str, str]]:
 async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     """Compare keys with what is known of them, in SYSTEM's reach; where nothing is wrong make known
     what is not yet. Of two processes that are first at once one makes it known, and the other
-    compares. Where there is data, but nothing is known of its keys, it is tried on that.
+    compares. Where there is data, but nothing known of its data or index keys, they are tried on
+    that.
     """
     rows = await rows_of(tx)
     wrong = faults(ring, rows, tx.now)
@@ -170,7 +171,9 @@ async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
         return rows, wrong
     await tx.connection.execute(_LOCK)
     rows = await rows_of(tx)  # of whoever was before us
-    wrong = faults(ring, rows, tx.now) if rows else await unproven(tx, ring)
+    wrong = faults(ring, rows, tx.now)
+    if not all(_counting(rows, kind) for kind in (DATA, INDEX)):
+        wrong = wrong or await unproven(tx, ring)
     if wrong:
         return rows, wrong
     first = _first(ring)

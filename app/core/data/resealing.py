@@ -147,7 +147,7 @@ def _select(
     whose = int(table.whose or 0)
     values = ", ".join(
         f"CASE WHEN substr(t.{each}, 1, length(w.want)) <> w.want AND t.{each} <> ''"
-        f" THEN t.{each} END AS {each}"
+        f" AND NOT (w.erased AND substr(t.{each}, 1, 1) = '\\x04') THEN t.{each} END AS {each}"
         for each in table.places
     )
     limit = "" if of else " LIMIT $1"
@@ -156,9 +156,9 @@ SELECT {_of("t", key)}, {table.row} AS row_name, o.owner, {values}
 FROM (SELECT t.* FROM {table.table} t{window} ORDER BY {_of("t", key)}{limit}) AS t
 CROSS JOIN LATERAL (SELECT {table.owner} AS owner) AS o
 LEFT JOIN {kept.table} k ON k.{kept.column} = o.owner
-CROSS JOIN LATERAL (SELECT CASE WHEN k.{kept.wrapped} IS NULL THEN $2::bytea
-    WHEN k.{kept.wrapped} = '' THEN NULL
-    ELSE decode('04{whose:02x}', 'hex') || uuid_send(o.owner) END AS want) AS w
+CROSS JOIN LATERAL (SELECT CASE WHEN coalesce(k.{kept.wrapped}, '') = '' THEN $2::bytea
+    ELSE decode('04{whose:02x}', 'hex') || uuid_send(o.owner) END AS want,
+    coalesce(k.{kept.wrapped} = '', false) AS erased) AS w
 WHERE $1::int > 0 ORDER BY {_of("t", key)}"""
 
 

@@ -132,6 +132,21 @@ async def test_keys_of_an_older_installation_are_tried_on_its_data(
     assert (SIGNING, next(iter(of_before.signing))) in await known(live_database)
 
 
+@pytest.mark.parametrize("kind", [DATA, INDEX])
+async def test_where_a_kind_is_forgotten_keys_are_tried_as_well(
+    live_database, of_before, kind
+) -> None:
+    """By whoever deletes what is known of it: another key takes its place, or none at all."""
+    await settled(live_database, of_before)
+    async with live_database.begin(SYSTEM) as tx:
+        await tx.connection.execute(
+            "UPDATE key_checks SET ended_at = $2 WHERE kind = $1", kind, tx.now
+        )
+    other = replace(of_before, **{kind: {"more": os.urandom(32)}})
+    assert await settled(live_database, other)
+    assert (kind, "more") not in await known(live_database)
+
+
 async def test_whoever_has_wrong_keys_seals_hashes_and_opens_nothing(
     live_database, of_before
 ) -> None:

@@ -77,13 +77,9 @@ def test_what_an_erased_key_sealed_is_gone(ring, gone) -> None:
     assert keys.text_of(ring, "t.c", "1", sealed) == "已删除 (erased)"
 
 
-def test_nothing_is_sealed_for_whoever_was_erased_and_the_service_seals_for_who_has_none(
-    ring,
-) -> None:
-    ring.open(of_child(ONE), "child_keys.wrapped", keys.ERASED)
-    with pytest.raises(Erased):
-        ring.seal("t.c", "1", "x", of_child(ONE))
-    ring.open(of_child(OTHER), "child_keys.wrapped", None)
+@pytest.mark.parametrize("gone", [keys.ERASED, None])
+def test_the_service_seals_for_who_has_no_key_yet_or_none_any_more(ring, gone) -> None:
+    ring.open(of_child(OTHER), "child_keys.wrapped", gone)
     sealed = ring.seal("t.c", "1", "x", of_child(OTHER))
     assert (sealed[:1], ring.anew().unseal("t.c", "1", sealed)) == (b"\x01", "x")
 
