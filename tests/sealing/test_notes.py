@@ -1,6 +1,6 @@
 """Notes, keys and trees, by themselves: here, and as the verifier reads them."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import pytest
 from tonghu_verify import notes, tree
@@ -35,6 +35,14 @@ def test_what_is_no_key_or_note_is_refused() -> None:
     assert notes.checkpoint(f"{note}{witness.line(note)}\n", "x", log, known).signers == {
         "police.example"
     }
+    another = Witness(witness.name, None, "").line(note)  # signed by no key that is known
+    its_id = b64decode(witness.line(note).split()[2])[:4]
+    false = b64encode(its_id + b64decode(another.split()[2])[4:]).decode()
+    with pytest.raises(notes.Bad, match=r"the signature of police\.example is false"):
+        notes.checkpoint(f"{note}— {witness.name} {false}\n", "x", log, known)
+    name, id_, rest = witness.key.split("+", 2)
+    with pytest.raises(notes.Bad):
+        notes.Key.read(f"{name}+{'0' * len(id_)}+{rest}", notes.WITNESS)
     elsewhere = Signer("other.example/audit", KEY.private).checkpoint(3, bytes(32))
     of_ours = body_of(elsewhere).encode()
     line = b64encode(KEY.public.id + KEY.private.sign(of_ours)).decode()
@@ -57,3 +65,36 @@ def test_what_is_no_key_of_a_witness_is_refused_here_too() -> None:
     with pytest.raises(BadNote):
         VerifierKey.read("witness.example+00000000+!", WITNESS)
     assert merkle.root([]) == tree.Growing().root()
+
+
+def test_a_proof_ends_where_the_tree_does_and_begins_with_what_was_held() -> None:
+    """Of every size and leaf; a witness takes nothing else for a log that goes on."""
+    kept = [tree.leaf(b"%d" % n) for n in range(9)]
+
+    def root(begins: int, ends: int) -> bytes:
+        growing = tree.Growing()
+        for each in kept[begins:ends]:
+            growing.add(each)
+        return growing.root()
+
+    def path(ranges: list[tuple[int, int]]) -> list[bytes]:
+        return [root(*each) for each in ranges]
+
+    other = tree.leaf(b"other")
+    for size in range(1, 10):
+        for leaf in range(size):
+            proof = path(merkle.inclusion(leaf, size))
+            assert tree.includes(kept[leaf], leaf, size, proof, root(0, size))
+            more = tree.node(root(0, size), other)
+            assert not tree.includes(kept[leaf], leaf, size, [*proof, other], more)
+            if proof:
+                assert not tree.includes(kept[leaf], leaf, size, proof[:-1], root(0, size))
+        for old in range(1, size + 1):
+            proof = path(merkle.consistency(old, size))
+            assert tree.extends(old, size, proof, root(0, old), root(0, size))
+            assert not tree.extends(old, size, proof, other, root(0, size))
+            assert not tree.extends(old, size, proof, root(0, old), other)
+            assert not tree.extends(old, size, [*proof, other], root(0, old), root(0, size))
+    of_four, goes_on = path(merkle.inclusion(0, 4)), path(merkle.consistency(2, 4))
+    assert not tree.includes(kept[0], 0, 8, of_four, root(0, 4)), "half of the way"
+    assert not tree.extends(2, 8, goes_on, root(0, 2), root(0, 4))

@@ -59,6 +59,11 @@ def check(lines: Iterable[bytes], held: Sequence[Checkpoint]) -> Proved:
     _covered(held, whole)
     if not by:
         raise Bad("no checkpoint that you hold says anything of these rows: nothing is proved")
+    if (proved := by[-1].size) < ends:
+        raise Bad(
+            f"leaves {proved} to {ends - 1} came after every checkpoint that you hold: nothing is"
+            f" proved of them; all before is right (export it by itself: --to {proved})"
+        )
     return Proved(begins, ends, by, [each for each in held if each not in by])
 
 
