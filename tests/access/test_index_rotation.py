@@ -220,3 +220,18 @@ async def test_who_writes_by_the_key_of_before_is_wrong_after_ten_minutes(
     without = path.with_name("without.json")
     without.write_text(other.to_json())
     assert "not the key file" in await ran("rotate-index", without, code=1)
+    for words in (("drop-index", without, *other.index), ("rotate-index", without)):
+        assert "not the key file" in await ran(*words, code=1)
+
+
+async def test_all_is_found_by_a_key_once_every_county_is(live_database, monkeypatch) -> None:
+    async def both(_) -> list[int]:
+        return [120119000000, 120120000000]
+
+    monkeypatch.setattr(reindexing, "counties", both)
+    async with live_database.begin(SYSTEM) as tx:
+        for county, whole in zip(await reindexing.begin(tx, "newi"), (False, True), strict=True):
+            assert not await reindexing.is_whole(tx, "newi")
+            assert await reindexing.write_next(tx, county) == (0, False)
+            assert await reindexing.is_whole(tx, "newi") is whole
+        assert not await reindexing.is_whole(tx, "oldi")
