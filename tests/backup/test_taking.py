@@ -20,6 +20,7 @@ from app.backup import folder as folders
 from app.backup import programs, taking
 from app.backup.folder import Backup
 from app.backup.programs import BackupRefused
+from app.backup.role import Server
 from app.core.data import backups, rls
 from app.core.data.db import TemporarilyUnavailable
 from tests.backup.small import FILES, Small
@@ -231,6 +232,37 @@ def test_no_base_backup_and_no_wal_of_before_it_is_kept_for_more_than_thirty_day
     assert sorted(each.name for each in wal.iterdir()) == sorted(
         [*names[2:], "00000002.history", f"{names[3]}.partial"]
     )
+
+
+def test_of_several_base_backups_each_keeps_the_wal_it_needs(tmp_path) -> None:
+    """To the day: who is a day older goes, and what only that one needed."""
+    kept = [a_backup(tmp_path, days, segment) for days, segment in ((30, 2), (1, 4))]
+    (tmp_path / "wal").mkdir()
+    names = [f"00000001{'0' * 8}{segment:08X}" for segment in (1, 2, 3, 4, 5)]
+    for name in names:
+        (tmp_path / "wal" / name).touch()
+    assert folders.expire(tmp_path, NOW) == names[:1]
+    assert folders.whole(tmp_path, "base") == kept
+    gone = folders.expire(tmp_path, NOW + timedelta(seconds=1))
+    assert gone[0] == kept[0].name
+    assert sorted(gone[1:]) == names[1:3]
+    assert sorted(each.name for each in (tmp_path / "wal").iterdir()) == names[3:]
+
+
+def test_a_folder_is_of_one_history_only(tmp_path) -> None:
+    one = Server(18, "tonghu", "postgres", "1", 1, "0209")
+    folders.belongs(tmp_path, one)
+    folders.belongs(tmp_path, one._replace(revision="0210"))
+    for other in (one._replace(timeline=2), one._replace(system="2")):
+        with pytest.raises(BackupRefused, match="begin a new folder"):
+            folders.belongs(tmp_path, other)
+
+
+def test_what_a_dump_lacks_or_has_besides_is_named() -> None:
+    taking.compare({"a": 1, "b": 0}, {"a": 1, "b": 0})
+    for found in ({"a": 1}, {"a": 1, "b": 0, "c": 2}, {"a": 2, "b": 0}):
+        with pytest.raises(BackupRefused, match="The dump holds"):
+            taking.compare({"a": 1, "b": 0}, found)
 
 
 def test_keys_do_not_lie_with_backups(tmp_path) -> None:
