@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
 from app.core.data.key_file import KeyFile
 from app.regions.rules import lineage
+from app.unresolved.operations import knowing
 from tests.access.factories import a_caller
 from tests.children.factories import a_file, everywhere, with_check_digit
 from tests.conftest import VILLAGE, calling
@@ -235,3 +236,17 @@ async def test_all_is_found_by_a_key_once_every_county_is(live_database, monkeyp
             assert await reindexing.write_next(tx, county) == (0, False)
             assert await reindexing.is_whole(tx, "newi") is whole
         assert not await reindexing.is_whole(tx, "oldi")
+
+
+async def test_questions_are_gone_through_to_the_last(path, ran, later, monkeypatch) -> None:
+    went, sets = [], [uuid4(), uuid4(), None]
+
+    async def next_of(_, after):
+        went.append(after)
+        return sets[len(went) - 1]
+
+    monkeypatch.setattr(knowing, "renew_next", next_of)
+    await ran("rotate-index", path)
+    await later()
+    await ran("re-index")
+    assert went == [UUID(int=0), *sets[:2]]

@@ -2,15 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from app.cli import data_keys
 from app.core.data import keys
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
+from app.core.data.resealing import Batch
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
 from tests.children.factories import a_child
@@ -108,3 +111,47 @@ def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, path) -> N
     [coming] = of(path).coming_data
     tonghu("keys", "rotate-data", path)
     assert list(of(path).data) == [coming, kid]
+
+
+async def test_how_far_it_is_is_told_of_all_batches(capsys) -> None:
+    batches = [Batch((1,), 2, 2), Batch((2,), 2, 1, 1), Batch(None, 1, 0, 1)]
+    went = []
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[None]:
+        yield
+
+    async def work(_, *, after):
+        went.append(after)
+        return batches[len(went) - 1]
+
+    assert await data_keys._through(begin, work, "some: sealed anew") == (3, 2)
+    assert went == [None, (1,), (2,)]
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "some: sealed anew 2 of 2 rows so far",
+        "some: sealed anew 3 of 4 rows so far",
+        "some: sealed anew 3 of 5 rows",
+    ]
+
+
+async def test_a_data_key_does_not_go_while_an_answer_that_goes_by_itself_is_under_it(
+    tonghu: Tonghu, urls, path
+) -> None:
+    before = of(path)
+    database = Database(open_engine(urls.app, DatabaseSettings()), before, lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        sealed = tx.keyring.seal("idempotency_keys.answer", "key", "{}")
+        await tx.connection.execute(_ANSWERED, sealed, tx.now)
+    await database.close()
+    [kid] = before.data
+    await asyncio.to_thread(tonghu, "keys", "rotate-data", path)
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "drop", path, kid)
+    assert (code, "1 of idempotency_keys" in said) == (1, True), said
+    assert kid in of(path).data
+
+
+_ANSWERED = """
+INSERT INTO idempotency_keys (caller, operation, key, body_sha256, answer, created_at)
+VALUES ('client:test', 'createChild', 'key', '', $1, $2)
+"""
