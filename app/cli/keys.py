@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from app.children import reindexing
-from app.cli.console import fail, in_transaction, in_transactions, out
+from app.cli.console import fail, in_transaction, out
 from app.core import own_files
 from app.core.clock import CHINA
 from app.core.data import crypto, key_checks

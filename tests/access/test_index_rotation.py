@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from app.core.data.db import SYSTEM, Database
 from app.core.data.key_file import KeyFile
 from app.core.jobs import queue
 from app.regions.rules import lineage
+from app.unresolved.operations import knowing
 from tests.access.factories import a_caller
 from tests.children.factories import a_file, everywhere, with_check_digit
 from tests.conftest import VILLAGE, calling
@@ -243,3 +244,32 @@ async def test_who_writes_by_the_key_of_before_is_wrong_after_ten_minutes(
     without = path.with_name("without.json")
     without.write_text(other.to_json())
     assert "not the key file" in await ran("rotate-index", without, code=1)
+    for words in (("drop-index", without, *other.index), ("rotate-index", without)):
+        assert "not the key file" in await ran(*words, code=1)
+
+
+async def test_all_is_found_by_a_key_once_every_county_is(live_database, monkeypatch) -> None:
+    async def both(_) -> list[int]:
+        return [120119000000, 120120000000]
+
+    monkeypatch.setattr(reindexing, "counties", both)
+    async with live_database.begin(SYSTEM) as tx:
+        for county, whole in zip(await reindexing.begin(tx, "newi"), (False, True), strict=True):
+            assert not await reindexing.is_whole(tx, "newi")
+            assert await reindexing.write_next(tx, county) == (0, False)
+            assert await reindexing.is_whole(tx, "newi") is whole
+        assert not await reindexing.is_whole(tx, "oldi")
+
+
+async def test_questions_are_gone_through_to_the_last(path, ran, later, monkeypatch) -> None:
+    went, sets = [], [uuid4(), uuid4(), None]
+
+    async def next_of(_, after):
+        went.append(after)
+        return sets[len(went) - 1]
+
+    monkeypatch.setattr(knowing, "renew_next", next_of)
+    await ran("rotate-index", path)
+    await later()
+    await ran("re-index")
+    assert went == [UUID(int=0), *sets[:2]]

@@ -50,6 +50,17 @@ class TestADatabase:
         assert not good
         assert "children.family_sealed" in said
 
+    def test_is_not_whole_if_one_value_of_one_column_is_shut(self, small) -> None:
+        [(name, was)] = small.ask("SELECT id::text, phone_sealed FROM staff LIMIT 1")
+        put = "UPDATE staff SET phone_sealed = {} WHERE id = '" + name + "';"
+        small.ask(put.format("'\\x01616263640000'"))
+        try:
+            good, said = self.of(small)["sealed"]
+        finally:
+            small.ask(put.format(f"'\\x{was.hex()}'" if was is not None else "NULL"))
+        assert (good, said) == (False, "shut: staff.phone_sealed")
+        assert self.of(small)["sealed"][0]
+
     @pytest.mark.parametrize(
         ("fault", "back", "where"),
         [
@@ -163,6 +174,19 @@ def test_a_base_backup_that_is_kept_too_long_is_a_fault(tmp_path) -> None:
     a_backup(tmp_path, 31, 1)
     assert checking._age(tmp_path, NOW).good is False
     assert checking._age(tmp_path, NOW - timedelta(days=2)).good
+
+
+def test_a_gap_is_found_where_a_file_of_the_log_ends(tmp_path) -> None:
+    """A segment's name counts to 255 and begins anew."""
+    place = a_backup(tmp_path, 1, 0xFD)
+    wal = tmp_path / "wal"
+    wal.mkdir()
+    (wal / f"00000001{'0' * 8}000000FE").touch()
+    (wal / f"00000001{'0' * 7}1{'0' * 8}").touch()
+    said = folders.Backup.read(place)
+    assert checking.wal(wal, said).found == f"a gap after {'0' * 8}000000FE"
+    (wal / f"00000001{'0' * 8}000000FF").touch()
+    assert checking.wal(wal, said).good
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,10 @@ from sqlmodel import SQLModel
 
 from app import wiring
 from app.backup import folder as folders
-from app.backup import programs, taking
+from app.backup import programs, restoring, taking
 from app.backup.folder import Backup
 from app.backup.programs import BackupRefused
+from app.backup.role import Server
 from app.core.data import backups, rls
 from app.core.data.db import TemporarilyUnavailable
 from tests.backup.small import FILES, Small
@@ -231,6 +233,75 @@ def test_no_base_backup_and_no_wal_of_before_it_is_kept_for_more_than_thirty_day
     assert sorted(each.name for each in wal.iterdir()) == sorted(
         [*names[2:], "00000002.history", f"{names[3]}.partial"]
     )
+
+
+def test_of_several_base_backups_each_keeps_the_wal_it_needs(tmp_path) -> None:
+    """To the day: who is a day older goes, and what only that one needed."""
+    kept = [a_backup(tmp_path, days, segment) for days, segment in ((30, 2), (1, 4))]
+    (tmp_path / "wal").mkdir()
+    names = [f"00000001{'0' * 8}{segment:08X}" for segment in (1, 2, 3, 4, 5)]
+    for name in names:
+        (tmp_path / "wal" / name).touch()
+    assert folders.expire(tmp_path, NOW) == names[:1]
+    assert folders.whole(tmp_path, "base") == kept
+    gone = folders.expire(tmp_path, NOW + timedelta(seconds=1))
+    assert gone[0] == kept[0].name
+    assert sorted(gone[1:]) == names[1:3]
+    assert sorted(each.name for each in (tmp_path / "wal").iterdir()) == names[3:]
+
+
+def test_what_is_written_while_it_is_dumped_is_in_neither(small, folder, monkeypatch) -> None:
+    """The dump holds what was counted, however busy the database is."""
+    run = programs.run
+
+    def meanwhile(*arguments, **how) -> None:
+        more = "INSERT INTO subject_sequences VALUES (gen_random_uuid(), 7);"
+        with ThreadPoolExecutor(1) as apart:
+            apart.submit(small.ask, more).result()
+        run(*arguments, **how)
+
+    monkeypatch.setattr(programs, "run", meanwhile)
+    [(before,)] = small.ask("SELECT count(*) FROM subject_sequences")
+    assert small.archive(folder).said.counts["subject_sequences"] == before
+    assert small.ask("SELECT count(*) FROM subject_sequences")[0][0] == before + 1
+
+
+def test_the_newest_base_backup_before_a_moment_is_restored(tmp_path) -> None:
+    older, newer = a_backup(tmp_path, 3, 1), a_backup(tmp_path, 1, 2)
+    assert restoring.base_for(tmp_path, None) == newer
+    assert restoring.base_for(tmp_path, NOW) == newer
+    for days in (1, 2):
+        assert restoring.base_for(tmp_path, NOW - timedelta(days=days)) == older
+    with pytest.raises(BackupRefused, match="no base backup from before then"):
+        restoring.base_for(tmp_path, NOW - timedelta(days=3))
+
+
+def test_two_that_hold_a_folder_do_not_meet(tmp_path) -> None:
+    one = Server(18, "tonghu", "postgres", "1", 1, "0209")
+    with (
+        folders.held(tmp_path, one),
+        pytest.raises(BackupRefused, match="Another backup is at work"),
+        folders.held(tmp_path, one),
+    ):
+        raise AssertionError
+    with folders.held(tmp_path, one):
+        pass
+
+
+def test_a_folder_is_of_one_history_only(tmp_path) -> None:
+    one = Server(18, "tonghu", "postgres", "1", 1, "0209")
+    folders.belongs(tmp_path, one)
+    folders.belongs(tmp_path, one._replace(revision="0210"))
+    for other in (one._replace(timeline=2), one._replace(system="2")):
+        with pytest.raises(BackupRefused, match="begin a new folder"):
+            folders.belongs(tmp_path, other)
+
+
+def test_what_a_dump_lacks_or_has_besides_is_named() -> None:
+    taking.compare({"a": 1, "b": 0}, {"a": 1, "b": 0})
+    for found in ({"a": 1}, {"a": 1, "b": 0, "c": 2}, {"a": 2, "b": 0}):
+        with pytest.raises(BackupRefused, match="The dump holds"):
+            taking.compare({"a": 1, "b": 0}, found)
 
 
 def test_keys_do_not_lie_with_backups(tmp_path) -> None:

@@ -89,6 +89,7 @@ def test_what_is_sealed_is_exported(
     assert (code, "5 entries written" in said.replace("\n", " ")) == (0, True)
     head, *leaves = path.read_text().splitlines()
     assert (json.loads(head)["to"], len(leaves)) == (5, 5)
+    assert path.stat().st_mode & 0o777 == 0o600, "it is the audit"
     assert "exists already" in tonghu("audit", "export", path)[2]
     part = tmp_path / "part.jsonl"
     assert tonghu("audit", "export", part, "--from", "2", "--to", "4")[0] == 0

@@ -2,19 +2,23 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from app.cli import data_keys
 from app.core.data import key_checks, keys, resealing
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
+from app.core.data.resealing import Batch
 from app.core.ids import new_id
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
@@ -202,3 +206,51 @@ async def test_it_waits_for_the_release_before(tonghu: Tonghu, urls, path) -> No
     await left(urls.owner, datetime.now(UTC))  # noqa: TID251
     code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
     assert (code, "could not read it: in an hour" in said) == (1, True), said
+
+
+async def test_how_far_it_is_is_told_of_all_batches(capsys, monkeypatch) -> None:
+    batches = [Batch((1,), 2, 2), Batch((2,), 2, 1, 1), Batch(None, 1, 0, 1)]
+    went = []
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[None]:
+        yield
+
+    async def work(_, *, after):
+        went.append(after)
+        return batches[len(went) - 1]
+
+    async def about(*_) -> int:
+        return 7
+
+    monkeypatch.setattr(resealing, "about", about)
+    assert await data_keys._through(begin, work, "some: sealed anew", "some") == (3, 2)
+    assert went == [None, (1,), (2,)]
+    said = re.sub(r" [\d,]+ a second", "", capsys.readouterr().out).splitlines()
+    assert said == [
+        "some: sealed anew 2 of 2 rows so far,, about 5 left",
+        "some: sealed anew 3 of 4 rows so far,, about 3 left",
+        "some: sealed anew 3 of 5 rows,",
+    ]
+
+
+async def test_a_data_key_does_not_go_while_an_answer_that_goes_by_itself_is_under_it(
+    tonghu: Tonghu, urls, path
+) -> None:
+    before = of(path)
+    database = Database(open_engine(urls.app, DatabaseSettings()), before, lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        sealed = tx.keyring.seal("idempotency_keys.answer", "key", "{}")
+        await tx.connection.execute(_ANSWERED, sealed, tx.now)
+    await database.close()
+    [kid] = before.data
+    await asyncio.to_thread(tonghu, "keys", "rotate-data", path)
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "drop", path, kid)
+    assert (code, "1 of idempotency_keys" in said) == (1, True), said
+    assert kid in of(path).data
+
+
+_ANSWERED = """
+INSERT INTO idempotency_keys (caller, operation, key, body_sha256, answer, created_at)
+VALUES ('client:test', 'createChild', 'key', '', $1, $2)
+"""

@@ -10,13 +10,16 @@ from app.core import metrics
 from app.core.data.db import SYSTEM, Database
 from app.core.data.gauges import GAUGES, DatabaseGauge, gauge
 from app.core.jobs import figures
+from app.core.jobs import queue as jobs
 from app.core.jobs.queue import REGISTRY
 from app.duties.figures import _LATE
 from app.webhooks.figures import _LAG, _OLDEST
+from tests.access.apps import a_machine
 from tests.access.factories import an_agency
 from tests.conftest import NOW
 from tests.operate.told import samples
 from tests.police_reports.factories import filed, the_offices
+from tests.sealing.stage import look
 from tests.webhooks.workshop import HOME, an_endpoint, queue, subscribed
 
 HOUR = 3600.0
@@ -111,10 +114,62 @@ async def test_what_is_late_is_told_by_rule_and_asked_for_once_a_minute(database
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(_LATE_DUTIES, ["VIS-01"], tx.now)
     assert (await read(database))["tonghu_duties_late"] == told
+    until = asyncio.get_running_loop().time() + 60.0
+    kept = {figure.told: end for figure, (end, _) in metrics._KEPT[database].items()}
+    assert kept[GAUGES["tonghu_duties_late"].told] <= until
     metrics._KEPT[database] = {
         figure: (0.0, kept) for figure, (_, kept) in metrics._KEPT[database].items()
     }
     assert (await read(database))["tonghu_duties_late"]['rule="VIS-01"'] == 3
+
+
+async def test_what_is_on_its_way_to_nobody_waits_too(database) -> None:
+    """Also where whoever took it on has died."""
+    agency = await an_agency(database, "police", HOME)
+    endpoint, _ = await an_endpoint(database, agency, "https://a.example")
+    made = await queue(database, agency)
+    async with database.begin(SYSTEM) as tx:
+        await tx.connection.execute(WAIT_SINCE, timedelta(hours=1), made)
+        await tx.connection.execute(
+            "UPDATE webhook_deliveries SET state = 'leased', lease = gen_random_uuid()"
+        )
+    told = await read(database)
+    assert told["tonghu_delivery_lag_seconds"] == {f'class="M",endpoint="{endpoint}"': HOUR}
+    assert told["tonghu_mandatory_undelivered_seconds"] == {"": HOUR}
+
+
+async def test_jobs_are_told_by_how_they_stand(database) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await jobs.enqueue(tx.connection, "duties.escalate", [{}] * 3)
+        await tx.connection.execute(
+            "UPDATE jobs SET status = 'held' WHERE id > (SELECT min(id) FROM jobs)"
+        )
+    told = (await read(database))["tonghu_jobs"]
+    for state, many in (("queued", 1), ("running", 0), ("held", 2)):
+        assert told[f'name="duties.escalate",state="{state}"'] == many
+
+
+async def test_whose_keys_end_soon_is_counted(database) -> None:
+    machines = [await a_machine(database) for _ in range(5)]
+    changed = (
+        "keys_until = $2::timestamptz + interval '6 days'",
+        "keys_until = $2::timestamptz + interval '8 days'",
+        "keys_until = $2::timestamptz - interval '1 day'",
+        "keys_until = $2::timestamptz + interval '6 days', active = false",
+        "keys_until = $2::timestamptz + interval '6 days', jwks_uri = 'https://a.example'",
+    )
+    async with database.begin(SYSTEM) as tx:
+        for machine, put in zip(machines, changed, strict=True):
+            said = f"UPDATE clients SET {put} WHERE id = $1"
+            await tx.connection.execute(said, machine.client_id, tx.now)
+    assert (await read(database))["tonghu_client_keys_ending"] == {"": 1}
+
+
+async def test_what_is_not_sealed_is_told_by_the_oldest(database) -> None:
+    async with database.begin(SYSTEM) as tx:
+        await look(tx)
+    database.clock = lambda: NOW + timedelta(hours=1)
+    assert (await read(database))["tonghu_audit_unsealed_seconds"] == {"": HOUR}
 
 
 async def test_of_each_schedule_it_is_told_how_far_apart_its_runs_are(database) -> None:

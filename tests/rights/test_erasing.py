@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.children import queries, rederiving, sealing
-from app.core.data import keys, sealed
+from app.core.data import keys, resealing, sealed
 from app.core.data.db import SYSTEM
 from app.core.data.envelopes import Erased, Whose, of_child
 from app.core.ids import new_id
@@ -349,3 +349,20 @@ async def test_without_its_key_nothing_is_erased(
             sealed_by_service = tx.keyring.seal("child_changes.changes_sealed", change, "[]")
             await tx.connection.execute(_CHANGED, change, tx.now, sealed_by_service)
     assert problem(await erase()) == (409, "not-sealed-yet")
+
+
+async def test_what_is_sealed_anew_leaves_alone_whose_key_went(database, granted, erased) -> None:
+    """Of a row that came to be under the service's key nothing is brought under one that is gone,
+    and nobody is told that no key opens it.
+    """
+    assert (await erased(await granted())).status_code == 200
+    [changes] = [each for each in OF_CHILDREN if each.table == "child_changes"]
+    async with database.begin(SYSTEM) as tx:
+        change = new_id()
+        by_service = tx.keyring.seal("child_changes.changes_sealed", change, "[]")
+        await tx.connection.execute(_CHANGED, change, tx.now, by_service)
+        batch = await resealing.seal_anew(tx, changes)
+    assert (batch.looked > 0, batch.changed, batch.refused) == (True, 0, 0)
+    async with database.begin(SYSTEM) as tx:
+        made = await resealing.make_keys(tx, "child_keys")
+        assert (made.looked, made.changed) == (1, 0), "nor is another made"

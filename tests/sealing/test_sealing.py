@@ -15,7 +15,7 @@ from app.sealing import merkle, writing
 from app.sealing.exporting import NothingSealed
 from app.sealing.writing import LogBroken
 from tests.sealing.stage import Log, a_log, exported, look, looks
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.xdist_group("sealing")
 _SEALED = """
@@ -188,6 +188,40 @@ async def test_entries_from_another_server_are_all_sealed(log, live_database, su
     await _all_sealed(log, 6)
 
 
+async def test_a_server_that_begins_to_count_anew_seals_what_is_written_there(
+    log, live_database, superuser
+) -> None:
+    """Restored elsewhere, what is written from then on has lower numbers than what was sealed."""
+    await looks(live_database, 3)
+    await log.seal()
+    await superuser.execute(
+        "UPDATE audit_checkpoints SET cluster = 'another', next_xid = next_xid + 1000000000"
+    )
+    await log.again()
+    await looks(live_database, 2)
+    assert len((await log.seal()).ats) == 2
+    await log.again()
+    await looks(live_database, 1)
+    assert len((await log.seal()).ats) == 1
+    await _all_sealed(log, 6)
+
+
+@pytest.mark.parametrize("gone", ["n >= 200", "n BETWEEN 260 AND 261", "n = 258"])
+async def test_a_log_that_lacks_leaves_is_not_gone_on_with(
+    log, live_database, superuser, gone
+) -> None:
+    """Also where the nodes above them still say what was signed."""
+    for many in (256, 6):
+        await looks(live_database, many)
+        await log.seal()
+    if "200" in gone:
+        await superuser.execute("DELETE FROM audit_checkpoints WHERE size > 256")
+    await superuser.execute(f"DELETE FROM audit_leaves WHERE {gone}")
+    with pytest.raises(LogBroken):
+        await log.again()
+    await superuser.execute("DELETE FROM audit_checkpoints")
+
+
 async def test_a_log_that_is_not_what_was_signed_is_not_gone_on_with(
     log, live_database, database_urls
 ) -> None:
@@ -252,8 +286,11 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
         await looks(live_database, 2)
 
         async def work() -> None:
-            waiting = "SELECT count(*) > 1 FROM pg_stat_activity WHERE usename = 'tonghu_sealer'"
-            await until(lambda: other.connection.fetchval(waiting))
+            waits = (
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database() AND query = $1 AND state = 'idle'"
+            )
+            await until(lambda: other.connection.fetchval(waits, sealer.ONE_AT_A_TIME))
             await other.seal()
             await looks(live_database, 3)
             await _count(other, 2)
@@ -265,6 +302,21 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
         await _running(settings, work)
         other.state = await writing.resume(other.connection)
         await _all_sealed(other, 5)
+
+
+async def test_who_has_sealed_all_there_is_rests(
+    live_database, database_urls, tmp_path, monkeypatch
+) -> None:
+    async def rest(stop: asyncio.Event) -> None:
+        stop.set()
+
+    monkeypatch.setattr(sealer, "_pause", rest)
+    await looks(live_database, 2)
+    settings = _settings(database_urls.sealer, tmp_path)
+    await asyncio.wait_for(sealer.run(settings), PATIENCE)
+    async with a_log(database_urls.sealer) as other:
+        await _all_sealed(other, 2)
+    assert (tmp_path / "audit.key").stat().st_mode & 0o777 == 0o600
 
 
 async def test_who_may_write_the_audit_does_not_seal_it(

@@ -6,7 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tonghu_verify import tree
 from tonghu_verify.__main__ import main
+from tonghu_verify.export import canonical
 
 from app.core.data import db
 from app.sealing import exporting, leaves
@@ -217,3 +219,40 @@ def test_a_leaf_says_all_of_an_entry_but_what_is_null_or_an_empty_list() -> None
     )
     assert leaves.text(said) == text
     assert leaves.hash_of(7, entry) == sha256(b"\0" + text).digest()
+
+
+async def test_what_came_after_every_checkpoint_is_not_called_right(
+    log, live_database, tmp_path, capsys
+) -> None:
+    """Whoever changes it there may make its hash anew."""
+    await _sealed(live_database, log)
+    lines = await exported(live_database)
+    said = json.loads(lines[17])
+    said["leaf"]["operation"] = "readNobody"
+    said["hash"] = tree.leaf(canonical(said["leaf"])).hex()
+    lines[17] = json.dumps(said).encode()
+    log.held = log.held[:2]
+    code, out = _verified(tmp_path, log, lines, capsys)
+    assert (code, "leaves 14 to 18 came after every checkpoint" in out) == (1, True), out
+    before = await exported(live_database, 0, 14)
+    assert _verified(tmp_path, log, before, capsys)[0] == 0
+
+
+async def test_hashes_beside_the_rows_are_compared_too(
+    log, live_database, tmp_path, capsys
+) -> None:
+    await _sealed(live_database, log)
+    for begins, ends, place in ((0, 18, "after"), (8, 12, "before")):
+        lines = await exported(live_database, begins, ends)
+        head = json.loads(lines[0])
+        many = len(head[place])
+        assert many
+        other = "00" * 32
+        head[place] = [[0, other]] * many if place == "after" else [other] * many
+        lines[0] = json.dumps(head).encode()
+        code, out = _verified(tmp_path, log, lines, capsys)
+        assert (code, "another history than" in out) == (1, True), (place, out)
+    for before in ([], ["00" * 32] * 9):
+        lines[0] = json.dumps({**head, "before": before}).encode()
+        code, out = _verified(tmp_path, log, lines, capsys)
+        assert (code, "`before` does not fit `from`" in out) == (1, True), out

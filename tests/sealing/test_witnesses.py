@@ -4,15 +4,14 @@ from base64 import b64decode
 from datetime import timedelta
 
 import pytest
-from tonghu_verify import notes, tree
+from tonghu_verify import tree
 from tonghu_verify.__main__ import main
 
 from app.core.data import db
 from app.core.jobs import queue
 from app.core.settings import Settings
-from app.sealing import merkle, standing
+from app.sealing import standing
 from app.sealing.events import Trouble
-from app.sealing.notes import WITNESS, BadNote, VerifierKey
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
 from tests.conftest import NOW, calling
@@ -313,6 +312,49 @@ async def test_two_that_go_on_hold_what_was_signed(log, client, two, live_databa
         put = "UPDATE audit_witnesses SET ended_at = $2 WHERE agency_id = $1"
         await tx.connection.execute(put, two[1].caller.agency_id, NOW)
     assert await few(), "who was ended holds it, and goes on no more"
+    await looks(live_database, 1)
+    await log.seal()
+    told = [await _announced(live_database, each.caller.agency_id) for each in two]
+    assert [len(each) for each in told] == [1, 0], "and is told of nothing more"
+
+
+async def test_each_trouble_is_told_again_each_hour_to_operators_at_work(
+    log, client, two, live_database, operators, monkeypatch
+) -> None:
+    """Also where nothing was ever sealed."""
+    later = NOW + timedelta(minutes=6)
+    monkeypatch.setattr(live_database, "clock", lambda: later)
+    few, late = "too_few_witnesses", "sealing_late"
+    async with live_database.begin(db.SYSTEM) as tx:
+        found = await standing.standing(tx.connection)
+        assert [*found.troubles(NOW + timedelta(minutes=5))] == [few]
+    assert await _watched(live_database) == [late, few]
+    later += timedelta(minutes=59)
+    assert await _watched(live_database) == [late, few]
+    later += timedelta(minutes=2)
+    assert await _watched(live_database) == [late, few] * 2
+    async with live_database.begin(db.SYSTEM) as tx:
+        put = "UPDATE agencies SET active = false WHERE id = $1"
+        await tx.connection.execute(put, operators[0].agency_id)
+    later += timedelta(hours=2)
+    assert await _watched(live_database) == [late, few] * 2
+
+
+async def test_no_entry_is_proved_by_a_checkpoint_before_it(
+    log, client, two, live_database
+) -> None:
+    await looks(live_database, 3)
+    await log.seal()
+    size = log.state.signed
+    await looks(live_database, 1)
+    await log.seal()
+    entry = await log.connection.fetchval("SELECT entry_id FROM audit_leaves WHERE n = $1", size)
+    last, first = await _announced_all(client, two[0])
+    for checkpoint, status in ((first, 404), (last, 200)):
+        path = f"/v1/audit/checkpoints/{checkpoint}/inclusion"
+        asked = {"entry_id": str(entry)}
+        answer = await client.get(path, params=asked, headers=two[0].caller.headers)
+        assert answer.status_code == status, answer.text
 
 
 async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_database) -> None:
@@ -348,38 +390,3 @@ async def test_the_figures_say_how_it_stands(log, client, two, live_database) ->
     assert after["tonghu_audit_sealed_rows"] == after["tonghu_audit_signed_rows"] > 3
     behind = [value for name, value in after.items() if "behind_rows" in name]
     assert behind == [after["tonghu_audit_sealed_rows"]] * 2
-
-
-def test_a_node_is_kept_of_each_256_of_256() -> None:
-    """Of them proofs are made in a log of more than 65,536 entries."""
-    edge = merkle.Edge(0, [])
-    made = [node for n in range(1 << 16) for node in edge.append(merkle.leaf_hash(b"%d" % n))]
-    ones = [(i, hash_) for level, i, hash_ in made if level == 1]
-    assert [i for i, _ in ones] == [*range(256)]
-    assert made[-1] == (2, 0, merkle.fold([hash_ for _, hash_ in ones])) == (2, 0, edge.root())
-
-
-def test_what_is_no_key_or_note_is_refused() -> None:
-    for text in ("x", "a+b+c", str(KEY.public)):
-        with pytest.raises(notes.Bad):
-            notes.Key.read(text, notes.WITNESS)
-    log = [notes.Key.read(str(KEY.public), notes.LOG)]
-    note = KEY.checkpoint(3, bytes(32))
-    assert notes.checkpoint(note, "x", log, []).size == 3
-    for bad in (
-        note.replace("\n3\n", "\n4\n"),
-        note.replace("\n3\n", "\n03\n"),
-        note.replace("test.example/audit\n3", "other.example/audit\n3"),
-        note.partition("\n\n")[0],
-        note + "more\n",
-        note + "— x !\n",
-        "",
-    ):
-        with pytest.raises(notes.Bad):
-            notes.checkpoint(bad, "x", log, [])
-
-
-def test_what_is_no_key_of_a_witness_is_refused_here_too() -> None:
-    with pytest.raises(BadNote):
-        VerifierKey.read("witness.example+00000000+!", WITNESS)
-    assert merkle.root([]) == tree.Growing().root()

@@ -282,7 +282,7 @@ def _news(ring: Keyring, rows: Rows) -> list[tuple[str, str, bytes | None]]:
     known = {(row["kind"], row["kid"]): row for row in rows}
     first, found = _first(ring), list[tuple[str, str, bytes | None]]()
     for kind, keys in _keys(ring).items():
-        for kid in reversed([*keys]):  # the newest last, as it came
+        for kid in keys:
             row = known.get((kind, kid))
             if row is None:
                 found.append((kind, kid, shown_of(ring, kind, kid)))

@@ -15,7 +15,7 @@ from app.core.data.wrong_keys import KeysWrong
 from app.regions.rules import lineage
 from tests.access.factories import a_caller
 from tests.children.factories import a_file
-from tests.conftest import VILLAGE, calling
+from tests.conftest import NOW, VILLAGE, calling
 from tests.regions.factories import some_regions
 
 
@@ -106,6 +106,44 @@ async def test_a_key_that_has_ended_is_nobodys_first_and_comes_back_by_no_file(
     assert await settled(live_database, backwards) == [Fault(INDEX, old, key_checks.ENDED)]
 
 
+async def test_what_has_ended_is_neither_used_nor_coming_nor_verified_by(
+    live_database, keyring
+) -> None:
+    more = replace(keyring, data={**Keyring.generate().data, **keyring.data})
+    await settled(live_database, more)
+    [signs], [comes], [data] = keyring.signing, keyring.coming, keyring.data
+    async with live_database.begin(SYSTEM) as tx:
+        rows = await key_checks.rows_of(tx)
+        assert key_checks.verifying(rows).keys() == {signs, comes}
+        assert [row["kid"] for row in key_checks.coming(rows)] == [comes]
+        for kind, kid in ((SIGNING, comes), (DATA, data)):
+            await key_checks.end(tx, kind, kid)
+        rows = await key_checks.rows_of(tx)
+    assert key_checks.verifying(rows).keys() == {signs}
+    assert key_checks.coming(rows) == []
+    assert key_checks.used(rows, DATA) == [kid for kid in more.data if kid != data]
+    assert not key_checks.faults(more, rows, NOW)
+
+
+async def test_who_writes_by_the_index_key_before_is_wrong_though_another_comes(
+    live_database, keyring
+) -> None:
+    await settled(live_database, keyring)
+    both = replace(keyring, index={**keyring.index, "next": os.urandom(32)})
+    await settled(live_database, both)
+    async with live_database.begin(SYSTEM) as tx:
+        await key_checks.use(tx, INDEX, "next")
+        await tx.connection.execute(
+            "UPDATE key_checks SET used_since = used_since - interval '1 hour' WHERE kid <> 'next'"
+        )
+        await key_checks.make_known(tx, INDEX, "more", os.urandom(32))
+        rows = await key_checks.rows_of(tx)
+    late = NOW + key_checks.KNOWN_FOR
+    assert key_checks.faults(both, rows, late) == [Fault(INDEX, "next", key_checks.BEHIND)]
+    first = replace(both, index=dict(reversed(both.index.items())))
+    assert key_checks.faults(first, rows, late) == []
+
+
 @pytest.fixture
 async def of_before(app, settings, live_database, keyring) -> Keyring:
     """A database with data, of whose keys nothing is known."""
@@ -128,6 +166,10 @@ async def test_keys_of_an_older_installation_are_tried_on_its_data(
     unfit = replace(of_before, index={index: os.urandom(32)})
     assert await settled(live_database, unfit) == [Fault(INDEX, index, key_checks.ANOTHER)]
     assert not await known(live_database)
+    async with live_database.begin(SYSTEM) as tx:  # one value that is spoilt says nothing of a key
+        spoilt = b"\x01" + kid.encode() + bytes(40)
+        put = "UPDATE staff SET phone_sealed = $1 RETURNING 1"
+        assert await tx.connection.fetchval(put, spoilt)
     assert not await settled(live_database, of_before)
     assert (SIGNING, next(iter(of_before.signing))) in await known(live_database)
 

@@ -3,17 +3,21 @@
 import asyncio
 from dataclasses import replace
 
+import asyncpg
 import pytest
 import structlog
 
-from app.core.data import key_file
+from app.core.data import key_checks, key_file
 from app.core.data.crypto import Keyring
-from app.core.data.db import Database, TemporarilyUnavailable
+from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.data.key_file import KeyFile
 
 
+@pytest.mark.parametrize(
+    "error", [TemporarilyUnavailable, asyncpg.TooManyConnectionsError, ConnectionResetError]
+)
 async def test_a_database_that_is_away_is_asked_again_and_told_of_once(
-    live_database, keyring, tmp_path, monkeypatch
+    live_database, keyring, tmp_path, monkeypatch, error
 ) -> None:
     monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.0)
     path = tmp_path / "keys.json"
@@ -25,7 +29,7 @@ async def test_a_database_that_is_away_is_asked_again_and_told_of_once(
     async def away_twice(asked: Database) -> bool:
         tried.append(asked)
         if len(tried) < 3:
-            raise TemporarilyUnavailable
+            raise error
         looked.set()
         return await look(asked)
 
@@ -70,6 +74,8 @@ async def test_the_line_comes_again_when_it_says_something_else(
         path.unlink()
         path.write_text(half.to_json())
         await file.look(database)
+        assert database.wrong_keys
+        assert database.wrong_keys.told == f"index key {next(iter(keyring.index))} is missing"
         path.unlink()
         path.write_text(keyring.to_json())
         assert await file.look(database)
@@ -86,3 +92,63 @@ async def test_without_a_file_keys_are_those_it_began_with(
     database = Database(live_database.engine, keyring, live_database.clock)
     path = tmp_path / "keys.json" if there else None
     assert not await KeyFile(keyring, path).look(database)
+
+
+async def test_a_key_of_tokens_that_was_retired_verifies_nothing_whatever_a_file_says(
+    live_database, keyring
+) -> None:
+    """At once, also where nobody has copied the file yet."""
+    database = Database(live_database.engine, keyring, live_database.clock)
+    file = KeyFile(keyring)
+    await file.look(database)
+    [comes] = keyring.coming
+    async with live_database.begin(SYSTEM) as tx:
+        await key_checks.end(tx, key_checks.SIGNING, comes)
+    assert await file.look(database)
+    assert (database.keyring.coming, database.wrong_keys) == ({}, None)
+    assert database.keyring.signing == keyring.signing
+
+
+async def test_keys_of_before_go_on_only_as_long_as_they_are_right(
+    live_database, keyring, tmp_path
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(keyring.to_json())
+    database = Database(live_database.engine, keyring, live_database.clock)
+    file = KeyFile(keyring, path)
+    await file.look(database)
+    path.unlink()
+    path.write_text(Keyring.generate().to_json())
+    assert not await file.look(database)
+    [more] = Keyring.generate().data.items()
+    newer = replace(keyring, data={more[0]: more[1], **keyring.data})
+    async with live_database.begin(SYSTEM) as tx:  # by a process with the newest file
+        await key_checks.settle(tx, newer)
+    assert await file.look(database)
+    assert database.wrong_keys is not None
+    assert database.keyring.is_for_intake
+
+
+async def test_a_file_that_comes_while_the_database_is_asked_counts(
+    live_database, keyring, tmp_path, monkeypatch
+) -> None:
+    """Nobody is refused for it in the two seconds until the next look."""
+    path = tmp_path / "keys.json"
+    path.write_text(keyring.to_json())
+    database = Database(live_database.engine, keyring, live_database.clock)
+    file, settle = KeyFile(keyring, path), key_checks.settle
+    await file.look(database)
+    [more] = Keyring.generate().data.items()
+    newer = replace(keyring, data={more[0]: more[1], **keyring.data})
+
+    async def meanwhile(tx, ring):
+        if not path.with_suffix(".done").exists():
+            path.with_suffix(".done").touch()
+            await settle(tx, newer)
+            path.unlink()
+            path.write_text(newer.to_json())
+        return await settle(tx, ring)
+
+    monkeypatch.setattr(key_checks, "settle", meanwhile)
+    assert await file.look(database)
+    assert (database.wrong_keys, database.keyring) == (None, newer)
