@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from app.core import own_files, startup
+from app.core import logs, own_files, startup
 from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW
 from app.core.settings import Environment, SealerSettings
@@ -70,6 +70,7 @@ def write_key(path: Path, key: Signer) -> None:
 
 async def run(settings: SealerSettings, *, clock: Clock = utc_now) -> None:
     """Seal until SIGTERM or SIGINT. Raises NoAuditKey, UnsafeDatabaseRole and LogBroken."""
+    logs.configure()
     key, stop = signer(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):

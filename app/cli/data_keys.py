@@ -19,6 +19,8 @@ from app.core.data import db, former, key_checks, keys, resealing
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
+_STATEMENT_MS: Final = 6 * 3_600_000
+"""What is sealed under a key is counted in all rows there are."""
 _PASSES: Final = 3
 """What a process that began before goes on to seal as it was is found by the next pass."""
 
@@ -52,7 +54,8 @@ def re_encrypt() -> None:
 async def _as_owner(work: Any) -> Any:
     settings = read(Settings)
     async with startup.reachable_database(settings) as addresses:
-        engine = db.open_engine(addresses.owner_url, settings.database)
+        unhurried = settings.database.model_copy(update={"statement_timeout_ms": _STATEMENT_MS})
+        engine = db.open_engine(addresses.owner_url, unhurried)
         database = db.Database(engine, startup.keyring(settings), utc_now)
         try:
             return await work(partial(database.begin, db.SYSTEM))

@@ -52,16 +52,22 @@ class Standing(NamedTuple):
             yield Trouble.too_few_witnesses
 
 
-# Whatever is sealed last was committed about last: what waits stands behind it. An entry that
-# somebody took away after it was sealed hides nothing: the one before it tells as well.
 _SEALED: Final = "SELECT coalesce(max(n) + 1, 0) FROM audit_leaves"
+# Ids go by time, on whatever server; numbers of transactions begin anew on another, where what was
+# brought along would seem to stand behind all that is new. Of what was sealed last some
+# may have come late: the newest of them counts. An entry that somebody took away after it was
+# sealed hides nothing: its leaf tells. (Whether one has a leaf is asked so that no plan
+# reads all leaves for it.)
 _WAITS: Final = """
 SELECT (
-    SELECT n.at FROM audit_entries n WHERE n.committed_in > e.committed_in
-        AND NOT EXISTS (SELECT FROM audit_leaves k WHERE k.entry_id = n.id)
-    ORDER BY n.committed_in, n.id LIMIT 1
+    SELECT n.at FROM audit_entries n WHERE n.id > (
+        SELECT k.entry_id FROM (
+            SELECT entry_id FROM audit_leaves ORDER BY n DESC LIMIT 1000
+        ) AS k ORDER BY k.entry_id DESC LIMIT 1
+    ) AND (SELECT k.n FROM audit_leaves k WHERE k.entry_id = n.id) IS NULL
+    ORDER BY n.id LIMIT 1
 ) AS waits_since
-FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id ORDER BY l.n DESC LIMIT 1
+FROM audit_leaves l ORDER BY l.n DESC LIMIT 1
 """
 _WAITS_FIRST: Final = """
 SELECT (SELECT at FROM audit_entries ORDER BY committed_in, id LIMIT 1) AS waits_since

@@ -75,7 +75,7 @@ def test_a_key_is_made_once_and_named(tonghu: Tonghu, tmp_path: Path) -> None:
 
 
 def test_what_is_sealed_is_exported(
-    tonghu: Tonghu, urls: schema.Urls, tmp_path: Path, monkeypatch
+    tonghu: Tonghu, urls: schema.Urls, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(audit, "TOLD_EVERY", 2)
     tonghu("migrate")
@@ -84,6 +84,7 @@ def test_what_is_sealed_is_exported(
     assert not path.exists()
     asyncio.run(_looks(urls, 5))
     _sealed(urls, tmp_path, 5)
+    assert '"event":"sealer.signed"' in capsys.readouterr().err, "an operator reads what it does"
     code, said, errors = tonghu("audit", "export", path)
     assert errors == "2 entries written so far\n4 entries written so far\n"
     assert (code, "5 entries written" in said.replace("\n", " ")) == (0, True)

@@ -19,6 +19,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
 from app.core.data.resealing import Batch
+from app.core.data.sealed import Sealed
 from app.core.ids import new_id
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
@@ -114,6 +115,20 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     assert not await faults(urls, of(path)), "no process misses what has gone"
     wrong = {("data", kid, key_checks.ENDED), ("data", coming, key_checks.MISSING)}
     assert {*await faults(urls, before)} == wrong, "and none seals by it again"
+
+
+async def test_it_is_counted_to_the_end_what_is_sealed_under_a_key(
+    tonghu: Tonghu, path, monkeypatch
+) -> None:
+    """Of a million files that takes longer than any request may wait."""
+    monkeypatch.setenv("TONGHU_DATABASE__STATEMENT_TIMEOUT_MS", "100")
+    long = Sealed("(SELECT pg_sleep(2.5)::text::bytea AS words_sealed)", {"words_sealed": "long"})
+    monkeypatch.setattr(resealing, "TABLES", [long])
+    [kid] = of(path).data
+    run = asyncio.to_thread
+    assert (await run(tonghu, "keys", "rotate-data", path))[0] == 0
+    code, said, error = await run(tonghu, "keys", "drop", path, kid)
+    assert (code, f"{kid} is gone" in said) == (0, True), error
 
 
 async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:

@@ -13,14 +13,16 @@ from app.core.data import db
 from tests import schema
 from tests.conftest import calling, pinned
 from tests.matrix.described import operations
-from tests.plans import jobs, world
+from tests.plans import figures, jobs, world
 from tests.plans.asking import asked_of, callers
 from tests.plans.judging import Watch, open_watched
 from tests.plans.telling import Asked, told
 
 
 async def asked_by_all(urls: schema.Urls, kept: world.Kept, only: str) -> list[Asked]:
-    """Have everything asked and each job run on one watched connection; all is taken back."""
+    """Have everything asked, each job run and each figure read on one watched connection; all is
+    taken back.
+    """
     settings, watch, found = world.settings_of(urls), Watch(), []
     app = world.quiet(settings)
     document = openapi.document(app)
@@ -38,9 +40,12 @@ async def asked_by_all(urls: schema.Urls, kept: world.Kept, only: str) -> list[A
                     client, database, settings, kept, document, described, who, watch, only
                 )
                 if who
-                else await jobs.run_each(database, watch, only)
+                else [
+                    *await jobs.run_each(database, watch, only),
+                    *await figures.read_each(database, watch, only),
+                ]
             )
-        _progress(" ".join(who or ["jobs"]), asked)
+        _progress(" ".join(who or ["jobs and figures"]), asked)
         found += asked
     await pool.close()
     return found

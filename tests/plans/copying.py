@@ -22,6 +22,8 @@ EVERYTHING = 1009
 _NO_PLACES = {
     *("sequence", "last_sequence", "last", "committed_in", "hidden_below", "police_below"),
 }
+_SEALED = "_sealed"
+"""How columns end whose values name whose key they are under: each copy names its own."""
 
 FUNCTIONS = """
 CREATE TABLE plans_keys (id uuid PRIMARY KEY, key text NOT NULL);
@@ -45,6 +47,9 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT CASE
        + CASE WHEN code % 1000 = 0 THEN 0
               ELSE code % 1000 + n / (8 * cardinality(counties)) % 10 * 2 END
 END $$;
+CREATE FUNCTION plans_owner(sealed bytea) RETURNS text LANGUAGE sql STABLE AS
+$$ SELECT CASE WHEN get_byte(sealed, 0) = 4
+    THEN plans_name(encode(substr(sealed, 3, 16), 'hex')::uuid) END WHERE sealed <> '' $$;
 """
 
 
@@ -127,6 +132,7 @@ async def _statement(connection: asyncpg.Connection, table: str) -> str:
     arrays = [each["name"] for each in columns if each["type"] == "_uuid"]
     said = [f'b."{each["name"]}"' for each in columns]
     named = [f"plans_name(b.{name}) AS {name}_n" for name in names]
+    named += [f"plans_owner(b.{name}) AS {name}_n" for name in chosen if name.endswith(_SEALED)]
     named += [f"ARRAY(SELECT plans_name(e) FROM unnest(b.{name}) e) AS {name}_n" for name in arrays]
     return f"""
         WITH t AS MATERIALIZED (SELECT {", ".join([*said, *named])} FROM plans_{table} b)
@@ -163,5 +169,11 @@ def _value(table: str, name: str, kind: str) -> str:
     by_name |= dict.fromkeys(
         ("remit_hi", "region_hi"), f"plans_place({lo}, {places}) + {column} - {lo}"
     )
+    if name.endswith(_SEALED):
+        whose = f"uuid_send(plans_id({name}_n, n, 0, g))"
+        return (
+            f"CASE WHEN {name}_n IS NULL THEN {column}"
+            f" ELSE overlay({column} PLACING {whose} FROM 3) END"
+        )
     chosen = CHOSEN.get(f"{table}.{name}") or by_name.get(name) or by_type.get(kind)
     return chosen or column

@@ -153,6 +153,10 @@ CHOSEN = {
         for column in ("withdrawn_on", "withdrawn_at")
     },
     "child_external_ids.index": "decode(md5(t.index::text || n), 'hex')",
+    "audit_entries.committed_in": (
+        "extract(epoch FROM t.at - (n * 37 + m * 7) % 361 * interval '1 day'"
+        " - n * interval '1 second')::bigint - 3000000000"
+    ),
     "events.position": _POSITION,
     "event_named.position": _POSITION,
     "child_changes.version": "t.version + m * 10",

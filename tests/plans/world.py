@@ -42,6 +42,7 @@ from tests.matrix.described import Operation, operations
 from tests.matrix.expectation import ROLES
 from tests.matrix.facts import Target, Who
 from tests.matrix.stage import Stage, a_stage
+from tests.plans import sealing
 from tests.plans.copying import (
     EVERYTHING,
     FUNCTIONS,
@@ -52,7 +53,14 @@ from tests.plans.copying import (
     remember_agencies,
 )
 
-_MADE_BY = ("copying.py", "likely.py", "world.py", "../matrix/rows.py", "../matrix/stage.py")
+_MADE_BY = (
+    "copying.py",
+    "likely.py",
+    "sealing.py",
+    "world.py",
+    "../matrix/rows.py",
+    "../matrix/stage.py",
+)
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 COUNTIES = 225
 STAGES = (
@@ -368,6 +376,7 @@ async def _filled(
         if rows:
             print(f"{table}: {rows:,} rows, {took:.1f} s", flush=True)
     await _tokens(connection, keyring)
+    await sealing.seal(connection, NOW)
     for index in indexes:
         await connection.execute(index["made_by"])
     for table in tables:

@@ -371,6 +371,21 @@ async def test_what_was_sealed_late_makes_nothing_of_before_wait(log, live_datab
         assert (await standing.standing(tx.connection)).waits_since == NOW
 
 
+async def test_on_another_server_what_is_not_sealed_waits_and_what_was_does_not(
+    log, live_database, superuser
+) -> None:
+    """Its transactions are numbered anew, below all that was brought along."""
+    await looks(live_database, 3)
+    await log.seal()
+    await superuser.execute("UPDATE audit_entries SET committed_in = committed_in + 1000000000")
+    await looks(live_database, 1)
+    async with live_database.begin(db.SYSTEM) as tx:
+        assert (await standing.standing(tx.connection)).waits_since == NOW
+    await log.seal()
+    async with live_database.begin(db.SYSTEM) as tx:
+        assert (await standing.standing(tx.connection)).waits_since is None
+
+
 async def test_the_figures_say_how_it_stands(log, client, two, live_database) -> None:
     def figures(text: str) -> dict[str, float]:
         return {
