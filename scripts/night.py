@@ -32,6 +32,7 @@ import httpx
 from app import wiring
 from app.core import logs
 from app.core.data.migrations import HOME
+from scripts import board
 from scripts.watching import Watch, prometheus
 from tests.faults import load, town
 from tests.faults.town import Town, free_ports
@@ -415,7 +416,7 @@ def summary(night: Night) -> list[str]:
     return lines
 
 
-async def play(factor: float, only: str | None) -> int:
+async def play(factor: float, only: str | None, picture: Path | None) -> int:
     logs.configure(logging.CRITICAL)
     wiring.load()
     with tempfile.TemporaryDirectory(prefix="tonghu-night-", dir="/var/tmp") as work:
@@ -429,6 +430,12 @@ async def play(factor: float, only: str | None) -> int:
                         continue
                     await night.play(fault)
             night.say("\n" + "\n".join(summary(night)))
+            told = await asyncio.to_thread(board.shown, night.watch)
+            night.say(f"the dashboard's {len(told)} queries were asked")
+            if only is None:
+                night.wrong += [f"nothing is shown of {each}" for each in board.empty(told)]
+            if picture is not None:
+                board.draw(told, picture)
             night.say(f"answers: {dict(sorted(night.answered.items()))}")
             for line in night.wrong:
                 night.say(f"WRONG: {line}")
@@ -439,11 +446,12 @@ def main() -> None:
     reading = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     reading.add_argument("--factor", type=float, default=FACTOR)
     reading.add_argument("--only", choices=[each.name for each in FAULTS])
+    reading.add_argument("--picture", type=Path, help="Draw the dashboard there (matplotlib).")
     told = reading.parse_args()
     if prometheus() is None:
         print("scripts.night: skipped, there is no Prometheus here (Debian's package `prometheus`)")
         return
-    sys.exit(asyncio.run(play(told.factor, told.only)))
+    sys.exit(asyncio.run(play(told.factor, told.only, told.picture)))
 
 
 if __name__ == "__main__":

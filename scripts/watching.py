@@ -125,9 +125,7 @@ class Watch:
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire now."""
         told = self.ask("alerts") or {"alerts": []}
-        return {
-            each["labels"]["alertname"] for each in told["alerts"] if each["state"] == "firing"
-        }
+        return {each["labels"]["alertname"] for each in told["alerts"] if each["state"] == "firing"}
 
     def series(self, expression: str) -> list[dict[str, Any]]:
         """Return what an expression of the dashboard came to, from the beginning until now."""
