@@ -1,4 +1,4 @@
-"""The dashboard of `deploy/`, asked of a real Prometheus: which panel is empty, and how it looks."""
+"""The dashboard of `deploy/`, asked of a real Prometheus: what is empty, and how it looks."""
 
 import json
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def empty(board: list[Shown]) -> list[str]:
         for each in board
         if not each.series
         and each.expression not in EMPTY_IS_GOOD
-        and not ("node_filesystem" in each.expression)  # node_exporter's, of another machine
+        and "node_filesystem" not in each.expression  # node_exporter's, of another machine
     ]
 
 
@@ -69,14 +69,14 @@ def draw(board: list[Shown], to: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415  nothing else needs it
 
     mpl.use("agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    pyplot.rcParams["font.family"] = ["Noto Sans CJK JP", "WenQuanYi Zen Hei", "DejaVu Sans"]
+    plt.rcParams["font.family"] = ["Noto Sans CJK JP", "WenQuanYi Zen Hei", "DejaVu Sans"]
     panels: dict[int, list[Shown]] = {}
     for each in board:
         panels.setdefault(each.panel["id"], []).append(each)
     rows = -(-len(panels) // 3)
-    figure, axes = pyplot.subplots(rows, 3, figsize=(22, 3.6 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, 3, figsize=(22, 3.6 * rows), squeeze=False)
     for axis, queries in zip(axes.flat, panels.values(), strict=False):
         defaults = queries[0].panel["fieldConfig"]["defaults"]
         for query in queries:

@@ -44,8 +44,7 @@ DISK: Final = 2**30
 NIGHT: Final = 300.0
 """Seconds after which what has not fired never does."""
 ALWAYS: Final = {"WitnessesMissing", "DiskFilling", "Unwatched"}
-"""There are no witnesses and no certificate here, and the disk is a small one that has just begun to
-be written."""
+"""There are no witnesses and no certificate here, and the disk is a small one, just begun."""
 PLENTY: Final = 60
 SIGNED_IN: Final = 300.0
 
@@ -97,7 +96,7 @@ class Place(Town):
         return self.data_dir.parent / "backups"
 
     def back_up(self) -> None:
-        subprocess.run(  # noqa: S603  our own command
+        subprocess.run(
             [sys.executable, "-m", "app.cli", "backup", str(self.backups)],
             env=self.environment,
             cwd=HOME,
@@ -209,7 +208,7 @@ class Night:
         await self._at_once()
 
     def stopped(self, part: str) -> Any:
-        """A process that is there, and does nothing."""
+        """Let a process be there, and do nothing."""
 
         @asynccontextmanager
         async def block() -> AsyncIterator[None]:
@@ -238,9 +237,8 @@ class Night:
 
     @asynccontextmanager
     async def disk_full(self) -> AsyncIterator[None]:
-        assert self.disk is not None
-        ballast = self.disk / "ballast"
-        free = shutil.disk_usage(self.disk).free
+        ballast = self.place.data_dir.parent / "ballast"
+        free = shutil.disk_usage(ballast.parent).free
         with ballast.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, free - DISK // 20)
         yield
@@ -253,7 +251,7 @@ class Night:
         yield
         await self.place.query("GRANT UPDATE ON audit_witnesses TO tonghu_app")
         await self.place.query(
-            "UPDATE jobs SET status = 'queued', attempts = 0, run_at = now()"
+            "UPDATE jobs SET status = 'queued', failures = 0, run_at = now()"
             " WHERE name = 'sealing.announce'"
         )
 
@@ -353,7 +351,7 @@ FAULTS: Final = (
 
 @asynccontextmanager
 async def small_disk(folder: Path) -> AsyncIterator[Path | None]:
-    """A disk of its own for the database; None where only root could make one."""
+    """Make a disk of its own for the database; None where only root could."""
     made = subprocess.run(  # noqa: ASYNC221
         ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tonghu-night", str(folder)],
         capture_output=True,

@@ -13,7 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from app.core import tracing
-from app.core.data.db import SYSTEM
+from app.core.clock import utc_now
+from app.core.data.db import SYSTEM, Database
 from app.core.jobs import queue, runner
 from scripts import drill
 from tests.access.factories import an_agency
@@ -69,7 +70,7 @@ def collector(monkeypatch) -> Iterator[Collector]:
 
 
 async def test_a_request_and_its_statements_are_traced_and_nothing_anybody_said(
-    database_urls, keyring, collector
+    live_database, database_urls, keyring, collector
 ) -> None:
     with tracing.running("web"):
         async with drill.serving(database_urls.app, keyring) as (client, database, settings):
@@ -79,7 +80,7 @@ async def test_a_request_and_its_statements_are_traced_and_nothing_anybody_said(
             sent = {**director.headers, "idempotency-key": CANARY.encode().hex()}
             made = await client.post("/v1/children", json=body, headers=sent)
             assert made.status_code == 201
-            body["identity"] |= {"resident_id": NUMBER + CANARY}
+            body["identity"] |= {"sex": CANARY, "resident_id": NUMBER}
             again = sent | {"idempotency-key": f"{sent['idempotency-key']}2"}
             refused = await client.post("/v1/children", json=body, headers=again)
             assert refused.status_code == 422
@@ -116,8 +117,9 @@ _DONE = "SELECT NOT EXISTS (SELECT FROM jobs WHERE name = 'webhooks.announce_ove
 
 
 async def test_jobs_and_deliveries_are_traced_by_name_and_endpoint(
-    database, urls, collector
+    live_database, database_urls, collector
 ) -> None:
+    database = Database(live_database.engine, live_database.keyring, utc_now)
     agency = await an_agency(database, "police", HOME)
     stop = asyncio.Event()
     begin = partial(database.begin, SYSTEM)
@@ -127,7 +129,7 @@ async def test_jobs_and_deliveries_are_traced_by_name_and_endpoint(
         async with begin() as tx:
             await queue.enqueue(tx.connection, "webhooks.announce_overdue", [{}])
         with tracing.running("worker"):
-            connect = partial(asyncpg.connect, urls.app)
+            connect = partial(asyncpg.connect, database_urls.app)
             running = asyncio.create_task(
                 runner.run(connect, begin=begin, clock=database.clock, stop=stop)
             )
@@ -136,7 +138,7 @@ async def test_jobs_and_deliveries_are_traced_by_name_and_endpoint(
                 async with begin() as tx:
                     return bool(await tx.connection.fetchval(_DONE))
 
-            async with sending(database, settings_for(receiver), urls.app):
+            async with sending(database, settings_for(receiver), database_urls.app):
                 await until(lambda: receiver.received)
             await until(done)
             stop.set()
