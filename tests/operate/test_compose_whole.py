@@ -23,7 +23,7 @@ from app.embedded import postgres
 from tests.architecture.test_shape import HOME
 from tests.faults.town import free_ports
 from tests.operate import test_compose as pieces
-from tests.operate.test_compose import COMPOSE, SERVICES, USER, foreign, relayed, running
+from tests.operate.test_compose import COMPOSE, SERVICES, USER, foreign, relayed
 from tests.operate.test_front import NGINX, a_certificate
 from tests.waiting import until
 
@@ -160,6 +160,24 @@ async def _migrated_once_it_is_there(place: Place, url: str) -> None:
 
 
 @asynccontextmanager
+async def _service(place: Place, name: str, command: list[str]) -> AsyncIterator[Path]:
+    """Run a service; who fails beside it reads what it said last."""
+    log = place.folder / f"{name}.log"
+    with log.open("wb") as said:
+        process = await asyncio.create_subprocess_exec(*command, stdout=said, stderr=said, cwd="/")
+    try:
+        yield log
+        assert process.returncode is None, f"{name} ended by itself: {log.read_text()[-300:]}"
+    except BaseException as error:
+        error.add_note(f"{name} ({process.returncode}): {log.read_text()[-300:]}")
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
 async def _front(place: Place) -> AsyncIterator[httpx.AsyncClient]:
     """deploy/nginx.conf, before the web process."""
     certificate, key = a_certificate(place.folder)
@@ -180,7 +198,7 @@ async def _front(place: Place) -> AsyncIterator[httpx.AsyncClient]:
     trust.check_hostname = False
     command = [str(NGINX), "-p", str(place.folder), "-c", str(place.folder / "nginx.conf")]
     async with (
-        running(command, place.folder / "front.log"),
+        _service(place, "front", command),
         httpx.AsyncClient(
             base_url=f"https://127.0.0.1:{place.ports['tls']}", verify=trust
         ) as https,
@@ -224,17 +242,16 @@ async def test_all_of_it_comes_up_in_its_order_on_a_root_that_is_read_only(
             "TONGHU_DATABASE__BACKUP_URL": place.url("tonghu_backup", "b1"),
         }
         serve = ("serve", "--port", str(place.ports["web"]), "--workers", "2")
-        logs = place.folder
         async with (
             relayed(url, place.ports["database"]),
-            running(place.command(*serve, **place.settings), logs / "web.log"),
-            running(place.command("worker", **place.settings), logs / "worker.log"),
-            running(place.command("sealer", **sealing), logs / "sealer.log"),
-            running(place.command("wal", str(place.backups), **keeping), logs / "wal.log"),
+            _service(place, "web", place.command(*serve, **place.settings)),
+            _service(place, "worker", place.command("worker", **place.settings)),
+            _service(place, "sealer", place.command("sealer", **sealing)) as sealed,
+            _service(place, "wal", place.command("wal", str(place.backups), **keeping)),
         ):
             await _healthy(place, "web")
             await _healthy(place, "worker")
-            await until(lambda: b"sealer.sealing" in (logs / "sealer.log").read_bytes())
+            await until(lambda: b"sealer.sealing" in sealed.read_bytes())
             await until(lambda: [*place.backups.glob("wal/**/*.partial")])
             made = await asyncio.to_thread(place.run, "backup", str(place.backups), **keeping)
             assert made.returncode == 0, made.stderr
