@@ -80,10 +80,10 @@ async def test_a_request_and_its_statements_are_traced_and_nothing_anybody_said(
             sent = {**director.headers, "idempotency-key": CANARY.encode().hex()}
             made = await client.post("/v1/children", json=body, headers=sent)
             assert made.status_code == 201
-            body["identity"] |= {"sex": CANARY, "resident_id": NUMBER}
+            body = {CANARY: NUMBER, "identity": CANARY}
             again = sent | {"idempotency-key": f"{sent['idempotency-key']}2"}
             refused = await client.post("/v1/children", json=body, headers=again)
-            assert refused.status_code == 422
+            assert refused.is_client_error
             for path in (f"/v1/children?name={CANARY}", f"/v1/{CANARY}", f"/v1/children/{CANARY}"):
                 told = {"user-agent": "canary-agent", "traceparent": f"00-{'c' * 32}-{'d' * 16}-01"}
                 await client.request("GET", path, headers=director.headers | told)
