@@ -1,7 +1,9 @@
 # One image for web, worker and migrations: `docker build -t tonghu .`
 FROM python:3.11-slim-bookworm AS packages
 RUN pip install --no-cache-dir uv==0.13.9 && python -m venv --without-pip /opt/venv
-COPY requirements.lock /tmp/requirements.lock
+# requirements-otel.lock: with what sends traces
+ARG LOCK=requirements.lock
+COPY ${LOCK} /tmp/requirements.lock
 RUN uv pip install --no-cache --python /opt/venv/bin/python --require-hashes \
     --compile-bytecode -r /tmp/requirements.lock
 

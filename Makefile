@@ -1,6 +1,6 @@
 # Everything one does here. Needs python3 (3.11 or newer) and make; the rest is fetched into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance drill rolling rotating lock clean
+.PHONY: help demo run worker migrate migration release test check exam fix openapi lint-openapi lives fuzz mutants bench plans conformance drill rolling rotating night lock clean
 
 READY := .venv/.ready
 BIN := .venv/bin
@@ -49,6 +49,7 @@ exam: $(READY) ## Run what takes longer than CI may: the long tests, lives, fuzz
 	$(BIN)/python -m scripts.rotating 20 60
 	$(MAKE) fuzz
 	$(MAKE) bench
+	$(MAKE) night
 	$(MAKE) mutants
 
 fix: $(READY) ## Format, and fix what can be fixed by machine
@@ -93,10 +94,13 @@ rolling: $(READY) ## Upgrade one process after another under load: no request ma
 
 rotating: $(READY) ## Change every key under load: no request may fail (docs/changing-keys.md)
 	$(BIN)/python -m scripts.rotating
+night: $(READY) ## Let what may break by night break, and see which alert fires after how long (needs Prometheus)
+	$(BIN)/python -m scripts.night
 
 lock: $(READY) ## Resolve the dependencies of pyproject.toml anew
 	$(UV_COMPILE) -o requirements.lock
-	$(UV_COMPILE) --group dev -o requirements-dev.lock
+	$(UV_COMPILE) --extra otel -o requirements-otel.lock
+	$(UV_COMPILE) --extra otel --group dev -o requirements-dev.lock
 
 clean: ## Remove what was fetched and built; keeps .data
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis openapi/node_modules \

@@ -20,7 +20,7 @@ from app.access.tokens import TokenKeys, token_keys
 from app.access.traces import Traces
 from app.api import answers, docs, doors, openapi, v1
 from app.api.draining import drained_first
-from app.core import logs, startup
+from app.core import logs, startup, tracing
 from app.core.clock import Clock, utc_now
 from app.core.data.db import Database
 from app.core.data.key_file import KeyFile
@@ -132,6 +132,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        with tracing.running("web"):
+            async with opened() as shared:
+                yield shared
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[State]:
         async with (
             startup.reachable_database(chosen) as addresses,
             startup.open_database(chosen, clock, addresses=addresses) as database,
@@ -224,3 +230,5 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         https_only=settings.environment is Environment.production,
         trusted_proxies=settings.trusted_proxies,
     )
+    if tracing.wanted():
+        app.add_middleware(tracing.Traced)

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 from app import wiring
-from app.core import logs, metrics, startup
+from app.core import logs, metrics, startup, tracing
 from app.core.clock import Clock, utc_now
 from app.core.data.db import CONNECT_SECONDS, PLANNED_ANEW, SYSTEM, Database
 from app.core.http import beside
@@ -36,6 +36,11 @@ async def run(settings: Settings, *, clock: Clock = utc_now) -> None:
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wanted, stop.set)
+    with tracing.running("worker"):
+        await _run(settings, clock, stop)
+
+
+async def _run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
     async with (
         startup.reachable_database(settings) as addresses,
         startup.open_database(settings, clock, addresses=addresses, planned_anew=True) as database,

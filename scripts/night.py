@@ -32,6 +32,7 @@ import httpx
 from app import wiring
 from app.core import logs
 from app.core.data.migrations import HOME
+from scripts import board
 from scripts.watching import Watch, prometheus
 from tests.faults import load, town
 from tests.faults.town import Town, free_ports
@@ -43,8 +44,7 @@ DISK: Final = 2**30
 NIGHT: Final = 300.0
 """Seconds after which what has not fired never does."""
 ALWAYS: Final = {"WitnessesMissing", "DiskFilling", "Unwatched"}
-"""There are no witnesses and no certificate here, and the disk is a small one that has just begun to
-be written."""
+"""There are no witnesses and no certificate here, and the disk is a small one, just begun."""
 PLENTY: Final = 60
 SIGNED_IN: Final = 300.0
 
@@ -96,7 +96,7 @@ class Place(Town):
         return self.data_dir.parent / "backups"
 
     def back_up(self) -> None:
-        subprocess.run(  # noqa: S603  our own command
+        subprocess.run(
             [sys.executable, "-m", "app.cli", "backup", str(self.backups)],
             env=self.environment,
             cwd=HOME,
@@ -208,7 +208,7 @@ class Night:
         await self._at_once()
 
     def stopped(self, part: str) -> Any:
-        """A process that is there, and does nothing."""
+        """Let a process be there, and do nothing."""
 
         @asynccontextmanager
         async def block() -> AsyncIterator[None]:
@@ -237,9 +237,8 @@ class Night:
 
     @asynccontextmanager
     async def disk_full(self) -> AsyncIterator[None]:
-        assert self.disk is not None
-        ballast = self.disk / "ballast"
-        free = shutil.disk_usage(self.disk).free
+        ballast = self.place.data_dir.parent / "ballast"
+        free = shutil.disk_usage(ballast.parent).free
         with ballast.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, free - DISK // 20)
         yield
@@ -252,7 +251,7 @@ class Night:
         yield
         await self.place.query("GRANT UPDATE ON audit_witnesses TO tonghu_app")
         await self.place.query(
-            "UPDATE jobs SET status = 'queued', attempts = 0, run_at = now()"
+            "UPDATE jobs SET status = 'queued', failures = 0, run_at = now()"
             " WHERE name = 'sealing.announce'"
         )
 
@@ -352,7 +351,7 @@ FAULTS: Final = (
 
 @asynccontextmanager
 async def small_disk(folder: Path) -> AsyncIterator[Path | None]:
-    """A disk of its own for the database; None where only root could make one."""
+    """Make a disk of its own for the database; None where only root could."""
     made = subprocess.run(  # noqa: ASYNC221
         ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tonghu-night", str(folder)],
         capture_output=True,
@@ -415,7 +414,7 @@ def summary(night: Night) -> list[str]:
     return lines
 
 
-async def play(factor: float, only: str | None) -> int:
+async def play(factor: float, only: str | None, picture: Path | None) -> int:
     logs.configure(logging.CRITICAL)
     wiring.load()
     with tempfile.TemporaryDirectory(prefix="tonghu-night-", dir="/var/tmp") as work:
@@ -429,6 +428,12 @@ async def play(factor: float, only: str | None) -> int:
                         continue
                     await night.play(fault)
             night.say("\n" + "\n".join(summary(night)))
+            told = await asyncio.to_thread(board.shown, night.watch)
+            night.say(f"the dashboard's {len(told)} queries were asked")
+            if only is None:
+                night.wrong += [f"nothing is shown of {each}" for each in board.empty(told)]
+            if picture is not None:
+                board.draw(told, picture)
             night.say(f"answers: {dict(sorted(night.answered.items()))}")
             for line in night.wrong:
                 night.say(f"WRONG: {line}")
@@ -439,11 +444,12 @@ def main() -> None:
     reading = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     reading.add_argument("--factor", type=float, default=FACTOR)
     reading.add_argument("--only", choices=[each.name for each in FAULTS])
+    reading.add_argument("--picture", type=Path, help="Draw the dashboard there (matplotlib).")
     told = reading.parse_args()
     if prometheus() is None:
         print("scripts.night: skipped, there is no Prometheus here (Debian's package `prometheus`)")
         return
-    sys.exit(asyncio.run(play(told.factor, told.only)))
+    sys.exit(asyncio.run(play(told.factor, told.only, told.picture)))
 
 
 if __name__ == "__main__":

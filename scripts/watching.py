@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
+from app.core.clock import utc_now
 from app.core.data.migrations import HOME
 
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -69,7 +69,7 @@ class Watch:
     port: int
     targets: dict[str, str]
     factor: float
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=lambda: utc_now().timestamp())
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -94,10 +94,9 @@ class Watch:
         self.work.mkdir(parents=True)
         (self.work / "alerts.yaml").write_text(yaml.safe_dump(rules(self.factor)))
         (self.work / "prometheus.yaml").write_text(yaml.safe_dump(told))
-        program = prometheus()
-        assert program is not None
+        program = prometheus() or "prometheus"
         with (self.work / "log").open("wb") as log:
-            self.process = subprocess.Popen(  # noqa: S603  what the caller found
+            self.process = subprocess.Popen(
                 [
                     program,
                     f"--config.file={self.work / 'prometheus.yaml'}",
@@ -125,17 +124,16 @@ class Watch:
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire now."""
         told = self.ask("alerts") or {"alerts": []}
-        return {
-            each["labels"]["alertname"] for each in told["alerts"] if each["state"] == "firing"
-        }
+        return {each["labels"]["alertname"] for each in told["alerts"] if each["state"] == "firing"}
 
     def series(self, expression: str) -> list[dict[str, Any]]:
         """Return what an expression of the dashboard came to, from the beginning until now."""
+        now = utc_now().timestamp()
         told = self.ask(
             "query_range",
             query=shorter(expression, self.factor),
             start=self.began,
-            end=time.time(),
-            step=max(self.every, (time.time() - self.began) / 1000),
+            end=now,
+            step=max(self.every, (now - self.began) / 1000),
         )
         return [] if told is None else list(told["result"])

@@ -18,7 +18,7 @@ FROM pg_replication_slots WHERE slot_name = 'tonghu_wal'
 
 @gauge(
     "tonghu_backup_made_seconds",
-    "When the newest backup of a kind was begun that came to its end, since 1970; 0: there is none.",
+    "When the newest whole backup of a kind was begun, since 1970; 0: there is none.",
     "kind",
 )
 async def made(tx: Tx) -> list[Sample]:

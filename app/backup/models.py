@@ -11,7 +11,7 @@ from app.core.data.columns import Instant
 
 
 class BackupMade(SQLModel, table=True):
-    """The newest of a kind that came to its end: `base`, or `archive`. `taken_at`: when it began."""
+    """The newest of a kind that is whole: `base`, or `archive`. `taken_at`: when it began."""
 
     __tablename__ = "backups_made"
     __table_args__: Any = (CheckConstraint("kind IN ('base', 'archive')", name="kind"),)

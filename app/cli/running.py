@@ -17,7 +17,7 @@ from app import sealer, wiring
 from app.backup.programs import BackupRefused
 from app.cli.console import say
 from app.cli.serve import serve
-from app.core import logs, processes, settings, startup
+from app.core import logs, processes, settings, startup, tracing
 from app.core.data.db import TemporarilyUnavailable
 from app.core.data_files import BadDataFile
 from app.core.jobs.runner import describe
@@ -30,7 +30,7 @@ _REFUSED: Final = (
     *(startup.UnsafeDatabaseRole, startup.LostSettings),
     *(startup.OpenKeyFile, startup.BadKeyFile),
     *(processes.ProcessesDie, processes.PortTaken),
-    *(BackupRefused, sealer.NoAuditKey, writing.LogBroken),
+    *(BackupRefused, sealer.NoAuditKey, writing.LogBroken, tracing.NoTracing),
 )
 """What says itself in a line what is wrong."""
 _OTHER_VERSION: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)

@@ -16,6 +16,7 @@ import asyncpg
 import structlog
 
 from app.core import settings as config
+from app.core import tracing
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
 from app.core.ids import new_id
@@ -193,9 +194,12 @@ async def _attempt(sender: _Sender, row: asyncpg.Record, keyring: Keyring, now: 
     """Make one attempt; whatever happens becomes a result."""
     try:
         keys = _keys(keyring, row, now)
-        answer = await sender.send(
-            row["url"], keys, webhook_id=row["webhook_id"], body=row["body"], at=now
-        )
+        with tracing.span("delivery", **{"tonghu.endpoint": str(row["endpoint_id"])}) as told:
+            answer = await sender.send(
+                row["url"], keys, webhook_id=row["webhook_id"], body=row["body"], at=now
+            )
+            if told is not None:
+                told.set_attribute("http.response.status_code", answer.status or 0)
         sender.results.append(_judge(sender, row, answer, now, list(map(signing.key_id, keys))))
     except Exception as error:  # noqa: BLE001  one bad delivery must not end the sender
         log.warning("webhooks.attempt_failed", error=type(error).__qualname__)

@@ -90,7 +90,7 @@ def test_a_figure_that_is_missing_is_told_of_or_said_to_be_good_news() -> None:
     asked = set().union(*(named(rule["expr"]) for rule in RULES))
     alarmed = set(re.findall(r"absent\((\w+)\)", str(RULES)))
     table = sections()["FiguresMissing"].partition("| figure | none |")[2]
-    said = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.M))))
+    said = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE))))
     unwatched = {"tonghu_disk_free_bytes", "node_filesystem_avail_bytes"}
     assert asked - alarmed - said == set()
     assert said - asked == set()

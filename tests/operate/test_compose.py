@@ -112,6 +112,7 @@ def test_its_roles_are_made_and_the_program_runs_with_them(scratch: Path, tmp_pa
         told = {
             **mine,
             **_libpq(superuser),
+            "PGDATA": str(tmp_path),
             "TONGHU_APP_PASSWORD": "a1",
             "TONGHU_OWNER_PASSWORD": "o1",
             "TONGHU_SEALER_PASSWORD": "s1",

@@ -29,6 +29,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import settings as config
+from app.core import tracing
 from app.core.clock import Clock, local_date
 from app.core.data import failures
 from app.core.data.crypto import Keyring
@@ -371,6 +372,10 @@ def open_engine(url: str, settings: config.Database, *, planned_anew: bool = Fal
             "command_timeout": settings.statement_timeout_ms / 1000 + _BEYOND_SECONDS,
         },
     )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def trace(dbapi_connection: Any, record: Any) -> None:
+        tracing.listen(dbapi_connection.driver_connection)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def discard_dead(dbapi_connection: Any, record: Any, proxy: Any) -> None:

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +17,7 @@ import orjson
 import structlog
 from croniter import croniter
 
+from app.core import tracing
 from app.core.clock import CHINA, Clock
 from app.core.data.db import TemporarilyUnavailable, transaction
 from app.core.jobs import queue
@@ -278,6 +279,13 @@ async def _execute(worker: _Worker, row: asyncpg.Record) -> None:
     """Run one job; its row goes in the same transaction as its work."""
     registered = queue.REGISTRY[row["name"]]
     payload = orjson.loads(row["payload"])
+    with tracing.span(f"job {registered.name}"):
+        await _do(worker, row, registered, payload)
+
+
+async def _do(
+    worker: _Worker, row: asyncpg.Record, registered: queue.Job, payload: dict[str, Any]
+) -> None:
     async with worker.begin() as tx:
         await registered.handler(tx, payload)
         done = await tx.connection.execute(_FINISH, row["id"], row["lease"])
