@@ -25,7 +25,7 @@ from app.core.data import migrations
 from app.core.data.crypto import Keyring
 from app.embedded import postgres
 from scripts.drill import name_of
-from scripts.under_load import Load
+from scripts.under_load import PATIENCE, Load
 from tests.waiting import until
 
 TAKEN_AFTER = 5.0
@@ -103,7 +103,7 @@ async def _index_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) ->
         written = await connection.fetchval(_FOUND_ANEW, new)
         return bool(written) and not await connection.fetchval(_NOT_YET)
 
-    await until(is_whole)
+    await until(is_whole, PATIENCE)
     files = await connection.fetchval(_FOUND_ANEW, new)
     load.say(f"the worker has written {files:,} files anew by index key {new}")
     await go_on()

@@ -34,6 +34,8 @@ DRAIN_SECONDS = 3
 LOOKS_EVERY = 0.2
 IDLE_SECONDS = 2.0
 """A proxy lets go of a connection before the server does, which waits five."""
+PATIENCE = 600.0
+"""Longer than a test's: a process starts beside others that work as much as they can."""
 RENEWED_EVERY = 60.0
 """Tokens live for five minutes."""
 
@@ -144,14 +146,14 @@ class Load:
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits)
         process = Process(name, running, client, is_worker=bool(command))
         self.processes.append(process)
-        await until(lambda: self._asked(process))
+        await until(lambda: self._asked(process), PATIENCE)
         self.say(f"{name} is ready")
         return process
 
     async def stopped(self, process: Process) -> None:
         """Tell a process to stop, and wait for it."""
         process.running.send_signal(signal.SIGTERM)
-        await until(lambda: process.running.poll() is not None)
+        await until(lambda: process.running.poll() is not None, PATIENCE)
         assert process.running.returncode == 0, process.running.returncode
         process.ready = False
         self.say(f"{process.name} has ended, {self.answered[process.name]:,} requests answered")
@@ -188,7 +190,9 @@ class Load:
         """Let some more requests be answered by each that is ready."""
         before = Counter(self.answered)
         ready = [each.name for each in self._ready()]
-        await until(lambda: all(self.answered[name] >= before[name] + AT_ONCE for name in ready))
+        await until(
+            lambda: all(self.answered[name] >= before[name] + AT_ONCE for name in ready), PATIENCE
+        )
 
     def _ready(self) -> list[Process]:
         return [each for each in self.processes if each.ready and not each.is_worker]

@@ -119,8 +119,8 @@ def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, path) -> N
 _MANY = """
 INSERT INTO child_changes (id, home_county, child_id, region_code, version, at, actor, role,
     operation, sections, changes_sealed)
-SELECT u.id, home_county, c.id, region_code, 1, $3, 'staff:test', 'test', 'test', '{}', u.sealed
-FROM children c, unnest($1::uuid[], $2::bytea[]) AS u (id, sealed)
+SELECT u.id, home_county, c.id, region_code, u.n, $3, 'staff:test', 'test', 'test', '{}', u.sealed
+FROM children c, unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS u (id, sealed, n)
 """
 _HELD = "SELECT FROM child_changes WHERE id = $1 FOR UPDATE"
 
