@@ -167,6 +167,7 @@ class Load:
             "TONGHU_DATABASE__URL": self.it.app_url,
             "TONGHU_DATABASE__OWNER_URL": self.it.owner_url,
             "TONGHU_KEYS_FILE": str(self.keys),
+            "TONGHU_TOKENS__ISSUER": settings_of(self.it.app_url).tokens.issuer,
             "TONGHU_DRAIN_SECONDS": str(DRAIN_SECONDS),
             "TONGHU_RATE_LIMIT__PER_SECOND": "10000",
         }

@@ -15,7 +15,7 @@ from app.cli.console import fail, out
 from app.cli.keys import _File, _read, _write
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import db, former, keys, resealing
+from app.core.data import db, former, key_checks, keys, resealing
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -98,8 +98,8 @@ async def _through(begin: Begin, work: Any, what: str, table: str) -> tuple[int,
         said = f"{what} {changed:,} of {looked:,} rows"
         if after is None:
             break
-        left = max(all_of_it - looked, 0)
-        out.print(f"{said} so far, {rate:,.0f} a second, about {left:,} left", soft_wrap=True)
+        left = f", about {all_of_it - looked:,} left" if all_of_it > looked else ""
+        out.print(f"{said} so far, {rate:,.0f} a second{left}", soft_wrap=True)
     if changed or refused:
         out.print(f"{said}, {rate:,.0f} a second", soft_wrap=True)
     return changed, refused
@@ -116,13 +116,17 @@ def drop(
         fail("There is no such data key.")
     if kid == next(iter(ring.data)):
         fail("This key seals: rotate-data first.")
-    found = asyncio.run(_as_owner(partial(_naming, kid=kid)))
+    found = asyncio.run(_as_owner(partial(_ended, kid=kid)))
     if found:
         fail(f"Sealed under it still: {', '.join(f'{n:,} of {t}' for t, n in found.items())}.")
     _write(path, ring.without_data(kid))
     out.print(f"{kid} is gone from {path}. Restart all processes; keep no copy but an archive's.")
 
 
-async def _naming(begin: Begin, kid: str) -> dict[str, int]:
+async def _ended(begin: Begin, kid: str) -> dict[str, int]:
+    """Count what is under a key; nothing: note that it has ended, so that no process misses it."""
     async with begin() as tx:
-        return await resealing.naming(tx, kid)
+        found = await resealing.naming(tx, kid)
+        if not found:
+            await key_checks.end(tx, key_checks.DATA, kid)
+    return found

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from app.core.data import keys, resealing
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
 from app.core.data.envelopes import of_child
+from app.core.data.key_file import KeyFile
 from app.core.ids import new_id
 from app.core.settings import Database as DatabaseSettings
 from tests import schema
@@ -74,10 +76,19 @@ async def stands(urls: schema.Urls, ring: Keyring) -> tuple[bytes, str]:
     return found
 
 
+async def wrong(urls: schema.Urls, ring: Keyring) -> str | None:
+    """What a process with this file says of its keys."""
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    await KeyFile(ring).look(database)
+    await database.close()
+    return database.wrong_keys and database.wrong_keys.told
+
+
 async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> None:
     before = of(path)
     [kid], [coming] = before.data, before.coming_data
     sealed = await changed(urls, before)
+    assert await wrong(urls, before) is None
     run = asyncio.to_thread
     assert "no such" in (await run(tonghu, "keys", "drop", path, "none"))[2]
     assert "rotate-data first" in (await run(tonghu, "keys", "drop", path, kid))[2]
@@ -96,6 +107,8 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     code, said, error = await run(tonghu, "keys", "drop", path, kid)
     assert (code, f"{kid} is gone" in said) == (0, True), error
     assert await stands(urls, of(path)) == (now, "[]")
+    assert await wrong(urls, of(path)) is None, "no process misses it"
+    assert await wrong(urls, before) == f"data key {kid} has ended, and is the first of this file"
 
 
 async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:
@@ -136,6 +149,10 @@ async def test_killed_it_goes_on_where_it_was_and_seals_nothing_twice(
     async with database.begin(SYSTEM) as tx:
         await tx.connection.execute(_MANY, ids, sealed, NOW)
 
+    owner = await asyncpg.connect(urls.owner)
+    await owner.execute("ANALYZE child_changes")  # by which it says how much is left
+    await owner.close()
+
     async def standing() -> dict[UUID, bytes]:
         async with database.begin(SYSTEM) as tx:
             found = await tx.connection.fetch("SELECT id, changes_sealed FROM child_changes")
@@ -154,7 +171,7 @@ async def test_killed_it_goes_on_where_it_was_and_seals_nothing_twice(
         running.kill()
         running.wait()
     assert b"so far, " in said
-    assert b" a second, about " in said
+    assert b" a second, about 500 left" in said
     between = await standing()
     done = {each for each, value in between.items() if value[:1] == b"\x04"}
     assert done == {*ids[: resealing.BATCH]}
@@ -164,7 +181,9 @@ async def test_killed_it_goes_on_where_it_was_and_seals_nothing_twice(
     after = await standing()
     assert {value[:1] for value in after.values()} == {b"\x04"}
     assert {each: after[each] for each in done} == {each: between[each] for each in done}
-    assert (await asyncio.to_thread(tonghu, "keys", "re-encrypt"))[1] == "", "nothing is left"
+    told = (await asyncio.to_thread(tonghu, "keys", "re-encrypt"))[1]
+    assert told.startswith("child_changes: sealed anew 0 of 2,000 rows so far, "), told
+    assert f"of {rows:,} rows" not in told, "nothing is left"
     await database.close()
 
 

@@ -16,6 +16,11 @@ async def test_no_request_fails_and_nothing_is_lost(scratch) -> None:
         load = await rotating.run(Path(place), 4.0, 0.0, said.append)
     told = "\n".join(said)
     assert not load.failed, told
-    for step in ("re-encrypt", "files anew by index key", "drop-index", "no data key, index key or signing key"):
+    for step in (
+        "re-encrypt",
+        "files anew by index key",
+        "drop-index",
+        "no data key, index key or signing key",
+    ):
         assert step in told, told
     assert load.filed

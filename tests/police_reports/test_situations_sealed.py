@@ -22,7 +22,7 @@ async def test_they_are_sealed_and_none_is_lost(
 ) -> None:
     monkeypatch.setattr(situations, "BATCH", batch)
     database = live_database
-    await left(database_urls.owner, now - former.LATER)
+    await left(database_urls.owner, now - former.FOR_THE_LATE)
     offices = await the_offices(database, settings)
     async with calling(app, settings, database) as client:
         await filed(client, offices.village, situations=["living_alone"])
