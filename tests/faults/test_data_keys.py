@@ -95,6 +95,8 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     code, said, _ = await run(tonghu, "keys", "rotate-data", path)
     assert (code, f"The data key {coming} seals; 1 of before open" in said) == (0, True), said
     assert of(path).data.keys() == {coming, kid}
+    assert await wrong(urls, of(path)) is None
+    assert await wrong(urls, before) is None, "a machine that has the file of before opens it"
     code, _, said = await run(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
     code, said, error = await run(tonghu, "keys", "re-encrypt")
