@@ -94,6 +94,7 @@ rolling: $(READY) ## Upgrade one process after another under load: no request ma
 
 rotating: $(READY) ## Change every key under load: no request may fail (docs/changing-keys.md)
 	$(BIN)/python -m scripts.rotating
+
 night: $(READY) ## Let what may break by night break, and see which alert fires after how long (needs Prometheus)
 	$(BIN)/python -m scripts.night
 

@@ -13,6 +13,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from app.core.data import migrations
 from app.core.data.crypto import Keyring
 from app.embedded import postgres
 from scripts.drill import name_of
-from scripts.under_load import Load
+from scripts.under_load import PATIENCE, Load
 from tests.waiting import until
 
 TAKEN_AFTER = 5.0
@@ -94,7 +95,7 @@ async def _index_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) ->
     for _ in range(2):
         await _said(load, "rotate-index", str(load.keys))
         await go_on()
-        await connection.execute(_PASSED, "11 minutes")
+        await connection.execute(_PASSED, timedelta(minutes=11))
         load.say("ten minutes pass")
     new = next(iter(Keyring.from_json(load.keys.read_text()).index))
 
@@ -103,11 +104,11 @@ async def _index_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) ->
         written = await connection.fetchval(_FOUND_ANEW, new)
         return bool(written) and not await connection.fetchval(_NOT_YET)
 
-    await until(is_whole)
+    await until(is_whole, PATIENCE)
     files = await connection.fetchval(_FOUND_ANEW, new)
     load.say(f"the worker has written {files:,} files anew by index key {new}")
     await go_on()
-    await connection.execute(_PASSED, "31 days")
+    await connection.execute(_PASSED, timedelta(days=31))
     load.say("thirty days pass")
     await _said(load, "drop-index", str(load.keys), old)
     await go_on()
@@ -115,7 +116,7 @@ async def _index_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) ->
 
 async def _signing_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) -> None:
     for _ in range(2):  # the second time the key of before verifies no more
-        await connection.execute(_PASSED, "11 minutes")
+        await connection.execute(_PASSED, timedelta(minutes=11))
         await _said(load, "rotate", str(load.keys))
         await load.renew()
         await go_on()
@@ -123,7 +124,7 @@ async def _signing_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) 
 
 async def _said(load: Load, command: str, *arguments: str) -> None:
     said = await load.tonghu(HOME, "keys", command, *arguments)
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line for line in said.splitlines() if line.strip() and " so far" not in line]
     load.say(f"`tonghu keys {command}`: {lines[-1].strip() if lines else 'nothing to do'}")
 
 

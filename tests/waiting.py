@@ -9,9 +9,9 @@ PATIENCE = 120.0
 """Seconds after which something hangs, on however busy a machine; nothing ever takes as long."""
 
 
-async def until(reached: Callable[[], Any]) -> Any:
+async def until(reached: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Wait for a condition, plain or awaitable, and return what it found."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         while True:
             found = reached()
             if answer := (await found if inspect.isawaitable(found) else found):

@@ -48,10 +48,11 @@ async def made(tx: Tx, child_id: UUID) -> bytes | None:
     return keys.make(tx.keyring, owner)
 
 
-async def store(tx: Tx, home_county: int, child_id: UUID, wrapped: bytes) -> None:
-    """Store a key that was made (`keys.make`), after its file."""
-    key = {"home_county": home_county, "child_id": child_id, "wrapped": wrapped}
-    await sql.insert(tx.connection, "child_keys", key)
+async def store(tx: Tx, home_county: int, child_id: UUID, wrapped: bytes | None) -> None:
+    """Store a key that was made (`made`), after its file; None: it waits."""
+    if wrapped is not None:
+        key = {"home_county": home_county, "child_id": child_id, "wrapped": wrapped}
+        await sql.insert(tx.connection, "child_keys", key)
 
 
 async def of(tx: Tx, row: Mapping[str, Any]) -> Owner:

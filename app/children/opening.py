@@ -330,8 +330,7 @@ async def _store(
         **operations.columns_of(tx, child, file, SECTIONS, outcome),
     }
     await sql.insert(tx.connection, "children", columns)
-    if wrapped is not None:
-        await child_keys.store(tx, child.home_county, child.id, wrapped)
+    await child_keys.store(tx, child.home_county, child.id, wrapped)
     await numbers.claim(tx, child, file.identity)
     await names.keep(tx, [(child, file.identity.name or "")])
     await operations.store_numbers(tx, child, file, sent)

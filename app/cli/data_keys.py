@@ -101,8 +101,8 @@ async def _through(begin: Begin, work: Any, what: str, table: str) -> tuple[int,
         said = f"{what} {changed:,} of {looked:,} rows"
         if after is None:
             break
-        left = max(all_of_it - looked, 0)
-        out.print(f"{said} so far, {rate:,.0f} a second, about {left:,} left", soft_wrap=True)
+        left = f", about {all_of_it - looked:,} left" if all_of_it > looked else ""
+        out.print(f"{said} so far, {rate:,.0f} a second{left}", soft_wrap=True)
     if changed or refused:
         out.print(f"{said}, {rate:,.0f} a second", soft_wrap=True)
     return changed, refused

@@ -12,6 +12,7 @@ from app.children import names, reindexing, tokens
 from app.children.indexes import external_index, resident_index
 from app.children.queries import resolve_external
 from app.cli.keys import GOES_WITH_TIME
+from app.core.clock import utc_now
 from app.core.data import key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
@@ -138,7 +139,7 @@ async def test_both_are_found_until_the_one_before_has_gone(  # noqa: PLR0915  o
     monkeypatch.setattr(reindexing, "BATCH", 1)
     await _by_a_worker(live_database)
     assert await _progress(one.database) is None, "a worker of before makes them by the other"
-    async with one.database.begin(SYSTEM) as tx:  # and is cut off after the first
+    async with _of_now(one.database).begin(SYSTEM) as tx:  # and is cut off after the first
         assert await reindexing.due(tx) == new
         [county] = await reindexing.begin(tx, new)
         assert await reindexing.write_next(tx, county) == (1, True)
@@ -179,7 +180,13 @@ async def test_both_are_found_until_the_one_before_has_gone(  # noqa: PLR0915  o
     assert before.index[old] not in left.index.values()
 
 
-async def _by_a_worker(database: Database) -> None:
+def _of_now(database: Database) -> Database:
+    """Commands note by the clock of now when a key is used."""
+    return Database(database.engine, database.keyring, utc_now)
+
+
+async def _by_a_worker(of: Database) -> None:
+    database = _of_now(of)
     async with database.begin(SYSTEM) as tx:
         for name in ("children.reindex", "unresolved.reindex"):
             await queue.enqueue(tx.connection, name, [{}])

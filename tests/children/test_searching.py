@@ -270,7 +270,7 @@ class TestSealsWhatWasBefore:
         for name in NAMES:
             for place in PLACES:
                 await a_child(database, place, name=name, in_plain=True)
-        await _as_before(database, database_urls.owner, now - former.LATER)
+        await _as_before(database, database_urls.owner, now - former.FOR_THE_LATE)
         async with calling(app, settings, database) as client:
             await _finds_all(client, database, settings)
             async with database.begin(SYSTEM) as tx:

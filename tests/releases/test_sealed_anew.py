@@ -31,10 +31,11 @@ def world(
 ) -> Iterator[tuple[schema.Urls, Keyring, readers.Seen]]:
     name = f"tonghu_sealed_{os.getpid()}"
     if request.param == "of now":
-        yield keep_release.played(pg, name)
+        world = keep_release.played(pg, name)
     else:
-        urls = schema.copy(pg, at_head(FOLDER), name)
-        yield (urls, *readers.remembered(FOLDER))
+        world = schema.copy(pg, at_head(FOLDER), name), *readers.remembered(FOLDER)
+    backups.execute(pg, name, "UPDATE former_release SET since = '2026-01-01'")
+    yield world
     asyncio.run(schema.drop(pg, name))
 
 

@@ -66,7 +66,7 @@ async def test_is_renewed(client, database, school, pupil) -> None:
     async with database.begin(SYSTEM) as tx:
         await queue.enqueue(tx.connection, "unresolved.reindex", [{}])
         await tx.connection.execute("INSERT INTO reindexed (home_county, kid) VALUES (0, 'new')")
-    assert await run_jobs(database) == ["unresolved.reindex"] * 2
+    assert (await run_jobs(database)).count("unresolved.reindex") == 2
     async with database.begin(SYSTEM) as tx:
         assert not await reindexing.is_left(tx, reindexing.QUESTIONS)
         claim = await tx.connection.fetchval("SELECT claim FROM unresolved")

@@ -96,9 +96,17 @@ async def test_while_the_release_before_may_run_it_is_written_for_it_too(
         assert await former.left(tx, former.FINDINGS)
 
 
-async def test_it_is_done_by_itself_and_looks_no_more(live_database, database_urls, now) -> None:
+async def test_it_is_done_by_itself_and_looks_no_more(
+    live_database, database_urls, now, monkeypatch
+) -> None:
     database = live_database
     await left(database_urls.owner, now - former.LATER)
+    await _sealed(database)
+    async with database.begin(SYSTEM) as tx:
+        assert await parts(tx.connection) == {*former.PARTS}, "somebody may be late"
+        assert await former.left(tx, former.FINDINGS)
+    a_day_after = now - former.LATER + former.FOR_THE_LATE
+    monkeypatch.setattr(database, "clock", lambda: a_day_after)
     await _sealed(database)
     async with database.begin(SYSTEM) as tx:
         assert await parts(tx.connection) == {former.NAMES, former.SITUATIONS}

@@ -15,6 +15,8 @@ from app.core.data.db import Tx
 
 LATER: Final = timedelta(hours=1)
 """So long after the migration processes of the release before may run."""
+FOR_THE_LATE: Final = timedelta(days=1)
+"""So long after the migration what one of them wrote all the same is looked for."""
 NAMES, FINDINGS, SITUATIONS = PARTS = ("names", "findings", "situations")
 MAY_HAVE_NAMED: Final = f"EXISTS (SELECT FROM former_release WHERE part = '{NAMES}')"
 MAY_RUN: Final = "EXISTS (SELECT FROM former_release WHERE since > {})"
@@ -54,10 +56,11 @@ async def left(tx: Tx, part: str) -> bool:
 
 
 async def done(tx: Tx, part: str) -> None:
-    """Note that nothing of a part is left: nobody looks for it any more."""
-    await tx.connection.execute("DELETE FROM former_release WHERE part = $1", part)
+    """Note that nothing of a part is left: a day after the migration nobody looks any more."""
+    await tx.connection.execute(_DONE, part, tx.now - FOR_THE_LATE)
 
 
+_DONE: Final = "DELETE FROM former_release WHERE part = $1 AND since <= $2"
 _LEFT: Final = """
 SELECT EXISTS (SELECT FROM former_release WHERE part = $1) AND NOT EXISTS (
     SELECT FROM former_release WHERE since > $2)

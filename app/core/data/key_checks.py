@@ -99,6 +99,7 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     last is the first: what another makes is not found when that has gone.
     """
     given, first = _keys(ring), _first(ring)
+    given[DATA] = {**ring.coming_data, **ring.data}  # what is coming opens already
     found = []
     newest = next(iter(_counting(rows, INDEX)), None)
     if newest is not None and newest["used_since"] is not None and newest["kid"] in ring.index:

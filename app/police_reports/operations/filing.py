@@ -105,9 +105,8 @@ async def file_report(
     said = await claims.understood(tx, principal, new, report_id)
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
-    plainly = await former.may_run(tx)
-    made = _keys(tx, report_id, wait=plainly)
-    report = _report(tx, principal, new, report_id, said, content, plainly=plainly)
+    made = await _keys(tx, report_id)
+    report = _report(tx, principal, new, report_id, said, content, plainly=not made)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     seen = said.child if said.seen else None
     report.subject_sealed = await _sealed_subject(tx, new, report.id, seen)
@@ -320,10 +319,10 @@ def _person(new: ReportCreate) -> dict[str, Any] | None:
     return {**(new.reporter.model_dump() if new.reporter else {}), "as_sent": unread or None}
 
 
-def _keys(tx: Tx, report_id: UUID, *, wait: bool) -> dict[str, bytes]:
-    """Make the keys of a report and of who made it, as they are stored; none if they `wait`."""
+async def _keys(tx: Tx, report_id: UUID) -> dict[str, bytes]:
+    """Make the keys of a report and of who made it, as they are stored; none while they wait."""
     owners = {"wrapped": of_report(report_id), "reporter_wrapped": of_reporter(report_id)}
-    if wait:
+    if await former.may_run(tx):
         keys.wait(tx.keyring, *owners.values())
         return {}
     return {name: keys.make(tx.keyring, owner) for name, owner in owners.items()}
