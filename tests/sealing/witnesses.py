@@ -11,6 +11,15 @@ from app.sealing.notes import WITNESS, VerifierKey, body_of
 from tests.access.factories import Caller
 
 
+def signature_line(
+    key: VerifierKey, private: Ed25519PrivateKey, note: str, at: int = 1_795_140_000
+) -> str:
+    """The line of a signature over a note, made by the key or in its name."""
+    said = f"cosignature/v1\ntime {at}\n{body_of(note)}".encode()
+    signed = key.id + at.to_bytes(8, "big") + private.sign(said)
+    return f"— {key.name} {b64encode(signed).decode()}"
+
+
 @dataclass
 class Witness:
     """One agency's: its system, its key, and the largest checkpoint it holds."""
@@ -28,10 +37,7 @@ class Witness:
 
     def line(self, note: str, at: int = 1_795_140_000) -> str:
         """The line of its signature over a note."""
-        said = f"cosignature/v1\ntime {at}\n{body_of(note)}".encode()
-        id_ = VerifierKey.read(self.key, WITNESS).id
-        signed = id_ + at.to_bytes(8, "big") + self.private.sign(said)
-        return f"— {self.name} {b64encode(signed).decode()}"
+        return signature_line(VerifierKey.read(self.key, WITNESS), self.private, note, at)
 
     async def fetch(self, client: httpx.AsyncClient, checkpoint_id: str) -> dict:
         """Fetch a checkpoint, and check that it goes on from what is held."""

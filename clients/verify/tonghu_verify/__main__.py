@@ -51,7 +51,7 @@ def _held(asked: argparse.Namespace) -> list[Checkpoint]:
     log = [_key(each, LOG) for each in asked.key]
     witnesses = [_key(each, WITNESS) for each in asked.witness]
     held = [
-        notes.checkpoint(path.read_text("utf-8"), str(path), log, witnesses)
+        notes.checkpoint(_text(path), str(path), log, witnesses)
         for path in _files(asked.checkpoints)
     ]
     if not held:
@@ -73,8 +73,15 @@ def _files(places: Sequence[str]) -> Iterator[Path]:
 
 def _key(said: str, kind: int) -> Key:
     if "+" not in said:
-        said = Path(said).read_text("utf-8")
+        said = _text(Path(said))
     return Key.read(said, kind)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise Bad(f"{path} is no text: neither a checkpoint nor a key") from None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from tonghu_verify import tree
 from tonghu_verify.notes import Bad, Checkpoint
 
 FORMAT = "tonghu-audit-export/1"
+_BROKEN = (ValueError, KeyError, TypeError, RecursionError)
+"""What reading a line raises that is none of an export."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,25 @@ def check(lines: Iterable[bytes], held: Sequence[Checkpoint]) -> Proved:
         if whole > ends:
             _compare(growing, checkpoint, sure)
             by.append(checkpoint)
+            sure = ends
     _covered(held, whole)
     if not by:
         raise Bad("no checkpoint that you hold says anything of these rows: nothing is proved")
+    if sure < ends:
+        raise Bad(
+            f"leaves {begins} to {sure - 1} are as they were signed, but of leaf {sure} and those"
+            " after it no checkpoint that you hold says anything: fetch a later one"
+        )
     return Proved(begins, ends, by, [each for each in held if each not in by])
 
 
 def _head(numbered: Iterator[tuple[int, bytes]]) -> dict[str, Any]:
     try:
         head = json.loads(next(numbered)[1])
-        wanted = head["format"] == FORMAT and 0 <= head["from"] < head["to"]
+        numbers = type(head["from"]) is type(head["to"]) is int
+        wanted = head["format"] == FORMAT and numbers and 0 <= head["from"] < head["to"]
         sound = wanted and isinstance(head["before"], list) and isinstance(head["after"], list)
-    except (StopIteration, ValueError, KeyError, TypeError):
+    except (StopIteration, *_BROKEN):
         sound = False
     if not sound:
         raise Bad(f"line 1: this is no export of an audit ({FORMAT})")
@@ -101,7 +110,7 @@ def _leaves(
             said = json.loads(line)
             n, hash_ = said["leaf"]["n"], bytes.fromhex(said["hash"])
             sound = isinstance(n, int) and said.keys() == {"leaf", "hash"}
-        except (ValueError, KeyError, TypeError):
+        except _BROKEN:
             sound = False
         if not sound:
             at = begins + number - 2
