@@ -21,11 +21,6 @@ from tests.sealing.witnesses import signature_line
 pytestmark = pytest.mark.xdist_group("sealing")
 
 
-@pytest.fixture(scope="session")
-def verifier(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    return stranger.from_the_folder(tmp_path_factory.mktemp("stranger"))
-
-
 async def _sealed(database: db.Database, log: Log) -> None:
     """Nineteen entries, with a checkpoint after the seventh, the fourteenth and the last."""
     for many in (7, 7, 5):

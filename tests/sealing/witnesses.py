@@ -7,8 +7,14 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tonghu_verify import notes, tree
 
+from app.core.data import db
+from app.core.jobs import queue
 from app.sealing.notes import WITNESS, VerifierKey, body_of
 from tests.access.factories import Caller
+
+COUNTY = 120119000000
+WITNESSES = "/v1/audit/witnesses"
+PRESENTATIONS = "/v1/audit/presentations"
 
 
 def signature_line(
@@ -54,8 +60,26 @@ class Witness:
         self.size, self.root = said.size, said.root
         return found
 
+    async def present(self, client: httpx.AsyncClient, note: str) -> httpx.Response:
+        """Say what it holds."""
+        headers = self.caller.headers
+        return await client.post(PRESENTATIONS, json={"note": note}, headers=headers)
+
     async def cosign(
         self, client: httpx.AsyncClient, checkpoint_id: str, line: str
     ) -> httpx.Response:
         path = f"/v1/audit/checkpoints/{checkpoint_id}/cosignatures"
         return await client.post(path, json={"line": line}, headers=self.caller.headers)
+
+
+async def announced(database: db.Database, agency) -> list[str]:
+    """What an agency was told of by now."""
+    async with database.begin(db.SYSTEM) as tx:
+        await queue.REGISTRY["sealing.announce"].handler(tx, {})
+    async with database.begin(db.SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT data ->> 'checkpoint_id' FROM events WHERE wire_name = 'checkpoints.made'"
+            " AND told_to @> to_jsonb($1::text) ORDER BY n",
+            str(agency),
+        )
+    return [row[0] for row in rows]

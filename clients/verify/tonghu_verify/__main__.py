@@ -22,10 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"RIGHT: leaves {found.begins} to {found.ends - 1} are whole, unchanged and in order.")
     for each in found.by:
         beside = f", cosigned by {', '.join(sorted(each.signers))}" if each.signers else ""
-        print(f"  {each.place}: size {each.size}{beside}")
+        print(f"  {each.place}: size {each.size}{beside}{_before(each)}")
     for each in found.beside:
         print(f"  {each.place}: size {each.size}, of which this export says nothing")
     return 0
+
+
+def _before(checkpoint: Checkpoint) -> str:
+    if checkpoint.continues is None:
+        return ""
+    log, size = checkpoint.continues
+    return f"; its log goes on from {log} at size {size}: compare that with what you hold of it"
 
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
