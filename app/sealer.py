@@ -69,7 +69,9 @@ def write_key(path: Path, key: Signer) -> None:
 
 
 async def run(settings: SealerSettings, *, clock: Clock = utc_now) -> None:
-    """Seal until SIGTERM or SIGINT. Raises NoAuditKey, UnsafeDatabaseRole and LogBroken."""
+    """Seal until SIGTERM or SIGINT. Raises NoAuditKey, UnsafeDatabaseRole, LogBroken and
+    LogForked.
+    """
     logs.configure()
     key, stop = signer(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -105,10 +107,14 @@ async def _work(url: str, key: Signer, clock: Clock, stop: asyncio.Event) -> Non
             await _pause(stop)
             if stop.is_set():
                 return
-        state = await writing.resume(connection)
+        state = await writing.resume(connection, key.public)
         log.info("sealer.sealing", rows=state.edge.size)
+        awaits: list[str] = []
         while not stop.is_set():
             state, sealed = await writing.seal(connection, state, key, clock())
+            if sealed.awaits != awaits:
+                awaits = sealed.awaits
+                log.warning("sealer.awaits_witnesses", witnesses=len(awaits))
             if sealed.checkpoint is not None:
                 log.info("sealer.signed", rows=sealed.checkpoint)
             if not sealed.more:

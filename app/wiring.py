@@ -41,7 +41,7 @@ def load() -> None:
     import_module("app.core.http.idempotency")
     import_module("app.core.jobs.events")
     for package in packages():
-        for module in ("models", "events", "jobs", "facts", "owing", "figures"):
+        for module in ("models", "events", "jobs", "facts", "owing", "figures", "verifying"):
             if find_spec(f"app.{package}.{module}"):
                 import_module(f"app.{package}.{module}")
     events.check()

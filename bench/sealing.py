@@ -111,7 +111,7 @@ async def measure(server: postgres.Server) -> bool:
     await _record(superuser, STANDING, 50)
     await superuser.execute("ANALYZE audit_entries")
     bare = await _bare(superuser, STANDING)
-    state, sealed, on_a_core = await _sealed(sealer, await writing.resume(sealer), key)
+    state, sealed, on_a_core = await _sealed(sealer, await writing.resume(sealer, key.public), key)
     print(f"sealed     {sealed:8,.0f} rows/s; {on_a_core:,.0f} for each second of its core")
     print(f"bare limit {bare:8,.0f} rows/s (hashing and COPY): {sealed / bare:.0%} of it")
     waits = sorted(await _under_load(superuser, sealer, state, key))

@@ -71,8 +71,10 @@ async def readers(
 ) -> paging.Rows:
     """List who was shown or changed what of one child, of whatever agency, newest first, in
     SYSTEM's reach: the caller is known to look after the child. Never what is hidden from the
-    caller's agency (AZ-8), nor what was refused, which showed nothing.
+    caller's agency (AZ-8), nor what was refused, which showed nothing. The entry itself names the
+    child, as its sealed leaf does: the index alone shows nothing (ADR 71).
     """
     where = Where(hiding.shown(_NAMED), agency_id, codes, served)
     where.add("a.decision <> 'denied'").checked().add(_ABOUT, child_id)
+    where.add("{}::uuid = ANY (a.child_ids)", child_id)
     return await paging.fetch(tx, _READERS, where, _NEWEST, window)

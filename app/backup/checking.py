@@ -15,7 +15,7 @@ from app.backup import programs, restoring, role, seals, server, taking
 from app.backup.folder import Backup
 from app.backup.programs import BackupRefused
 from app.core.data import versions
-from app.core.data.backups import KEPT_DAYS
+from app.core.data.backups import KEPT_DAYS, LOOKS
 from app.core.data.crypto import Keyring
 
 _FIRST_PAGE: Final = struct.Struct("=24xQI")
@@ -181,6 +181,8 @@ async def database(url: str, keyring: Keyring) -> AsyncIterator[Check]:
         yield Check("rows", True, f"{sum(counts.values()):,} in {len(counts)} tables")
         yield await _catalogue(connection)
         yield _sealed(await seals.opened(connection, keyring))
+        for what, look in LOOKS.items():
+            yield Check(what, *await look(connection))
 
 
 def _sealed(found: seals.Opened) -> Check:

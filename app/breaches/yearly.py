@@ -47,6 +47,10 @@ FROM audit_entries
 WHERE at >= $1 AND at < $2 AND decision = 'allowed'
     AND operation IN ('copyChildData', 'readAssessmentDocument', 'printChildReaders')
 """
+_PROVED: Final = """
+SELECT count(*) AS entries, count(l.n) AS sealed
+FROM audit_entries a LEFT JOIN audit_leaves l ON l.entry_id = a.id WHERE a.at >= $1 AND a.at < $2
+"""
 _CHECKPOINTS: Final = """
 (SELECT size, encode(root, 'base64') AS root, made_at, log_key FROM audit_checkpoints
  WHERE made_at >= $1 AND made_at < $2 ORDER BY made_at, size LIMIT 1)
@@ -69,8 +73,8 @@ ORDER BY w.registered_at, w.id
 async def figures(tx: Tx, year: int) -> dict[str, Any]:
     """Count files of children under 14 and under 18 at the end of the year, apart; how often data
     of some was shown, and refused; posts given and ended; emergencies; what was given out; requests
-    and copies; breaches; how the audit was sealed. In SYSTEM's reach; it reads the audit of the
-    year.
+    and copies; breaches; how many entries of the audit there are, how many of them are sealed, and
+    in what. In SYSTEM's reach; it reads the audit of the year.
     """
     first, last = date(year, 1, 1), date(year, 12, 31)
     span = beginning(first), beginning(date(year + 1, 1, 1))
@@ -89,6 +93,7 @@ async def figures(tx: Tx, year: int) -> dict[str, Any]:
         "requests": [dict(row) for row in await tx.connection.fetch(_ASKED, *span)],
         "breaches": [dict(row) for row in await tx.connection.fetch(_BREACHES, *span)],
         "sealed": {
+            **await tx.connection.fetchrow(_PROVED, *span),
             "checkpoints": [dict(row) for row in await tx.connection.fetch(_CHECKPOINTS, *span)],
             "witnesses": [dict(row) for row in await tx.connection.fetch(_WITNESSES, *span)],
         },

@@ -87,6 +87,7 @@ def verify(
     what: Annotated[str, typer.Argument(help="Folder of backups, one of them, or a DSN.")],
 ) -> None:
     """Say in one line for each thing looked at whether a backup, or a database, is whole."""
+    wiring.load()  # what is sealed, and what is looked at besides, stands beside the models
     keyring = startup.keyring(read(Settings))
     place = Path(what)
     if "://" in what:

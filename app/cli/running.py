@@ -23,14 +23,15 @@ from app.core.data_files import BadDataFile
 from app.core.jobs.runner import describe
 from app.core.problems import Problem
 from app.embedded.postgres import EmbeddedDatabaseError
-from app.sealing import writing
+from app.sealing import continuing, writing
 
 _REFUSED: Final = (
     *(BadDataFile, EmbeddedDatabaseError, settings.UnknownSettings),
     *(startup.UnsafeDatabaseRole, startup.LostSettings),
     *(startup.OpenKeyFile, startup.BadKeyFile),
     *(processes.ProcessesDie, processes.PortTaken),
-    *(BackupRefused, sealer.NoAuditKey, writing.LogBroken, tracing.NoTracing),
+    *(BackupRefused, sealer.NoAuditKey, writing.LogBroken, continuing.LogForked),
+    tracing.NoTracing,
 )
 """What says itself in a line what is wrong."""
 _OTHER_VERSION: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)

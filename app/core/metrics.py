@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -277,11 +277,12 @@ async def _read(database: Database) -> list[Metric]:
     until = asyncio.get_running_loop().time() + _READING_SECONDS
     before, _UNREAD[database] = _UNREAD.get(database, set()), set()
     in_turn = sorted(GAUGES.items(), key=lambda each: each[0] in before)
+    together: dict[object, Any] = {}
     for name, each in in_turn if up.samples[0].value else ():
         family = GaugeMetricFamily(name, each.told, labels=each.labels)
         try:
             async with asyncio.timeout_at(until):
-                for values, value in await _kept(database, each):
+                for values, value in await _kept(database, each, together):
                     family.add_metric(values, value)
         except (TemporarilyUnavailable, TimeoutError, asyncpg.PostgresError) as error:
             unread.add_metric([name], 1)
@@ -300,15 +301,19 @@ async def _answers(database: Database) -> bool:
         return False
 
 
-async def _kept(database: Database, figure: DatabaseGauge) -> Iterable[Sample]:
-    """Read a figure, or tell again what was read a moment ago."""
+async def _kept(
+    database: Database, figure: DatabaseGauge, together: dict[object, Any]
+) -> Iterable[Sample]:
+    """Read a figure, or tell again what was read a moment ago, or with another one."""
     now = asyncio.get_running_loop().time()
     kept = _KEPT.setdefault(database, {})
     if figure in kept and now < kept[figure][0]:
         return kept[figure][1]
-    async with database.begin(SYSTEM) as tx:
-        await tx.connection.execute(_BRIEFLY)
-        read = [*await figure.read(tx)]
+    if figure.read not in together:
+        async with database.begin(SYSTEM) as tx:
+            await tx.connection.execute(_BRIEFLY)
+            together[figure.read] = await figure.read(tx)
+    read = [*figure.of(together[figure.read])]
     if figure.keep:
         kept[figure] = now + figure.keep, read
     return read

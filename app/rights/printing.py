@@ -79,6 +79,7 @@ async def readers(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.
     where.add("a.decision <> 'denied' AND a.operation = ANY ({})", [*did])
     where.add("a.role = ANY ({}) AND a.purpose = ANY ({})", [*_ROLES], [*_WHY])
     where.checked().add(_ABOUT, row["child_id"])
+    where.add("{}::uuid = ANY (a.child_ids)", row["child_id"])  # as its sealed leaf says (ADR 71)
     async with tx.as_system():
         found = await tx.connection.fetch(_LOOKS.format(where), *where.arguments)
     lines = [

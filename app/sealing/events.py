@@ -16,6 +16,12 @@ class Trouble(StrEnum):
     """Entries wait to be sealed longer than five minutes."""
     signing_late = "signing_late"
     """What is sealed waits to be signed longer than five minutes."""
+    forked = "forked"
+    """A witness holds a checkpoint that is not in the log: nothing more is signed."""
+    witnesses_unasked = "witnesses_unasked"
+    """The database was put back or elsewhere; nothing is signed until each witness presented what
+    it holds.
+    """
     too_few_witnesses = "too_few_witnesses"
     """Fewer than two agencies countersigned anything of the last day."""
 
@@ -23,7 +29,8 @@ class Trouble(StrEnum):
 class CheckpointMade(Event):
     """There is a new checkpoint of the audit: fetch it with the proof that it goes on from the one
     you hold (`readCheckpoint`, `since`), check it, keep it, and countersign it
-    (`cosignCheckpoint`). `subject_id`: the witness.
+    (`cosignCheckpoint`). If it is no larger than yours, or does not go on from it, present yours
+    (`presentCheckpoint`). `subject_id`: the witness.
     """
 
     wire_name: ClassVar[str] = "checkpoints.made"

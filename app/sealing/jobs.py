@@ -7,14 +7,15 @@ import structlog
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import rules as regions
-from app.sealing import standing
+from app.sealing import reading, standing
 from app.sealing.events import CheckpointMade, SealingInTrouble, Trouble
 
 log = structlog.get_logger(__name__)
 _ANNOUNCE: Final = """
 WITH newest AS (SELECT id, size FROM audit_checkpoints ORDER BY size DESC LIMIT 1)
-UPDATE audit_witnesses w SET announced = newest.size FROM newest, agencies a
-WHERE w.ended_at IS NULL AND w.announced < newest.size AND a.id = w.agency_id
+UPDATE audit_witnesses w SET announced = newest.size, announced_in = $1 FROM newest, agencies a
+WHERE w.ended_at IS NULL AND a.id = w.agency_id
+    AND (w.announced < newest.size OR w.announced_in IS DISTINCT FROM $1)
 RETURNING w.id, w.agency_id, a.region_code, newest.id AS checkpoint_id
 """
 _OPERATORS: Final = """
@@ -28,8 +29,10 @@ ORDER BY a.id
 
 @queue.every("sealing.announce", "* * * * *")
 async def announce(tx: Tx, payload: dict[str, Any]) -> None:
-    """Tell each witness of the newest checkpoint, if it was not told of it."""
-    rows = await tx.connection.fetch(_ANNOUNCE)
+    """Tell each witness of the newest checkpoint, if it was not told of it; after a restore, of
+    the one that is the newest now.
+    """
+    rows = await tx.connection.fetch(_ANNOUNCE, await reading.place(tx.connection))
     told = [
         CheckpointMade(
             subject_id=row["id"],

@@ -47,7 +47,8 @@ class AuditNode(SQLModel, table=True):
 class AuditCheckpoint(SQLModel, table=True):
     """What the log was at a size, signed (C2SP tlog-checkpoint). `log_key`: the verifier key that
     it is signed by. `next_xid`, `pending`, `cluster`: which transactions were sealed by then, as
-    numbered by that server: all before `next_xid` but those that were still under way.
+    numbered by that server: all before `next_xid` but those that were still under way. `place`:
+    that server, and which of its histories; null: by the release before.
     """
 
     __tablename__ = "audit_checkpoints"
@@ -67,11 +68,31 @@ class AuditCheckpoint(SQLModel, table=True):
         sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}")
     )
     cluster: str
+    place: str | None = None
+
+
+class AuditLog(SQLModel, table=True):
+    """That two people began another log, by another key, over the same entries; and the last
+    checkpoint of the log before it that anybody holds. The first log of all has no row.
+    """
+
+    __tablename__ = "audit_logs"
+    __table_args__: Any = (Index("uq_audit_logs_key", "key", unique=True),)
+
+    id: UUID = Field(primary_key=True)
+    key: str
+    old_key: str
+    old_size: int = Field(sa_column=_number())
+    old_root: bytes
+    old_note: str
+    started_by: str
+    started_at: datetime = Field(sa_type=Instant)
 
 
 class AuditWitness(SQLModel, table=True):
     """An agency that countersigns checkpoints, by the key it is registered with. `name`: as the key
-    names it. `announced`: the size of the last checkpoint that it was told of.
+    names it. `announced`: the size of the last checkpoint that it was told of, while the database
+    stood where `announced_in` says.
     """
 
     __tablename__ = "audit_witnesses"
@@ -93,6 +114,7 @@ class AuditWitness(SQLModel, table=True):
     ended_by: str | None = None
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
     announced: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    announced_in: str | None = None
 
 
 class AuditCosignature(SQLModel, table=True):
@@ -110,6 +132,23 @@ class AuditCosignature(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Instant)
 
 
+class AuditPresented(SQLModel, table=True):
+    """A checkpoint that a witness says it holds. `place`: where the database stood then; `kept`:
+    whether it was in the log.
+    """
+
+    __tablename__ = "audit_presented"
+
+    witness_id: UUID = Field(primary_key=True, foreign_key="audit_witnesses.id")
+    place: str = Field(primary_key=True)
+    size: int = Field(sa_column=_number(key=True))
+    root: bytes = Field(primary_key=True)
+    log_key: str
+    note: str
+    kept: bool
+    presented_at: datetime = Field(sa_type=Instant)
+
+
 _GROWS: Final = ("audit_leaves", "audit_nodes", "audit_checkpoints")
 distribution.in_one_place("one order of all entries, given by one process at a time", *_GROWS)
 for _table in _GROWS:
@@ -117,7 +156,15 @@ for _table in _GROWS:
     rls.let_sealer(_table, "SELECT, INSERT")
     retention.for_ever(_table, "what was sealed is proved by all that was sealed before (ADR 65)")
 rls.let_sealer("audit_entries", "SELECT")
-distribution.in_one_place("few, beside what they sign", "audit_witnesses", "audit_cosignatures")
+for _table in ("audit_witnesses", "audit_presented", "audit_logs"):
+    rls.let_sealer(_table, "SELECT")
+distribution.in_one_place(
+    "few, beside what they sign",
+    *("audit_witnesses", "audit_cosignatures", "audit_presented", "audit_logs"),
+)
 rls.allow("audit_witnesses", "SELECT, INSERT, UPDATE")
 rls.allow("audit_cosignatures", "SELECT, INSERT")
-retention.for_ever("audit_cosignatures", "who held what when is the proof (ADR 66)")
+for _table in ("audit_presented", "audit_logs"):
+    rls.allow(_table, "SELECT, INSERT")
+for _table in ("audit_cosignatures", "audit_presented", "audit_logs"):
+    retention.for_ever(_table, "who held what when is the proof (ADR 66)")

@@ -8,7 +8,7 @@ import struct
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,7 +20,18 @@ WITNESS: Final = 4
 NAME: Final = re.compile(r"[^\s+\x00-\x1f]{1,100}")
 _RAW: Final = 32
 _PRIVATE: Final = "PRIVATE+KEY+"
+_SIZE: Final = re.compile("[1-9][0-9]{0,14}")
 _LINE: Final = re.compile(r"— ([^\s+]{1,100}) ([A-Za-z0-9+/=]{1,200})")
+
+
+_HASH: Final = 32
+
+
+class Said(NamedTuple):
+    """What a checkpoint says of its log."""
+
+    size: int
+    root: bytes
 
 
 class BadNote(ValueError):
@@ -98,9 +109,11 @@ class Signer:
             raise BadNote("This is no key of an audit log.")
         return cls(name, Ed25519PrivateKey.from_private_bytes(data[1:]))
 
-    def checkpoint(self, size: int, root: bytes) -> str:
-        """Return a checkpoint of this log, signed."""
-        body = f"{self.name}\n{size}\n{b64encode(root).decode()}\n"
+    def checkpoint(self, size: int, root: bytes, continues: str = "") -> str:
+        """Return a checkpoint of this log, signed. `continues`: the line that names the log before
+        it.
+        """
+        body = f"{self.name}\n{size}\n{b64encode(root).decode()}\n{continues}"
         signature = self.public.id + self.private.sign(body.encode())
         return f"{body}\n— {self.name} {b64encode(signature).decode()}\n"
 
@@ -108,6 +121,28 @@ class Signer:
 def body_of(note: str) -> str:
     """Return what of a note is signed."""
     return note[: note.index("\n\n") + 1]
+
+
+def continues(log: str, size: int, root: bytes) -> str:
+    """Return the line by which each checkpoint of a log names the last one of the log before it."""
+    return f"continues {log} {size} {b64encode(root).decode()}\n"
+
+
+def signed(note: str, log: VerifierKey) -> Said:
+    """Read a checkpoint that a log's key signed. Raises BadNote."""
+    body, gap, lines = note.partition("\n\n")
+    origin, size, root, *_ = [*body.split("\n"), "", "", ""]
+    if not gap or origin != log.name or not _SIZE.fullmatch(size) or len(_decoded(root)) != _HASH:
+        raise BadNote("This is no checkpoint of that log.")
+    for found in filter(None, map(_LINE.fullmatch, lines.splitlines())):
+        data = _decoded(found[2])
+        if found[1] == log.name and data[:4] == log.id:
+            try:
+                Ed25519PublicKey.from_public_bytes(log.raw).verify(data[4:], f"{body}\n".encode())
+            except InvalidSignature:
+                break
+            return Said(int(size), _decoded(root))
+    raise BadNote("It is not signed by the key of that log.")
 
 
 def check_cosignature(note: str, line: str, key: VerifierKey) -> int:

@@ -1,4 +1,4 @@
-"""Register witnesses, end them, and take what they sign."""
+"""Register witnesses, end them, take what they sign and hold; begin another log."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.ids import new_id
 from app.core.problems import Problem
-from app.sealing import notes, queries, schemas
+from app.sealing import notes, queries, reading, schemas
 from app.sealing.notes import BadNote, VerifierKey
 
 _KINDS: Final = (AgencyKind.police, AgencyKind.civil_affairs)
@@ -106,6 +106,104 @@ async def end(tx: Tx, principal: Principal, row: asyncpg.Record) -> asyncpg.Reco
         raise WitnessOver
     await tx.connection.execute(_END, row["id"], tx.now, principal.subject)
     return await queries.find_witness(tx, principal, row["id"])
+
+
+class CheckpointForeign(Problem, status=422):
+    """It is no checkpoint of this audit's log, nor of one before it."""
+
+    title = "This is no checkpoint of the audit's log, signed by its key"
+    title_zh = "该内容不是本审计日志由其密钥签发的检查点"
+
+
+class LogKeyUnfit(Problem, status=422):
+    """Another log has an Ed25519 key of a log, and a name of its own."""
+
+    title = "An Ed25519 key of a log, with a name that no log before it had"
+    title_zh = "须为日志用 Ed25519 公钥,且名称未曾用于以前的日志"
+
+
+class NoLogBefore(Problem, status=409):
+    """Nothing was signed yet: the first log begins by itself."""
+
+    title = "Nothing was signed yet: the first log begins by itself"
+    title_zh = "尚无已签发的检查点:首个日志自行开始"
+
+
+_KEYS: Final = """
+(SELECT log_key AS key FROM audit_checkpoints ORDER BY size DESC LIMIT 1)
+UNION SELECT key FROM audit_logs UNION SELECT old_key FROM audit_logs
+"""
+_PRESENT: Final = """
+INSERT INTO audit_presented (witness_id, place, size, root, log_key, note, kept, presented_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING *
+"""
+_PRESENTED: Final = """
+SELECT * FROM audit_presented WHERE witness_id = $1 AND place = $2 AND size = $3 AND root = $4
+"""
+
+
+async def present(
+    tx: Tx, principal: Principal, new: schemas.PresentationCreate
+) -> tuple[dict[str, Any], bool]:
+    """Note that a witness holds a checkpoint, and whether it is in the log. Return that, and
+    whether it is new. Raises NotAWitness, CheckpointForeign.
+    """
+    witness = await tx.connection.fetchrow(_OF_AGENCY, principal.agency_id)
+    if witness is None:
+        raise NotAWitness
+    keys = [row["key"] for row in await tx.connection.fetch(_KEYS)]
+    key, said = _signed_by(keys, new.note)
+    of = (witness["id"], await reading.place(tx.connection), said.size, said.root)
+    kept = await reading.holds(tx.connection, said.size, said.root)
+    made = await tx.connection.fetchrow(_PRESENT, *of, key, new.note, kept, tx.now)
+    row = made or await tx.connection.fetchrow(_PRESENTED, *of)
+    return {**row, "root": queries.text_of(row["root"])}, made is not None
+
+
+def _signed_by(keys: list[str], note: str) -> tuple[str, notes.Said]:
+    for key in keys:
+        try:
+            return key, notes.signed(note, VerifierKey.read(key, notes.LOG))
+        except BadNote:
+            continue
+    raise CheckpointForeign.at("#/note", "not_signed", "A signed note, as you keep it.")
+
+
+# Of the log that goes on: what was signed last, or what a witness holds of it beyond that.
+_LAST: Final = """
+WITH newest AS (
+    SELECT log_key, size, root, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1
+)
+SELECT * FROM newest UNION ALL
+SELECT p.log_key, p.size, p.root, p.note FROM audit_presented p JOIN newest n USING (log_key)
+WHERE NOT p.kept ORDER BY size DESC LIMIT 1
+"""
+
+
+async def start_log(tx: Tx, principal: Principal, new: schemas.LogCreate) -> dict[str, Any]:
+    """Begin another log by another key, which names the last checkpoint of the one before. Raises
+    LogKeyUnfit, NoLogBefore.
+    """
+    last = await tx.connection.fetchrow(_LAST)
+    if last is None:
+        raise NoLogBefore
+    try:
+        key = VerifierKey.read(new.key, notes.LOG)
+    except BadNote as error:
+        raise LogKeyUnfit.at("#/key", "no_log_key", str(error)) from None
+    names = [row["key"].partition("+")[0] for row in await tx.connection.fetch(_KEYS)]
+    if key.name in names:
+        raise LogKeyUnfit.at("#/key", "name_taken", "Another name than those of the logs before.")
+    row = {
+        "id": new_id(),
+        "key": str(key),
+        **{f"old_{name}": last[name] for name in ("size", "root", "note")},
+        "old_key": last["log_key"],
+        "started_by": principal.subject,
+        "started_at": tx.now,
+    }
+    await insert(tx.connection, "audit_logs", row)
+    return {**row, "old_root": queries.text_of(row["old_root"])}
 
 
 _OF_AGENCY: Final = """

@@ -65,6 +65,28 @@ async def ranges(connection: asyncpg.Connection, wanted: Sequence[tuple[int, int
     return [merkle.root([next(found) for _ in each]) for each in divided]
 
 
+_SIZE: Final = "SELECT coalesce(max(n) + 1, 0) FROM audit_leaves"
+_PLACE: Final = """
+SELECT system_identifier::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+FROM pg_control_system()
+"""
+
+
+async def size(connection: asyncpg.Connection) -> int:
+    """Return how many leaves there are."""
+    return int(await connection.fetchval(_SIZE))
+
+
+async def holds(connection: asyncpg.Connection, at: int, root: bytes) -> bool:
+    """Tell whether the log, as it is stored now, had this root at a size."""
+    return at <= await size(connection) and await root_at(connection, at) == root
+
+
+async def place(connection: asyncpg.Connection) -> str:
+    """Return which server this is, and which of its histories: every restore begins another."""
+    return str(await connection.fetchval(_PLACE))
+
+
 _ENTRIES: Final = """
 SELECT l.n, l.hash, e.* FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id
 WHERE l.n >= $1 AND l.n < $2 ORDER BY l.n

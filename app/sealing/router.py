@@ -122,6 +122,37 @@ async def cosign_checkpoint(
     return Shown(schemas.Cosignature(**row), is_new=is_new)
 
 
+@router.post(
+    "/audit/presentations",
+    status_code=201,
+    responses=REPEATED | documented(operations.NotAWitness, operations.CheckpointForeign),
+)
+async def present_checkpoint(
+    principal: Cosigns, new: schemas.PresentationCreate, tx: Transaction
+) -> Shown[schemas.Presentation]:
+    """Present a checkpoint that you hold, as a witness: when you are told of one that is no larger,
+    or does not go on from it.
+    """
+    row, is_new = await operations.present(tx, principal, new)
+    return Shown(schemas.Presentation(**row), is_new=is_new)
+
+
+@router.post(
+    "/audit/logs",
+    status_code=201,
+    responses=documented(operations.LogKeyUnfit, operations.NoLogBefore),
+)
+async def start_log(
+    principal: KeepsWitnesses, new: schemas.LogCreate, tx: Transaction
+) -> Shown[schemas.Log]:
+    """Begin another log over the same entries, by another key: the one before forked, or its key is
+    lost. Each of its checkpoints names the last one of the log before.
+    """
+    row = await operations.start_log(tx, principal, new)
+    whose = {"agency_id": principal.agency_id, "agency_region": principal.region_code}
+    return Shown(schemas.Log(**row), subject=row["id"], about={"id": row["id"], **whose})
+
+
 @router.get("/audit/witnesses")
 async def list_witnesses(
     principal: Reads, tx: ReadTransaction, window: Paged

@@ -79,6 +79,47 @@ class Cosignature(BaseModel):
     said_at: datetime = Field(description="When it was signed, as the witness says.")
 
 
+class PresentationCreate(Input):
+    """A checkpoint that a witness holds."""
+
+    note: Note = Field(description="The signed note, as the witness keeps it.")
+
+
+class Presentation(BaseModel):
+    """Whether what a witness holds is in the log."""
+
+    witness_id: UUID = Field(description="The witness.")
+    log_key: VerifierKeyText = Field(description="The verifier key that it is signed by.")
+    size: Size = Field(description="Its size.")
+    root: Hash = Field(description="The root of the tree, base64.")
+    kept: bool = Field(
+        description="Whether it is in the log. If not, this log is another than yours: nothing more"
+        " of it is signed, and its operators are told."
+    )
+    presented_at: datetime = Field(description="When it was presented first.")
+
+
+class LogCreate(Input):
+    """Another log over the same entries."""
+
+    key: VerifierKeyText = Field(
+        description="Its verifier key, which `tonghu audit keygen` printed: of a name that no log"
+        " before it had."
+    )
+
+
+class Log(BaseModel):
+    """Another log, and the last checkpoint of the one before it that anybody holds."""
+
+    id: UUID = Field(description="The id of its beginning.")
+    key: VerifierKeyText = Field(description="Its verifier key.")
+    old_key: VerifierKeyText = Field(description="The verifier key of the log before it.")
+    old_size: Size = Field(description="The size of the last checkpoint of that.")
+    old_root: Hash = Field(description="The root of that, base64.")
+    started_by: By = Field(description="Who began it.")
+    started_at: datetime = Field(description="When.")
+
+
 class WitnessCreate(Input):
     """An agency that is to countersign checkpoints."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.sealing import reading
 from app.sealing.events import Trouble
 
 LATE: Final = timedelta(minutes=5)
@@ -27,7 +28,9 @@ class Held(NamedTuple):
 
 class Standing(NamedTuple):
     """How it stands. `waits_since`: when the oldest entry was made that is not sealed; None: all
-    are. `unsigned_since`: likewise of what is sealed and not signed.
+    are. `unsigned_since`: likewise of what is sealed and not signed. `forked`: a witness
+    holds what is not in the log; `unasked`: the database was put elsewhere or back, and not all
+    witnesses said since what they hold.
     """
 
     sealed: int
@@ -35,6 +38,8 @@ class Standing(NamedTuple):
     unsigned_since: datetime | None
     signed: int
     signed_at: datetime | None
+    forked: bool
+    unasked: bool
     witnesses: list[Held]
 
     def troubles(self, now: datetime) -> Iterator[Trouble]:
@@ -43,6 +48,10 @@ class Standing(NamedTuple):
             yield Trouble.sealing_late
         if self.unsigned_since is not None and now - self.unsigned_since > LATE:
             yield Trouble.signing_late
+        if self.forked:
+            yield Trouble.forked
+        if self.unasked:
+            yield Trouble.witnesses_unasked
         lately = [
             each
             for each in self.witnesses
@@ -77,9 +86,20 @@ SELECT coalesce(c.size, 0) AS size, c.made_at, (
     SELECT coalesce(e.at, c.made_at)
     FROM audit_leaves l LEFT JOIN audit_entries e ON e.id = l.entry_id
     WHERE l.n >= coalesce(c.size, 0) ORDER BY l.n LIMIT 1
-) AS unsigned_since
-FROM (SELECT) AS one
-LEFT JOIN (SELECT size, made_at FROM audit_checkpoints ORDER BY size DESC LIMIT 1) AS c ON true
+) AS unsigned_since,
+EXISTS (
+    SELECT FROM audit_presented p WHERE p.log_key = c.goes_on AND NOT p.kept
+) AS forked,
+coalesce(c.goes_on = c.log_key AND c.place <> $1 AND EXISTS (
+    SELECT FROM audit_witnesses w WHERE w.ended_at IS NULL AND NOT EXISTS (
+        SELECT FROM audit_presented p
+        WHERE p.witness_id = w.id AND p.place = $1 AND p.log_key = c.log_key)
+), false) AS unasked
+FROM (SELECT) AS one LEFT JOIN (
+    SELECT k.*, coalesce((SELECT g.key FROM audit_logs g ORDER BY g.started_at DESC, g.id DESC
+        LIMIT 1), k.log_key) AS goes_on
+    FROM audit_checkpoints k ORDER BY k.size DESC LIMIT 1
+) AS c ON true
 """
 _HELD: Final = """
 SELECT w.id, k.size, k.received_at FROM audit_witnesses w
@@ -94,7 +114,7 @@ WHERE w.ended_at IS NULL ORDER BY w.id
 async def standing(connection: asyncpg.Connection) -> Standing:
     """Return how the sealing stands, in SYSTEM's reach. Reads a few pages of each month."""
     waits = await connection.fetchrow(_WAITS) or await connection.fetchrow(_WAITS_FIRST)
-    signed = await connection.fetchrow(_SIGNED)
+    signed = await connection.fetchrow(_SIGNED, await reading.place(connection))
     size = signed["size"]
     held = await connection.fetch(_HELD)
     return Standing(
@@ -103,5 +123,7 @@ async def standing(connection: asyncpg.Connection) -> Standing:
         signed["unsigned_since"],
         size,
         signed["made_at"],
+        signed["forked"],
+        signed["unasked"],
         [Held(row["id"], size - (row["size"] or 0), row["received_at"]) for row in held],
     )

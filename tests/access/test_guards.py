@@ -50,7 +50,7 @@ def test_what_takes_two_is_this(app) -> None:
         *("allowBearerTokens", "readReporter", "setPublicContact"),
         *("answerRightsRequest", "eraseChildData", "closeBreach"),
         *("createStaff", "inviteStaff", "resumeStaff", "resetPassword", "resetSecondFactor"),
-        *("inviteDevice", "registerWitness", "endWitness"),
+        *("inviteDevice", "registerWitness", "endWitness", "startLog"),
     }
 
 

@@ -2,7 +2,9 @@
 
 from uuid import uuid4
 
+from app.audit import operations as audit
 from app.core.data.db import SYSTEM
+from app.core.http.shown import Seen
 from app.core.ids import new_id
 from tests.access.factories import a_caller
 from tests.break_glass.factories import broken
@@ -203,6 +205,16 @@ class TestWhoSawAChild:
         [mine] = [e for e in answer.json()["items"] if e["purpose"] == "supervision"]
         assert mine["agency_id"] == str(city.agency_id), "whatever agency it was"
         assert mine["actor"] == f"staff:{city.subject_id}"
+        elsewhere = await a_child(database, VILLAGE)
+        async with database.begin(SYSTEM) as tx:
+            await audit.record(tx, audit.SYSTEM, "readChild", Seen())
+            await tx.connection.execute(
+                "INSERT INTO audit_children SELECT id, ARRAY[$1::uuid] FROM audit_entries"
+                " WHERE child_ids = '{}' AND request_id = 'job'",
+                elsewhere.id,
+            )
+        index_alone = await self.seen(client, township, elsewhere.id)
+        assert index_alone.json()["items"] == [], "the entry names it, or nobody looked"
         again = (await self.seen(client, county, child.id)).json()["items"]
         assert again[0]["operation"] == "listChildReaders", "who asks is seen as well"
         assert (await self.seen(client, colleague, child.id)).status_code == 403

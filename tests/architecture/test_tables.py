@@ -260,6 +260,7 @@ def test_what_only_grows_is_kept_for_a_time_or_for_ever_with_a_reason() -> None:
     assert {each for each in for_ever if each.startswith("audit")} == {
         *("audit_children", "audit_entries"),
         *("audit_leaves", "audit_nodes", "audit_checkpoints", "audit_cosignatures"),
+        *("audit_presented", "audit_logs"),
     }
     for name in kinds:
         assert "DELETE" in rls.TABLES[name].privileges, (

@@ -42,7 +42,7 @@ class TestADatabase:
     def test_is_whole(self, small) -> None:
         found = self.of(small)
         assert [what for what, (good, _) in found.items() if not good] == []
-        assert [*found] == ["schema", "rows", "catalogue", "sealed"]
+        assert [*found] == ["schema", "rows", "catalogue", "sealed", "audit"]
         assert found["sealed"][1].startswith("one of each of ")
 
     def test_is_shut_to_other_keys(self, small) -> None:
@@ -138,7 +138,7 @@ class TestABaseBackup:
         place = small.base(folder).place
         found = of(small, place)
         assert [what for what, (good, _) in found.items() if not good] == []
-        assert [*found] == ["bytes", "schema", "rows", "catalogue", "sealed", "pages"]
+        assert [*found] == ["bytes", "schema", "rows", "catalogue", "sealed", "audit", "pages"]
         assert not [*folder.glob(".looking-*")]
 
     def test_is_looked_at_as_the_newest_of_a_folder(self, small, folder) -> None:

@@ -54,6 +54,7 @@ async def test_it_names_what_was_signed_and_who_held_it(
         for _ in range(3):
             await looks(live_database, 2)
             await log.seal()
+        await looks(live_database, 1)
         async with live_database.begin(db.SYSTEM) as tx:
             await tx.connection.execute(
                 "INSERT INTO audit_witnesses (id, agency_id, name, key, registered_by,"
@@ -72,9 +73,12 @@ async def test_it_names_what_was_signed_and_who_held_it(
             said = printing.year_document(figures, tx.now)
         first, last = figures["sealed"]["checkpoints"]
         assert (first["size"], last["size"]) == (2, 6)
+        counted = figures["sealed"]["entries"], figures["sealed"]["sealed"]
+        assert counted == (7, 6), "one is recorded and not sealed"
         assert [each["cosigned"] for each in figures["sealed"]["witnesses"]] == [1]
         assert first["root"] in said.replace("&#43;", "+")
         assert "last of the year" in said
         async with live_database.begin(db.SYSTEM) as tx:
             before = await yearly.figures(tx, 2025)
-        assert before["sealed"] == {"checkpoints": [], "witnesses": []}
+        none = {"entries": 0, "sealed": 0, "checkpoints": [], "witnesses": []}
+        assert before["sealed"] == none

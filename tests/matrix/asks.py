@@ -5,7 +5,7 @@ part of its package (see `parts.py`), or here.
 from collections.abc import Callable
 
 from app.core.ids import new_id
-from app.sealing.notes import WITNESS, VerifierKey
+from app.sealing.notes import LOG, WITNESS, VerifierKey
 from tests.access.apps import a_key
 from tests.attendance.factories import an_event
 from tests.children.factories import a_file
@@ -347,6 +347,8 @@ _SEALED = (
     Ask("readCheckpoint"),
     Ask("readInclusion", query=lambda t: {"entry_id": str(t.ids["entry_id"])}),
     Ask("cosignCheckpoint", always({"line": f"— witness.example {'A' * 104}"})),
+    Ask("presentCheckpoint", always({"note": "audit.example\n1\n-\n\n-"})),
+    Ask("startLog", always({"key": str(VerifierKey("audit.example", LOG, bytes(32)))})),
     Ask("listWitnesses", shows=("witness_id",)),
     Ask("registerWitness", lambda t: {"agency_id": str(t.police), "key": _WITNESS}),
     Ask("endWitness"),

@@ -234,7 +234,7 @@ REFUSED: Mapping[str, Refusal] = {
     **dict.fromkeys(
         (
             *("registerApp", "allowBearerTokens", "replaceClientKeys"),
-            *("registerWitness", "endWitness"),
+            *("registerWitness", "endWitness", "startLog"),
         ),
         lambda *_: True,
     ),

@@ -48,7 +48,9 @@ ELSEWHERE: Mapping[str, frozenset[str]] = {
         ("readCheckpoint", "readInclusion"),
         frozenset({"auditor", "civil_affairs", "operator", "police"}),
     ),
-    "cosignCheckpoint": frozenset({"civil_affairs", "police"}),
+    **dict.fromkeys(
+        ("cosignCheckpoint", "presentCheckpoint"), frozenset({"civil_affairs", "police"})
+    ),
     # Of a report that they filed themselves; those of the stage were filed by others.
     **dict.fromkeys(("supersedeReport", "assistPolice"), frozenset({"police"})),
 }
@@ -64,6 +66,7 @@ BY_TWO: Mapping[str, frozenset[str]] = {
         (
             *("resumeClient", "allowBearerTokens", "registerApp", "holdPost"),
             *("changeAgency", "changePost", "handOverPost", "registerWitness", "endWitness"),
+            "startLog",
         ),
         frozenset({"operator"}),
     ),

@@ -56,7 +56,7 @@ class Log:
         """Begin anew, as a sealer does that was killed."""
         self.connection.terminate()
         self.connection = await asyncpg.connect(self.url)
-        self.state = await writing.resume(self.connection)
+        self.state = await writing.resume(self.connection, self.key.public)
 
     def keep(self, folder: Path) -> Path:
         """Write what was signed where a witness keeps it."""
@@ -69,7 +69,7 @@ class Log:
 @asynccontextmanager
 async def a_log(url: str) -> AsyncIterator[Log]:
     connection = await asyncpg.connect(url)
-    log = Log(url, connection, await writing.resume(connection))
+    log = Log(url, connection, await writing.resume(connection, KEY.public))
     try:
         yield log
     finally:

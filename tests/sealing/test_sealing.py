@@ -14,7 +14,7 @@ from app.core.startup import UnsafeDatabaseRole
 from app.sealing import merkle, writing
 from app.sealing.exporting import NothingSealed
 from app.sealing.writing import LogBroken
-from tests.sealing.stage import Log, a_log, exported, look, looks
+from tests.sealing.stage import KEY, Log, a_log, exported, look, looks
 from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.xdist_group("sealing")
@@ -258,7 +258,10 @@ async def test_the_app_cannot_seal_and_the_sealer_cannot_write_what_it_seals(
         *(("audit_checkpoints", each) for each in both),
         ("audit_entries", "SELECT"),
         *(("audit_leaves", each) for each in both),
+        ("audit_logs", "SELECT"),
         *(("audit_nodes", each) for each in both),
+        ("audit_presented", "SELECT"),
+        ("audit_witnesses", "SELECT"),
     ]
     let = {table for table, role in rls.LET if role == rls.SEALER_ROLE}
     assert let >= {row["relname"] for row in may}
@@ -281,6 +284,7 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
     live_database, database_urls, tmp_path
 ) -> None:
     settings = _settings(database_urls.sealer, tmp_path)
+    sealer.write_key(tmp_path / "audit.key", KEY)
     async with a_log(database_urls.sealer) as other:
         assert await other.connection.fetchval(sealer.ONE_AT_A_TIME)
         await looks(live_database, 2)
@@ -300,7 +304,7 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
             )
 
         await _running(settings, work)
-        other.state = await writing.resume(other.connection)
+        other.state = await writing.resume(other.connection, KEY.public)
         await _all_sealed(other, 5)
 
 

@@ -9,58 +9,16 @@ from tonghu_verify.__main__ import main
 
 from app.core.data import db
 from app.core.jobs import queue
-from app.core.settings import Settings
 from app.sealing import standing
 from app.sealing.events import Trouble
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
-from tests.conftest import NOW, calling
+from tests.conftest import NOW
 from tests.jobs import hand_out
 from tests.sealing.stage import KEY, exported, look, looks
-from tests.sealing.witnesses import Witness
+from tests.sealing.witnesses import COUNTY, WITNESSES, Witness, announced
 
 pytestmark = pytest.mark.xdist_group("sealing")
-COUNTY = 120119000000
-WITNESSES = "/v1/audit/witnesses"
-
-
-@pytest.fixture
-async def client(app, settings: Settings, live_database):
-    async with calling(app, settings, live_database) as http:
-        yield http
-
-
-@pytest.fixture
-async def operators(live_database, settings):
-    one = await a_caller(live_database, settings, "operator", 0)
-    two = await a_caller(live_database, settings, "operator", 0, agency_id=one.agency_id)
-    return one, two
-
-
-@pytest.fixture
-async def two(client, live_database, settings, operators) -> list[Witness]:
-    """The police and civil affairs of a county, registered by two operators."""
-    made = []
-    for role in ("police", "civil_affairs"):
-        caller = await a_caller(live_database, settings, role, COUNTY, machine=True)
-        witness = Witness(f"{role}.example", caller, str(KEY.public))
-        said = {"agency_id": str(caller.agency_id), "key": witness.key}
-        answer = await send_by_two(client, *operators, "registerWitness", "POST", WITNESSES, said)
-        assert answer.status_code == 201, answer.text
-        made.append(witness)
-    return made
-
-
-async def _announced(database: db.Database, agency) -> list[str]:
-    async with database.begin(db.SYSTEM) as tx:
-        await queue.REGISTRY["sealing.announce"].handler(tx, {})
-    async with database.begin(db.SYSTEM) as tx:
-        rows = await tx.connection.fetch(
-            "SELECT data ->> 'checkpoint_id' FROM events WHERE wire_name = 'checkpoints.made'"
-            " AND told_to @> to_jsonb($1::text) ORDER BY n",
-            str(agency),
-        )
-    return [row[0] for row in rows]
 
 
 async def test_each_is_told_checks_that_it_goes_on_and_countersigns(
@@ -72,7 +30,7 @@ async def test_each_is_told_checks_that_it_goes_on_and_countersigns(
         await looks(live_database, many)
         await log.seal()
         for each in two:
-            told = await _announced(live_database, each.caller.agency_id)
+            told = await announced(live_database, each.caller.agency_id)
             assert len(told) == number, "each is told once of each"
             await hand_out(live_database)
             assert await _heard(client, each.caller) == told

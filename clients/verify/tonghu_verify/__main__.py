@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say(f"RIGHT: leaves {found.begins} to {found.ends - 1} are whole, unchanged and in order.")
     for each in found.by:
         beside = f", cosigned by {', '.join(sorted(each.signers))}" if each.signers else ""
-        _say(f"  {each.place}: size {each.size}{beside}")
+        _say(f"  {each.place}: size {each.size}{beside}{_before(each)}")
     for each in found.beside:
         _say(f"  {each.place}: size {each.size}, of which this export says nothing")
     return 0
@@ -33,6 +33,13 @@ def _say(line: str) -> None:
     """Print a line that stays one, whatever stood in a file that somebody else wrote."""
     shown = (each if each.isprintable() else ascii(each)[1:-1] for each in line)
     print("".join(shown))
+
+
+def _before(checkpoint: Checkpoint) -> str:
+    if checkpoint.continues is None:
+        return ""
+    log, size = checkpoint.continues
+    return f"; its log goes on from {log} at size {size}: compare that with what you hold of it"
 
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -58,7 +65,7 @@ def _held(asked: argparse.Namespace) -> list[Checkpoint]:
     log = [_key(each, LOG) for each in asked.key]
     witnesses = [_key(each, WITNESS) for each in asked.witness]
     held = [
-        notes.checkpoint(path.read_text("utf-8"), str(path), log, witnesses)
+        notes.checkpoint(_text(path), str(path), log, witnesses)
         for path in _files(asked.checkpoints)
     ]
     if not held:
@@ -86,8 +93,15 @@ def _files(places: Sequence[str]) -> Iterator[Path]:
 
 def _key(said: str, kind: int) -> Key:
     if "+" not in said:
-        said = Path(said).read_text("utf-8")
+        said = _text(Path(said))
     return Key.read(said, kind)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise Bad(f"{path} is no text: neither a checkpoint nor a key") from None
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LOG, WITNESS = 1, 4
 _SIGNATURE = re.compile(r"— (\S+) (\S+)")
+_CONTINUES = re.compile(r"continues (\S+) ([0-9]{1,19}) \S+")
 _HASH = 32
 _DIGITS = re.compile("0|[1-9][0-9]{0,18}")
 
@@ -52,12 +53,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a log was at a size; `signers`: the names of the witnesses that say so too."""
+    """What a log was at a size; `signers`: the names of the witnesses that say so too. `continues`:
+    the log before this one, and at what size its last checkpoint was that anybody held.
+    """
 
     size: int
     root: bytes
     place: str
     signers: frozenset[str]
+    continues: tuple[str, int] | None
 
 
 def checkpoint(text: str, place: str, log: list[Key], witnesses: list[Key]) -> Checkpoint:
@@ -79,7 +83,14 @@ def checkpoint(text: str, place: str, log: list[Key], witnesses: list[Key]) -> C
     if not signed & {*known}:
         raise Bad(f"{place} is not signed by the key of the log that was given")
     signers = frozenset(key.name for key in signed if key.kind == WITNESS)
-    return Checkpoint(int(size), root, place, signers)
+    return Checkpoint(int(size), root, place, signers, _continues(lines[3:]))
+
+
+def _continues(lines: list[str]) -> tuple[str, int] | None:
+    for line in lines:
+        if found := _CONTINUES.fullmatch(line):
+            return found[1], int(found[2])
+    return None
 
 
 def _signed_by(said: bytes, line: str, place: str, keys: list[Key]) -> Key | None:

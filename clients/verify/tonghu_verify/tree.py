@@ -2,6 +2,8 @@
 
 import hashlib
 
+_HIGHEST = 62
+
 
 def leaf(data: bytes) -> bytes:
     return hashlib.sha256(b"\0" + data).digest()
@@ -20,7 +22,7 @@ class Growing:
 
     def add(self, hash_: bytes, height: int = 0) -> None:
         """Add a whole subtree of 2^height leaves. Raises ValueError where none can stand."""
-        if self.size % (1 << height):
+        if height > _HIGHEST or self.size % (1 << height):
             raise ValueError
         self.size += 1 << height
         while self._parts and self._parts[-1][0] == height:
