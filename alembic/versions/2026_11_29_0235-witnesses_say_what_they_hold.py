@@ -5,7 +5,7 @@ release before this one still runs on the new schema. Protected rows are seen in
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: 0235
-Revises: 0228
+Revises: 0233
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from alembic import op
 
 
 revision: str = "0235"
-down_revision: str | Sequence[str] | None = "0228"
+down_revision: str | Sequence[str] | None = "0233"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -129,7 +129,7 @@ class NoLogBefore(Problem, status=409):
     title_zh = "尚无已签发的检查点:首个日志自行开始"
 
 
-_KEYS: Final = """
+_LOG_KEYS: Final = """
 (SELECT log_key AS key FROM audit_checkpoints ORDER BY size DESC LIMIT 1)
 UNION SELECT key FROM audit_logs UNION SELECT old_key FROM audit_logs
 """
@@ -151,7 +151,7 @@ async def present(
     witness = await tx.connection.fetchrow(_OF_AGENCY, principal.agency_id)
     if witness is None:
         raise NotAWitness
-    keys = [row["key"] for row in await tx.connection.fetch(_KEYS)]
+    keys = [row["key"] for row in await tx.connection.fetch(_LOG_KEYS)]
     key, said = _signed_by(keys, new.note)
     of = (witness["id"], await reading.place(tx.connection), said.size, said.root)
     kept = await reading.holds(tx.connection, said.size, said.root)
@@ -191,7 +191,7 @@ async def start_log(tx: Tx, principal: Principal, new: schemas.LogCreate) -> dic
         key = VerifierKey.read(new.key, notes.LOG)
     except BadNote as error:
         raise LogKeyUnfit.at("#/key", "no_log_key", str(error)) from None
-    names = [row["key"].partition("+")[0] for row in await tx.connection.fetch(_KEYS)]
+    names = [row["key"].partition("+")[0] for row in await tx.connection.fetch(_LOG_KEYS)]
     if key.name in names:
         raise LogKeyUnfit.at("#/key", "name_taken", "Another name than those of the logs before.")
     row = {

@@ -272,7 +272,7 @@ async def test_two_that_go_on_hold_what_was_signed(log, client, two, live_databa
     assert await few(), "who was ended holds it, and goes on no more"
     await looks(live_database, 1)
     await log.seal()
-    told = [await _announced(live_database, each.caller.agency_id) for each in two]
+    told = [await announced(live_database, each.caller.agency_id) for each in two]
     assert [len(each) for each in told] == [1, 0], "and is told of nothing more"
 
 

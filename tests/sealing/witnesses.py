@@ -25,7 +25,7 @@ def signature_line(
     *,
     id_: bytes | None = None,
 ) -> str:
-    """The line of a signature over a note, made by the key or in its name, under its id or `id_`."""
+    """The line of a signature over a note, by the key or in its name; `id_`: under another id."""
     said = f"cosignature/v1\ntime {at}\n{body_of(note)}".encode()
     signed = (id_ or key.id) + at.to_bytes(8, "big") + private.sign(said)
     return f"— {key.name} {b64encode(signed).decode()}"
