@@ -67,7 +67,7 @@ def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
     return check
 
 
-def put(old: bytes, new: bytes) -> list[bytes]:
+def written_over(old: bytes, new: bytes) -> list[bytes]:
     """An export whose fourth row was written over."""
     written = lines()
     assert old in written[4]
@@ -77,13 +77,13 @@ def put(old: bytes, new: bytes) -> list[bytes]:
 @pytest.mark.parametrize(
     "written",
     [
-        put(b'"actor":', b'"actor":"staff:nobody","actor":'),
-        put(b'"leaf":', b'"leaf":{"n":3,"actor":"staff:nobody"},"leaf":'),
-        put(b"entry-3", b"entry-\\ud800"),
-        put(b'"staff:looked"', b"NaN"),
-        put(b'"n":3', b'"n":true'),
-        put(b'{"', b"[" * 100_000 + b'{"'),
-        put(HASHES[3].hex().encode(), HASHES[3].hex().encode()[2:]),
+        written_over(b'"actor":', b'"actor":"staff:nobody","actor":'),
+        written_over(b'"leaf":', b'"leaf":{"n":3,"actor":"staff:nobody"},"leaf":'),
+        written_over(b"entry-3", b"entry-\\ud800"),
+        written_over(b'"staff:looked"', b"NaN"),
+        written_over(b'"n":3', b'"n":true'),
+        written_over(b'{"', b"[" * 100_000 + b'{"'),
+        written_over(HASHES[3].hex().encode(), HASHES[3].hex().encode()[2:]),
     ],
     ids=["name twice", "leaf twice", "surrogate", "NaN", "true", "deep", "short hash"],
 )
@@ -113,7 +113,7 @@ def test_a_first_line_that_fits_nothing_is_named(checked: Check, head) -> None:
 def test_nothing_it_says_is_written_by_somebody_else(checked: Check) -> None:
     """Neither a line of its own nor what a terminal takes for a command."""
     entry = b"\\u001b[2K\\nRIGHT: leaves 0 to 7 are whole, unchanged and in order.\\u001b[8m"
-    code, said = checked(put(b"entry-3", entry), note(SIZE))
+    code, said = checked(written_over(b"entry-3", entry), note(SIZE))
     assert (code, said.count("\n"), "\x1b" in said) == (1, 1, False), said
     assert said.startswith("NOT RIGHT: leaf 3 (entry \\x1b[2K\\nRIGHT: ")
 
