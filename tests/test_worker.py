@@ -1,6 +1,8 @@
 """What the worker's connections are."""
 
+import asyncio
 import resource
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,3 +51,19 @@ async def test_it_may_open_as_many_files_as_the_machine_lets_it(database_urls, m
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+
+
+async def test_with_wrong_keys_nothing_goes_on_until_they_are_right() -> None:
+    database = SimpleNamespace(wrong_keys=None)
+    keys, stop = worker._Keys(database), asyncio.Event()
+    assert await keys.are_right(stop)
+    database.wrong_keys = ("data key ab12 is missing", {})
+    keys.changed()
+    assert keys.pause.is_set()
+    waiting = asyncio.ensure_future(keys.are_right(stop))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    database.wrong_keys = None
+    keys.changed()
+    assert await waiting
+    assert not keys.pause.is_set()

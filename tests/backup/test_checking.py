@@ -50,6 +50,18 @@ class TestADatabase:
         assert not good
         assert "children.family_sealed" in said
 
+    def test_each_data_key_that_is_named_is_tried(self, small) -> None:
+        rows = small.ask("SELECT child_id::text, wrapped FROM child_keys")
+        assert len(rows) > 1
+        put = "UPDATE child_keys SET wrapped = '\\x{}' WHERE child_id = '{}';"
+        for child, was in rows:
+            small.ask(put.format("01" + "6e6f7065" + was.hex()[10:], child))
+            try:
+                good, said = self.of(small)["sealed"]
+            finally:
+                small.ask(put.format(was.hex(), child))
+            assert (good, "child_keys.wrapped" in said) == (False, True)
+
     def test_is_not_whole_if_one_value_of_one_column_is_shut(self, small) -> None:
         [(name, was)] = small.ask("SELECT id::text, phone_sealed FROM staff LIMIT 1")
         put = "UPDATE staff SET phone_sealed = {} WHERE id = '" + name + "';"

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import asyncpg
@@ -15,9 +15,11 @@ from app.backup import folder as folders
 from app.backup import restoring, server
 from app.backup.folder import Backup
 from app.backup.programs import BackupRefused
+from app.core.data import backups
 from app.embedded import postgres
 from tests import schema
-from tests.backup.small import FILES, Small
+from tests.backup.small import FILES, Small, _asked
+from tests.backup.test_taking import a_backup
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.xdist_group("backup")
@@ -90,6 +92,7 @@ class TestAnArchive:
         assert open_ == 0
         assert now == last + 1_000_000 * subjects
         assert any("everybody signs in anew" in line for line in done.mended)
+        assert len(done.mended) == len(backups.ONCE_RESTORED), "nothing is left out"
 
     def test_comes_into_an_empty_database_only(self, small, folder) -> None:
         place = small.archive(folder).place
@@ -203,3 +206,30 @@ async def _files(url: str) -> int:
         return int(await connection.fetchval("SELECT count(*) FROM children"))
     finally:
         await connection.close()
+
+
+def test_what_was_streamed_goes_further_than_what_was_copied(tmp_path) -> None:
+    """Of the first segment, too; and the moment is that one wherever it is said."""
+    place = a_backup(tmp_path, 1, 3)
+    wal, files = tmp_path / "wal", tmp_path / "files"
+    wal.mkdir()
+    (files / "pg_wal").mkdir(parents=True)
+    first, *_ = names = [f"00000001{'0' * 8}{segment:08X}" for segment in (3, 2, 4)]
+    (files / "pg_wal" / first).write_text("copied")
+    for name in (*names[:2], f"{names[2]}.partial", "00000002.history", "else"):
+        (wal / name).write_text("streamed")
+    at = datetime(2026, 11, 28, 12, tzinfo=timezone(timedelta(hours=8)))
+    asked = restoring._recovery(wal, files, Backup.read(place), at)
+    assert asked == ("recovery_target_time=2026-11-28 04:00:00.000000+00",)
+    laid = {each.name: each.read_text() for each in (files / "pg_wal").iterdir()}
+    assert laid == dict.fromkeys((first, names[2], "00000002.history"), "streamed")
+    assert (files / "recovery.signal").exists()
+
+
+def test_a_copy_writes_into_no_archive(small, folder) -> None:
+    """Whatever its own files say."""
+    files = small.base(folder).place / "data"
+    with (files / "postgresql.auto.conf").open("a") as said:
+        said.write("archive_mode = 'on'\narchive_command = 'false'\n")
+    with server.running(files, 18, "postgres", "tonghu", passing=True) as url:
+        assert asyncio.run(_asked(url, "tonghu", "SHOW archive_mode"))[0][0] == "off"

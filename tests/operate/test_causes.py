@@ -138,3 +138,10 @@ async def test_who_asked_too_much_is_counted_apart(app, settings, database) -> N
     assert [answer.status_code for answer in answers] == [200, 429]
     said = [line["cause"] for line in logs if line["event"] == "request"]
     assert said == [None, Cause.asked_too_much]
+
+
+def test_what_could_not_begin_may_succeed_later() -> None:
+    """Then the socket is gone; of what was under way only some passes."""
+    gone, silent = FileNotFoundError("socket"), TimeoutError()
+    said = [failures.will_pass(each, began=began) for each in (gone, silent) for began in (0, 1)]
+    assert said == [True, False, True, True]
