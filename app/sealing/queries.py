@@ -26,9 +26,10 @@ _WITNESSES: Final = """
 SELECT w.id, w.agency_id, w.key, w.registered_by, w.registered_at, w.ended_at,
     k.size AS cosigned_size, k.received_at AS cosigned_at, a.region_code AS agency_region
 FROM audit_witnesses w JOIN agencies a ON a.id = w.agency_id LEFT JOIN LATERAL (
-    SELECT s.size, s.received_at FROM audit_cosignatures s WHERE s.witness_id = w.id
-    ORDER BY s.size DESC LIMIT 1
-) AS k ON true"""
+    SELECT s.* FROM audit_cosignatures s
+    WHERE (s.witness_id, s.size) <= (w.id, 9223372036854775807)
+    ORDER BY s.witness_id DESC, s.size DESC LIMIT 1
+) AS k ON k.witness_id = w.id"""
 _NEWEST: Final = paging.Order({"w.id": UUID}, descending=True)
 
 

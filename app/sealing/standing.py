@@ -101,12 +101,14 @@ FROM (SELECT) AS one LEFT JOIN (
     FROM audit_checkpoints k ORDER BY k.size DESC LIMIT 1
 ) AS c ON true
 """
+# One step in the primary key, also for who has signed nothing: by size alone all would be read.
 _HELD: Final = """
 SELECT w.id, k.size, k.received_at FROM audit_witnesses w
 LEFT JOIN LATERAL (
-    SELECT s.size, s.received_at FROM audit_cosignatures s WHERE s.witness_id = w.id
-    ORDER BY s.size DESC LIMIT 1
-) AS k ON true
+    SELECT s.* FROM audit_cosignatures s
+    WHERE (s.witness_id, s.size) <= (w.id, 9223372036854775807)
+    ORDER BY s.witness_id DESC, s.size DESC LIMIT 1
+) AS k ON k.witness_id = w.id
 WHERE w.ended_at IS NULL ORDER BY w.id
 """
 

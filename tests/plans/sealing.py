@@ -2,9 +2,12 @@
 witnesses who signed half of them. The hashes are none of a tree; what is read does not ask.
 """
 
+from datetime import datetime
 from typing import Final
 
 import asyncpg
+
+from app.sealing.notes import LOG, WITNESS, VerifierKey
 
 _LEAVES: Final = """
 INSERT INTO audit_leaves (n, entry_id, hash)
@@ -19,7 +22,7 @@ FROM (SELECT count(*) AS size FROM audit_leaves) s, generate_series(1, 3) level,
 """
 _CHECKPOINTS: Final = """
 INSERT INTO audit_checkpoints (id, size, root, note, log_key, made_at, next_xid, cluster)
-SELECT gen_random_uuid(), l.n + 1, l.hash, 'plans.example/audit' || repeat('x', 200), 'plans',
+SELECT gen_random_uuid(), l.n + 1, l.hash, 'plans.example/audit' || repeat('x', 200), $2,
     $1::timestamptz - (s.size - l.n) * interval '30 seconds', e.committed_in + 1,
     (SELECT system_identifier::text FROM pg_control_system())
 FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id,
@@ -28,7 +31,7 @@ FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry_id,
 _WITNESSES: Final = """
 INSERT INTO audit_witnesses (id, agency_id, name, key, registered_by, registered_at, ended_at,
     announced)
-SELECT gen_random_uuid(), a.id, 'w' || a.n, 'w' || a.n, 'test', $1::timestamptz,
+SELECT gen_random_uuid(), a.id, 'w' || a.n, $2, 'test', $1::timestamptz,
     CASE WHEN a.n > 2 THEN $1::timestamptz END, (SELECT max(size) FROM audit_checkpoints)
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM agencies ORDER BY id LIMIT 5) a
 """
@@ -40,13 +43,15 @@ FROM audit_checkpoints c, audit_witnesses w WHERE w.ended_at IS NULL AND c.size 
 _EMPTY: Final = """
 TRUNCATE audit_leaves, audit_nodes, audit_checkpoints, audit_witnesses, audit_cosignatures
 """
+_KEY: Final = str(VerifierKey("plans.example/audit", LOG, bytes(32)))
+_WITNESS: Final = str(VerifierKey("witness.example", WITNESS, bytes(32)))
 
 
-async def seal(connection: asyncpg.Connection, now: object) -> None:
+async def seal(connection: asyncpg.Connection, now: datetime) -> None:
     """Fill the log of all entries there are."""
     await connection.execute(_EMPTY)
     await connection.execute(_LEAVES)
     await connection.execute(_NODES)
-    await connection.execute(_CHECKPOINTS, now)
-    await connection.execute(_WITNESSES, now)
+    await connection.execute(_CHECKPOINTS, now, _KEY)
+    await connection.execute(_WITNESSES, now, _WITNESS)
     await connection.execute(_COSIGNATURES)

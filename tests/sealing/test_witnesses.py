@@ -9,7 +9,7 @@ from tonghu_verify.__main__ import main
 
 from app.core.data import db
 from app.core.jobs import queue
-from app.sealing import standing
+from app.sealing import queries, standing
 from app.sealing.events import Trouble
 from tests.access.approving import problem, send_by_two
 from tests.access.factories import a_caller
@@ -342,6 +342,29 @@ async def test_on_another_server_what_is_not_sealed_waits_and_what_was_does_not(
     await log.seal()
     async with live_database.begin(db.SYSTEM) as tx:
         assert (await standing.standing(tx.connection)).waits_since is None
+
+
+_MANY = """
+INSERT INTO audit_cosignatures (witness_id, size, line, said_at, received_at)
+SELECT id, n, '-', now(), now() FROM
+    (SELECT id FROM audit_witnesses ORDER BY id LIMIT 1) w, generate_series(1, 20000) AS n
+"""
+
+
+@pytest.mark.parametrize("statement", [standing._HELD, queries._WITNESSES])
+async def test_a_witness_who_signed_nothing_is_found_beside_one_who_signed_much(
+    two, live_database, superuser, statement: str
+) -> None:
+    await superuser.execute(_MANY)
+    await superuser.execute("ANALYZE audit_cosignatures")
+    async with live_database.begin(db.SYSTEM) as tx:
+        rows = await tx.connection.fetch(statement)
+        [told] = await tx.connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+        )
+    assert len(rows) == 2
+    assert {*rows[0].values(), *rows[1].values()} >= {20000, None}
+    assert told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"] < 60
 
 
 async def test_the_figures_say_how_it_stands(log, client, two, live_database) -> None:
