@@ -47,7 +47,13 @@ class Collector:
 
     def spans(self) -> list[tuple[str, dict[str, str]]]:
         return [
-            (span.name, {each.key: str(each.value) for each in span.attributes})
+            (
+                span.name,
+                {
+                    each.key: each.value.string_value or str(each.value.int_value)
+                    for each in span.attributes
+                },
+            )
             for body in self.bodies
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
@@ -122,7 +128,7 @@ async def test_jobs_and_deliveries_are_traced_by_name_and_endpoint(
     agency = await an_agency(database, "police", HOME)
     begin = partial(database.begin, SYSTEM)
     async with receiving() as receiver:
-        endpoint, _ = await an_endpoint(database, agency, f"{receiver.url}/{CANARY}")
+        endpoint, _ = await an_endpoint(database, agency, f"{receiver.url}/{CANARY.encode().hex()}")
         await queue_delivery(database, agency)
         async with begin() as tx:
             await queue.enqueue(tx.connection, "webhooks.announce_overdue", [{}])
@@ -140,7 +146,9 @@ async def test_jobs_and_deliveries_are_traced_by_name_and_endpoint(
     assert "200" in seen["delivery"]["http.response.status_code"]
     everything = b"".join(collector.bodies)
     assert [
-        each for each in (CANARY, str(agency), receiver.url) if each.encode() in everything
+        each
+        for each in (CANARY.encode().hex(), str(agency), receiver.url)
+        if each.encode() in everything
     ] == []
 
 
