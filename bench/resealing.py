@@ -70,9 +70,8 @@ async def _sealed_anew(environment: dict[str, str]) -> str:
     )
     said, _ = await running.communicate()
     assert running.returncode == 0
-    return next(
-        line for line in reversed(said.decode().splitlines()) if line.startswith("child_changes")
-    )
+    lines = said.decode().splitlines()
+    return next(line for line in lines if line.startswith("child_changes") and " rows, " in line)
 
 
 def _said(waits: list[float]) -> str:

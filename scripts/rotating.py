@@ -37,7 +37,7 @@ _PASSED = """
 UPDATE key_checks SET since = since - $1::interval, used_since = used_since - $1::interval
 """
 _BEGUN = """
-UPDATE schedules SET next_at = now() WHERE name IN ('children.reindex', 'unresolved.reindex')
+UPDATE job_schedules SET next_at = now() WHERE name IN ('children.reindex', 'unresolved.reindex')
 """
 _ANSWERS = "DELETE FROM idempotency_keys WHERE substr(answer, 2, 4) = $1"
 _NOT_YET = "SELECT count(*) FROM reindexed WHERE NOT whole"

@@ -312,7 +312,7 @@ class TestSealsWhatWasBefore:
         assert [name for _, name, _ in await _living(database)] == ["曾小一"]
 
     async def test_not_while_the_release_before_may_run_which_finds_what_is_written_now(
-        self, live_database, database_urls, now
+        self, live_database, database_urls, now, monkeypatch
     ) -> None:
         database = live_database
         just = now - former.LATER + timedelta(seconds=1)
@@ -324,7 +324,7 @@ class TestSealsWhatWasBefore:
         assert row["name"] == "曾小一"
         assert await _sealed_at_night(database) == ["children.seal_names"]
         assert await _in_plain(database) == 1
-        database.clock = lambda: now + timedelta(seconds=1)
+        monkeypatch.setattr(database, "clock", lambda: now + timedelta(seconds=1))
         await a_child(database, VILLAGE, name="样小一")
         assert await _in_plain(database) == 1
         await _sealed_at_night(database)

@@ -7,7 +7,7 @@ import pytest
 
 from scripts import rotating
 
-pytestmark = pytest.mark.xdist_group("backup")
+pytestmark = [pytest.mark.xdist_group("backup"), pytest.mark.long]
 
 
 async def test_no_request_fails_and_nothing_is_lost(scratch) -> None:
