@@ -14,7 +14,7 @@ from app.cli.console import fail, out
 from app.cli.keys import _File, _read, _write
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import db, keys, resealing
+from app.core.data import db, former, keys, resealing
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -63,8 +63,14 @@ async def _re_encrypt(begin: Begin) -> int:
     for table in sorted({kept.table for kept in keys.KEPT.values()}):
         await _through(begin, partial(resealing.make_keys, table=table), f"{table}: made")
     refused = 0
+    async with begin() as tx:
+        in_plain = [] if await former.may_run(tx) else resealing.IN_PLAIN
     for _ in range(_PASSES):
         changed, refused = 0, 0
+        for plain in in_plain:
+            work = partial(resealing.seal_plain, plain=plain)
+            done, not_opened = await _through(begin, work, f"{plain.table}: codes sealed")
+            changed, refused = changed + done, refused + not_opened
         for each in resealing.in_order():
             work = partial(resealing.seal_anew, table=each)
             done, not_opened = await _through(begin, work, f"{each.table}: sealed anew")
