@@ -5,7 +5,7 @@ release before this one still runs on the new schema. Protected rows are seen in
 `in_batches` (reach.py) only. Never import `app`: the code changes later, this stays.
 
 Revision: 0232
-Revises: 0228
+Revises: 0229
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from alembic import op
 
 
 revision: str = "0232"
-down_revision: str | Sequence[str] | None = "0228"
+down_revision: str | Sequence[str] | None = "0229"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.jobs.bodies import Code, Place
+from app.core.jobs.case_codes import PLAIN
 from app.core.jobs.events import ROLE, Event
 
 Part = Literal["base", "school"]
@@ -29,7 +30,7 @@ class ChildChanged(Event):
     wire_name: ClassVar[str] = "children.child_changed"
     subject: ClassVar[str] = "child"
     version: int = Field(le=1_000_000, description="The version it became.")
-    sections: list[Code] = Field(description="Sections changed.")
+    sections: Annotated[list[Code], PLAIN] = Field(description="Sections changed.")
     previous_region_code: Place | None = Field(description="Where it lived before, if it moved.")
 
 

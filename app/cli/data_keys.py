@@ -73,6 +73,11 @@ async def _re_encrypt(begin: Begin) -> int:
     refused = 0
     for _ in range(_PASSES):
         changed, refused = 0, 0
+        for plain in resealing.IN_PLAIN:
+            work = partial(resealing.seal_plain, plain=plain)
+            said = f"{plain.table}: codes sealed"
+            done, not_opened = await _through(begin, work, said, plain.table)
+            changed, refused = changed + done, refused + not_opened
         for each in resealing.in_order():
             work = partial(resealing.seal_anew, table=each)
             said = f"{each.table}: sealed anew"

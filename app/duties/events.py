@@ -1,12 +1,13 @@
 """What the ledger of duties announces."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.jobs.bodies import Code
+from app.core.jobs.case_codes import PLAIN
 from app.core.jobs.events import Event
 from app.duties.area import RuleName
 
@@ -17,7 +18,9 @@ class _Late(Event):
     child_id: UUID | None = Field(description="The child concerned, if it is known.")
     bearer_role: Code = Field(description="Role that owes it.")
     agency_id: UUID | None = Field(description="Agency that owes it, if it is one.")
-    escalates_to: list[Code] = Field(max_length=10, description="Roles to be told.")
+    escalates_to: Annotated[list[Code], PLAIN] = Field(
+        max_length=10, description="Roles to be told."
+    )
     due_at: datetime = Field(description="When it was due.")
     known_to: tuple[UUID, ...] = Field(
         default=(),

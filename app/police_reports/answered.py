@@ -4,48 +4,42 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.core.clock import local_date
 from app.core.data.db import Tx
-from app.police_reports import omissions, queries
+from app.police_reports import fetching, omissions, queries
 from app.policy import queries as policy
 
 _required: Final = policy.lookup("report.required_measures")
 
 _JOURNAL: Final = """
-SELECT id, step, codes FROM police_report_steps
+SELECT id, step, codes, codes_sealed FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'omission_confirmed', 'omission_rejected')
 ORDER BY recorded_at, id
 """
 
 
-async def journal(tx: Tx, report: Mapping[str, Any]) -> list[asyncpg.Record]:
+async def journal(tx: Tx, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what was done so far, and what was judged of it, as it was recorded."""
-    steps: list[asyncpg.Record] = await tx.connection.fetch(_JOURNAL, report["id"])
-    return steps
+    return await fetching.steps(tx, _JOURNAL, report["id"])
 
 
-def standing(
-    tx: Tx, report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]
-) -> omissions.Standing:
+def standing(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> omissions.Standing:
     """Return how these steps stand, by the list of the report's place on the day it was filed."""
     required = _required(report["region_code"], local_date(report["filed_at"]))
-    return omissions.standing(steps, required, queries.situations(tx, report))
+    return omissions.standing(steps, required, report["situations"])
 
 
-def undone(
-    tx: Tx, report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def undone(report: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what the law still asks for after these steps, by kind handled."""
-    found = standing(tx, report, steps).undone
+    found = standing(report, steps).undone
     return [{"kind": kind, "one_of": gap} for kind in sorted(found) for gap in found[kind]]
 
 
 async def undone_by_now(tx: Tx, report_id: UUID) -> list[dict[str, Any]]:
     """Return what the law still asks for of a report that its police see."""
-    report = await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
-    return undone(tx, report, await journal(tx, report))
+    sql = f"SELECT {fetching.COLUMNS} FROM police_reports r WHERE r.id = $1"
+    [report] = await fetching.reports(tx, sql, report_id)
+    return undone(report, await journal(tx, report))
 
 
 def columns(
@@ -59,9 +53,9 @@ def columns(
     out for a reason: what is incomplete, what a second person is to judge, and since when all of it
     has its answer. Who gave a reason is known though nobody asks for the measure yet.
     """
-    found = standing(tx, report, steps)
+    found = standing(report, steps)
     said = {**report, "incomplete_as": sorted(found.undone)}
-    handled = queries.reported(tx, report).handled(omissions.complete(said))
+    handled = queries.reported(report).handled(omissions.complete(said))
     givers = {*report["omitted_by"], *([giver] if giver else [])}
     return {
         "incomplete_as": said["incomplete_as"],

@@ -2,8 +2,6 @@
 
 from typing import TypeVar
 
-import asyncpg
-
 from app.access.acts import PersonRequired
 from app.core.clock import local_date
 from app.core.http import routing
@@ -27,6 +25,7 @@ from app.police_reports.deps import (
     ReportInPath,
     ReportToChange,
 )
+from app.police_reports.fetching import Report
 from app.police_reports.operations import dispositions, investigating, omitting
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.schemas import case as stated
@@ -113,7 +112,7 @@ async def read_reporter_alone(
     return _reporter(report, await queries.reporter(tx, report), reason=said.reason)
 
 
-def _reporter(report: asyncpg.Record, value: ReporterShown, **said: str) -> Shown[ReporterShown]:
+def _reporter(report: Report, value: ReporterShown, **said: str) -> Shown[ReporterShown]:
     """Show who reported. Who approves or reviews it is of the same agency: nobody else learns of
     the report by it.
     """
@@ -127,7 +126,7 @@ def _reporter(report: asyncpg.Record, value: ReporterShown, **said: str) -> Show
     )
 
 
-def _step(report: asyncpg.Record, taken: tuple[Value, bool]) -> Shown[Value]:
+def _step(report: Report, taken: tuple[Value, bool]) -> Shown[Value]:
     step, is_new = taken
     about = [report["child_id"]]
     return Shown(step, children=about, groups=("police_report",), is_new=is_new, receipt=True)

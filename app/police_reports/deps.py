@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import asyncpg
-
 from app.access.deps import named_in_path, needs
 from app.access.guards import ALWAYS, IN_DANGER
 from app.access.principal import Principal
 from app.core.problems import Problem
 from app.police_reports import queries
 from app.police_reports.area import FILE, HANDLE, MATCH, READ, READ_REPORTERS, RECEIVE
+from app.police_reports.fetching import Report
 from app.police_reports.operations import holding, spooling
 
 
@@ -35,10 +34,10 @@ def _named(find: Callable[..., Awaitable[Any]]) -> Any:
     return named_in_path("report_id", "The report's id.", find, ReportNotFound)
 
 
-ReportInPath = Annotated[asyncpg.Record, _named(queries.find)]
-ReportToRead = Annotated[asyncpg.Record, _named(spooling.find)]
-ReportToChange = Annotated[asyncpg.Record, _named(holding.find_to_change)]
-ReportToJoin = Annotated[asyncpg.Record, _named(holding.find_to_join)]
+ReportInPath = Annotated[Report, _named(queries.find)]
+ReportToRead = Annotated[Report, _named(spooling.find)]
+ReportToChange = Annotated[Report, _named(holding.find_to_change)]
+ReportToJoin = Annotated[Report, _named(holding.find_to_join)]
 ReportToCorrect = Annotated[dict[str, Any], _named(holding.find_to_correct)]
 ReportToTakeBack = Annotated[dict[str, Any], _named(holding.find_to_take_back)]
 """Held until the change is committed: steps on a chain of corrections take turns."""

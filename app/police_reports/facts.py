@@ -11,13 +11,12 @@ from app.children.told import Told
 from app.core.clock import local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
-from app.police_reports import events, queries
+from app.police_reports import events, fetching
+from app.police_reports.fetching import COLUMNS
 
-_REPORT: Final = """
-SELECT id, child_id, situations, situations_sealed, disposed_as, handled_at, closed_at,
-       police_agency_id, superseded_by_id,
-       hidden_below > 0 OR police_below > 0 OR cardinality(hidden_from) > 0 AS kept
-FROM police_reports WHERE id = $1
+_REPORT: Final = f"""
+SELECT {COLUMNS}, r.hidden_below > 0 OR r.police_below > 0 OR cardinality(r.hidden_from) > 0 AS kept
+FROM police_reports r WHERE r.id = $1
 """
 _HARM: Final = frozenset({"domestic_violence", "other_harm"})
 _HUNG_ON: Final = """
@@ -45,8 +44,8 @@ WHERE report_id = $1 AND codes ->> 'child_id' IS NOT NULL
 )
 async def tell_file(tx: Tx, announced: spine.Announced) -> None:
     """Tell the file what the police found of the child, and no other file any more."""
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
-    abandoned = report["disposed_as"] and "abandoned" in queries.situations(tx, report)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
+    abandoned = report["disposed_as"] and "abandoned" in report["situations"]
     harmed = abandoned or _HARM & {*report["disposed_as"]}
     told = harmed and not report["kept"]
     child_id = report["child_id"] if told and report["superseded_by_id"] is None else None

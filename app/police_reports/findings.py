@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.core.data import keys
 from app.core.data.db import Tx
-from app.police_reports import models, queries, rules
+from app.police_reports import fetching, models, queries, rules
 from app.police_reports.models import Step
 
 _WELL: Final = {
@@ -35,8 +34,7 @@ async def steps(tx: Tx, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each assessment and each order of services that counts and is not of another child, as
     they were recorded; with the `kind` of who took it, and what was `said`.
     """
-    journal = await tx.connection.fetch(_STEPS, report["id"])
-    await keys.of_rows(tx, journal)
+    journal = await fetching.steps(tx, _STEPS, report["id"])
     return [
         {**step, "said": queries.said_in(tx, models.DETAILS, step["id"], sealed)}
         for step in rules.counted(journal)

@@ -14,7 +14,7 @@ from app.core.data.db import Tx
 from app.core.data.sql import insert
 from app.core.jobs import events as spine
 from app.core.jobs import queue
-from app.police_reports import events, jurisdiction, rules
+from app.police_reports import events, fetching, jurisdiction, rules
 from app.police_reports.models import UNROUTED, WAITING, State, Step
 from app.police_reports.operations import closed, home, spooling
 from app.police_reports.operations.filing import relieve
@@ -81,7 +81,7 @@ WITH RECURSIVE places (code) AS (
                                   ORDER BY turn, filed_at, id) AS turn
     FROM at_place ORDER BY turn, filed_at, id LIMIT $1
 )
-SELECT r.* FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
+SELECT {fetching.COLUMNS} FROM police_reports r JOIN turns USING (id) ORDER BY turn, filed_at
 FOR UPDATE OF r SKIP LOCKED
 """
 """Reports that can be brought further now: of every county one, then of every county a second, the
@@ -172,7 +172,7 @@ CROSS JOIN LATERAL (SELECT (s.codes ->> 'handed_over_on')::date AS handed,
         AT TIME ZONE 'Asia/Shanghai')::date AS day,
     a.id IS NOT NULL OR coalesce((s.codes ->> 'placed_unregistered')::boolean, false) AS placed
 ) AS deed
-WHERE w.child_id IS NOT NULL AND (deed.placed
+WHERE w.child_id IS NOT NULL AND (deed.placed OR s.codes ? 'child_found'
     OR s.codes @> '{{"measures": ["child_found"]}}'
     OR s.codes @> '{{"handled": [{{"measures": ["child_found"]}}]}}')
 UNION ALL
@@ -313,16 +313,16 @@ async def mark_overdue(tx: Tx, payload: dict[str, Any]) -> None:
         (_NOT_ACCEPTED, events.AcknowledgementOverdue),
         (_NOT_DELIVERED, events.DeliveryOverdue),
     ):
-        for report in await tx.connection.fetch(late, tx.now, _PER_RUN):
+        for report in await fetching.reports(tx, late, tx.now, _PER_RUN):
             await announce(tx, kind, report)
 
 
 _LATE: Final = f"""
-UPDATE police_reports SET {{alarmed}} = $1 WHERE id IN (
+UPDATE police_reports r SET {{alarmed}} = $1 WHERE id IN (
     SELECT id FROM police_reports
     WHERE {WAITING} AND {{alarmed}} IS NULL AND {{which}} AND {{due}} < $1
     ORDER BY {{due}} LIMIT $2 FOR UPDATE SKIP LOCKED)
-RETURNING *
+RETURNING {fetching.COLUMNS}
 """
 _NOT_ACCEPTED: Final = _LATE.format(
     alarmed="acknowledgement_alarmed_at", which="true", due="acknowledge_due_at"
@@ -342,7 +342,7 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
     endpoint is held by somebody else, the others go on, and it is tried again.
     """
     await closed.unhand(tx, _PER_RUN)
-    waiting = await tx.connection.fetch(_WAITING, _PER_RUN, _TAKES)
+    waiting = await fetching.reports(tx, _WAITING, _PER_RUN, _TAKES)
     await tx.connection.execute(_WAIT_SHORTLY)
     for report in waiting:
         try:
@@ -356,7 +356,7 @@ async def route_waiting(tx: Tx, payload: dict[str, Any]) -> None:
 _WAIT_SHORTLY: Final = "SET LOCAL lock_timeout = '20ms'"
 
 
-async def _route(tx: Tx, report: asyncpg.Record) -> None:
+async def _route(tx: Tx, report: fetching.Report) -> None:
     """Bring a report to the nearest police with an endpoint, else to those who have it, if one of
     theirs takes it by now. Those who had it keep it.
     """
@@ -381,7 +381,7 @@ async def _route(tx: Tx, report: asyncpg.Record) -> None:
 
 
 async def _note_delivery(
-    tx: Tx, report: asyncpg.Record, delivered: DeliverySucceeded, at: datetime
+    tx: Tx, report: fetching.Report, delivered: DeliverySucceeded, at: datetime
 ) -> bool:
     """Append the step; False if it was there already, since handlers may run twice."""
     _, early = rules.advance(State(report["state"]), Step.DELIVERED)

@@ -40,7 +40,6 @@ WAITING: Final = "acknowledged_at IS NULL AND relieved_at IS NULL"
 UNROUTED: Final = f"routing <> 'routed' AND {WAITING}"
 """Of a report that no police endpoint has taken so far."""
 IN_HAND: Final = "state IN ('filed', 'delivered', 'acknowledged', 'dispatched', 'handling')"
-"""Of a report that the police have not handed to the township."""
 ANYWHERE: Final = "region_code >= 0"
 """Of any report: who sees all reads them in its order; no statistics tell how few a place has."""
 
@@ -67,7 +66,6 @@ class Step(StrEnum):
     FORWARDED = "forwarded"
     DISPATCHED = "dispatched"
     ASSISTED = "assisted"
-    """Who reported helps the police."""
     DISPOSED = "disposed"
     OMISSION_CONFIRMED = "omission_confirmed"
     """A second person of the police agrees that measures were left out for the reasons given."""
@@ -252,6 +250,8 @@ class PoliceReport(SQLModel, table=True):
     delivery_alarmed_at: datetime | None = Field(default=None, sa_type=Instant)
     disposed_as: list[str] = Field(sa_column=code_list(), default_factory=list)
     incomplete_as: list[str] = Field(sa_column=code_list(), default_factory=list)
+    disposed_sealed: bytes | None = None
+    incomplete_sealed: bytes | None = None
     omission_step_id: UUID | None = None
     omitted_by: list[UUID] = Field(
         sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"), default_factory=list
@@ -289,7 +289,7 @@ class PoliceReporter(SQLModel, table=True):
 class PoliceReportStep(SQLModel, table=True):
     """One step on a report, as somebody stated it. Append-only.
 
-    `codes`: what may be counted, no personal data. `details_sealed`: the rest, encrypted JSON.
+    `codes`: ids, and what statements ask for; `codes_sealed`: of the case; `details_sealed`: words.
     `out_of_order`: it came before the step it follows from; kept all the same (R24).
     """
 
@@ -312,11 +312,11 @@ class PoliceReportStep(SQLModel, table=True):
     report_id: UUID
     step: str
     at: datetime = Field(sa_type=Instant)
-    """When it was done."""
     recorded_at: datetime = Field(sa_type=Instant)
     agency_id: UUID | None = Field(default=None, foreign_key="agencies.id")
     reference: str | None = None
     codes: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    codes_sealed: bytes | None = None
     details_sealed: bytes | None = None
     content_index: bytes
     out_of_order: bool = False

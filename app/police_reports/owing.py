@@ -15,15 +15,18 @@ from app.children.events import SituationFound
 from app.core.clock import beginning, local_date
 from app.core.data.db import Tx
 from app.core.jobs import events as spine
+from app.core.jobs.case_codes import with_codes
 from app.police_reports import (
     case_events,
     events,
+    fetching,
     finding_events,
     findings,
     jurisdiction,
     queries,
     rules,
 )
+from app.police_reports.fetching import COLUMNS, Report
 from app.police_reports.operations import helping, hidden, investigating
 from app.police_reports.operations.telling import announce
 from app.policy import queries as policy
@@ -42,9 +45,9 @@ SELECT v.id, v.home_county, v.region_code, v.child_id, v.visited_in, v.agency_id
 FROM visits v JOIN agencies a ON a.id = v.agency_id WHERE v.id = $1 AND v.home_county = $2
 """
 # Shared: what is said of a report is said before the next step on it, never after.
-_REPORT: Final = "SELECT * FROM police_reports WHERE id = $1 FOR SHARE"
+_REPORT: Final = f"SELECT {COLUMNS} FROM police_reports r WHERE r.id = $1 FOR SHARE OF r"
 _STEPS: Final = """
-SELECT step, at, recorded_at, codes FROM police_report_steps
+SELECT id, step, at, recorded_at, codes, codes_sealed FROM police_report_steps
 WHERE report_id = $1 AND step IN ('disposed', 'township_notified') AND NOT codes ? 'counted'
 """
 _STAGE: Final = """
@@ -59,8 +62,8 @@ SELECT data->>'township_agency_id' FROM events WHERE subject_id = $1 AND wire_na
 ORDER BY id DESC LIMIT 1
 """
 _OPENED: Final = "SELECT EXISTS (SELECT FROM duties WHERE rule = 'REP-14' AND subject_id = $1)"
-_REPORTS: Final = """
-SELECT r.id, r.situations, r.situations_sealed, r.doubts, r.region_code, r.filed_at
+_REPORTS: Final = f"""
+SELECT {COLUMNS}
 FROM police_reports r
 WHERE r.reporter_agency_id = $1 AND r.superseded_by_id IS NULL AND r.filed_at >= $4
   AND (r.child_id = $2 OR (r.child_id IS NULL AND (r.visit_id = $3 OR r.stated_child_id = $2)))
@@ -81,10 +84,10 @@ WHERE r.id = $1
 # What somebody wrote into a file, or answered to a referral, is a finding as well: of the children
 # of a report, and of those whose duty it discharged.
 _WRITTEN: Final = """
-SELECT (e.data->>'change_id')::uuid AS id, e.home_county, e.region_code,
+SELECT e.id, (e.data->>'change_id')::uuid AS change_id, e.home_county, e.region_code,
        e.region_code AS visited_in, a.id AS agency_id, a.kind,
        coalesce((e.data->>'child_id')::uuid, e.subject_id) AS child_id,
-       e.data->'found' AS types, e.occurred_at AS received_at,
+       e.data, e.codes_sealed, e.occurred_at AS received_at,
        e.wire_name = 'referrals.situation_found' AS in_confidence
 FROM events e JOIN agencies a ON a.id = (e.data->>'agency_id')::uuid
 WHERE e.wire_name IN ('children.situation_found', 'referrals.situation_found')
@@ -120,7 +123,7 @@ async def tell_finder(tx: Tx, announced: spine.Announced) -> None:
 @spine.on_wire_names(SituationFound.wire_name, referred.SituationFound.wire_name)
 async def tell_writer(tx: Tx, announced: spine.Announced) -> None:
     """Announce what somebody wrote into a file, or answered, and must report (REP-01)."""
-    for written in await tx.connection.fetch(_ONE_WRITTEN, announced.event_id):
+    for written in await _written(tx, _ONE_WRITTEN, announced.event_id):
         await _tell_finder(tx, written, {*written["types"]}, new=True)
 
 
@@ -141,8 +144,14 @@ async def tell_reporter(tx: Tx, announced: spine.Announced) -> None:
     for found in await tx.connection.fetch(_VISITS, report_id):
         visit = await tx.connection.fetchrow(_VISIT, found["id"], found["home_county"])
         await _tell_finder(tx, visit, _abnormal(tx, visit), heard_of=report_id)
-    for written in await tx.connection.fetch(_OF_REPORT, report_id):
+    for written in await _written(tx, _OF_REPORT, report_id):
         await _tell_finder(tx, written, {*written["types"]}, heard_of=report_id)
+
+
+async def _written(tx: Tx, statement: str, *arguments: Any) -> list[dict[str, Any]]:
+    """Return what somebody wrote, as if a visit had found it. Of whom was erased it is nothing."""
+    rows = await with_codes(tx, await tx.connection.fetch(statement, *arguments))
+    return [{**row, "id": row["change_id"], "types": row["data"].get("found", ())} for row in rows]
 
 
 def _abnormal(tx: Tx, visit: asyncpg.Record) -> set[str]:
@@ -151,7 +160,7 @@ def _abnormal(tx: Tx, visit: asyncpg.Record) -> set[str]:
 
 async def _tell_finder(
     tx: Tx,
-    visit: asyncpg.Record,
+    visit: Mapping[str, Any],
     types: set[str],
     *,
     new: bool = False,
@@ -172,9 +181,8 @@ async def _tell_finder(
         await spine.publish(tx, finding_events.ReportNotOwed(told_to=(), **about))
         return
     since = beginning(min(visit.get("visited_on") or day, day))
-    filed = await tx.connection.fetch(
-        _REPORTS, visit["agency_id"], visit["child_id"], visit["id"], since
-    )
+    whose = (visit["agency_id"], visit["child_id"], visit["id"])
+    filed = await fetching.reports(tx, _REPORTS, *whose, since)
     made = _reporting(tx, found, filed, ways, alike)
     if made is None or new:
         to_finder = {"agency_id": visit["agency_id"], "told_to": (visit["agency_id"],)}
@@ -198,9 +206,9 @@ def _reporting(
     """
     left = {*found}
     for report in filed:
-        asked = queries.reported(tx, report)
+        asked = queries.reported(report)
         kinds = {kind for told in asked.answers.values() for kind in told}
-        told = {*queries.situations(tx, report)}
+        told = {*report["situations"]}
         unlike = {each for one in alike if told.isdisjoint(one) for each in one}
         left = {each for each in left if each in unlike or not ways[each] & kinds}
         left = set() if asked.others else left
@@ -220,7 +228,7 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
     out are judged, whether all is said of it (REP-08…13) and whether the township is to be told
     (REP-14), as the report says now.
     """
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     done = report["handled_at"] is not None
     in_charge = {"police_agency_id": report["police_agency_id"]}
     if done:
@@ -233,7 +241,7 @@ async def tell_police(tx: Tx, announced: spine.Announced) -> None:
         await announce(tx, case_events.OmissionsSettled, report, only=())
     if announced.wire_name == events.ReportDisposed.wire_name and report["relieved_at"] is None:
         await _tell_of_notice(tx, report)
-        if queries.unsaid(report, await tx.connection.fetch(_STEPS, report["id"])):
+        if queries.unsaid(report, await fetching.steps(tx, _STEPS, report["id"])):
             await announce(tx, events.ParticularsOwed, report, **in_charge)
         else:
             await announce(tx, events.ParticularsGiven, report, only=())
@@ -249,7 +257,7 @@ async def tell_investigator(tx: Tx, announced: spine.Announced) -> None:
     """Announce whether the case is over by the word of the police who have the report now (REP-20),
     since they got it last; none of whom it speaks against.
     """
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     told = {report["police_agency_id"], *report["also_told"]} - {None, *report["hidden_from"]}
     stage = await tx.connection.fetchval(_STAGE, report["id"], list(told))
     if stage in {None, investigating.GOES_ON}:
@@ -259,13 +267,13 @@ async def tell_investigator(tx: Tx, announced: spine.Announced) -> None:
         await announce(tx, case_events.CaseEnded, report, only=())
 
 
-async def _tell_of_notice(tx: Tx, report: asyncpg.Record) -> None:
+async def _tell_of_notice(tx: Tx, report: Report) -> None:
     """Announce whether the township was told of all that was done. Said again, it opens nothing
     anew.
     """
     before = await tx.connection.fetchval(_TOLD, report["id"], events.TownshipNotified.wire_name)
     void = before is not None and report["township_agency_id"] is None
-    steps = await tx.connection.fetch(_STEPS, report["id"])
+    steps = await fetching.steps(tx, _STEPS, report["id"])
     told = not void and rules.is_told(steps, report["found_at"])
     if not told or not await tx.connection.fetchval(_OPENED, report["id"]):
         in_charge = report["police_agency_id"]
@@ -292,7 +300,7 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
     """Announce whether whom the police told owes the assessment (REP-15), and that they told all
     (REP-14), as the report says now. Said again, it opens nothing anew.
     """
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     if announced.wire_name == events.TownshipNotified.wire_name and report["disposed_as"]:
         await _tell_of_notice(tx, report)
     if report["assessed_at"] is not None:
@@ -315,7 +323,7 @@ async def tell_assessor(tx: Tx, announced: spine.Announced) -> None:
 )
 async def keep_from_accused(tx: Tx, announced: spine.Announced) -> None:
     """Ask another for what was arranged after a report of somebody against whom it speaks now."""
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     if report is not None and (them := report["hidden_from"]):
         await answering.keep_from(tx, report["id"], them)
 
@@ -337,7 +345,7 @@ async def refer_services(tx: Tx, announced: spine.Announced) -> None:
     likewise where nobody guards it (REP-19), once it is known who it is. Said again, it asks
     nothing anew.
     """
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     asked = await helping.needed(tx, report) if report["child_id"] else []
     await answering.keep_only(tx, report["id"], [each.id for each in asked])
     if asked:
@@ -364,7 +372,7 @@ async def tell_arranger(tx: Tx, announced: spine.Announced) -> None:
     """Announce whether who assessed the child owes it services (REP-16), as the report says now.
     Said again, it opens nothing anew.
     """
-    report = await tx.connection.fetchrow(_REPORT, announced.subject_id)
+    [report] = await fetching.reports(tx, _REPORT, announced.subject_id)
     journal = await findings.steps(tx, report)
     last = findings.assessment(report, journal)
     over = report["closed_at"] is not None or report["superseded_by_id"] is not None

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.clock import CHINA
 from app.core.data.db import Tx
 from app.police_reports import findings, queries, rules, schemas, showing
+from app.police_reports.fetching import Report
 from app.police_reports.models import Step
 from app.police_reports.schemas.document import AssessmentDocument, DocumentLine
 from app.policy.codelists import codelists
@@ -53,7 +52,7 @@ WHERE source_id = $1
 """
 
 
-async def document(tx: Tx, principal: Principal, report: asyncpg.Record) -> AssessmentDocument:
+async def document(tx: Tx, principal: Principal, report: Report) -> AssessmentDocument:
     """Make out the file of an assessment as the caller may read the report: the child, by its file
     if it has one, what was found last, what was arranged and what came of that. Nothing of another
     child that the report was taken to be about.
@@ -80,9 +79,7 @@ async def document(tx: Tx, principal: Principal, report: asyncpg.Record) -> Asse
     return AssessmentDocument(report_id=shown.id, title=TITLE, made_at=tx.now, lines=lines)
 
 
-async def _child(
-    tx: Tx, report: asyncpg.Record, subject: schemas.SubjectShown | None
-) -> Mapping[str, Any]:
+async def _child(tx: Tx, report: Report, subject: schemas.SubjectShown | None) -> Mapping[str, Any]:
     """Return who it is: by the file if the report hangs on one, which a caller who may not read it
     does not learn; else as the reporter says.
     """

@@ -14,14 +14,14 @@ from app.children import sealing
 from app.core.clock import local_date
 from app.core.data import keys
 from app.core.data.db import NATION, Tx
-from app.core.data.envelopes import Erased, of_report
+from app.core.data.envelopes import Erased
 from app.core.data.sql import Where
 from app.core.http import paging
-from app.police_reports import models, particulars, rules, schemas
+from app.police_reports import fetching, models, particulars, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, PROTECTOR
 from app.police_reports.area import HANDLE, RECEIVE
+from app.police_reports.fetching import COLUMNS, Report, opened
 from app.police_reports.models import IN_HAND, Party, State, Step
-from app.police_reports.report_keys import KEY
 from app.police_reports.schemas.chain import DeliveryShown
 from app.police_reports.schemas.reporter import ReporterShown
 from app.police_reports.unread import names_who_reports
@@ -101,23 +101,22 @@ def party_of(principal: Principal, report: Mapping[str, Any]) -> Party:
 
 async def find(
     tx: Tx, principal: Principal, report_id: UUID, *, lock: bool = False
-) -> asyncpg.Record | None:
+) -> Report | None:
     """Find one report the caller has a part in; `lock` it for a change."""
     where = visible_reports(principal).add("r.id = {}", report_id)
-    row = await tx.connection.fetchrow(
-        f"SELECT r.*, {KEY} FROM police_reports r WHERE {where}"
+    return await fetching.report(
+        tx,
+        f"SELECT {COLUMNS} FROM police_reports r WHERE {where}"
         + (" FOR UPDATE OF r" if lock else ""),
         *where.arguments,
     )
-    if row is not None:
-        keys.brought(tx.keyring, of_report(row["id"]), row)
-    return row
 
 
-async def find_anywhere(tx: Tx, report_id: UUID) -> asyncpg.Record | None:
+async def find_anywhere(tx: Tx, report_id: UUID) -> Report | None:
     """Find a report by its id, whoever has a part in it: to recognise it, not to show it."""
     async with tx.as_system():
-        return await tx.connection.fetchrow("SELECT * FROM police_reports WHERE id = $1", report_id)
+        sql = f"SELECT {COLUMNS} FROM police_reports r WHERE r.id = $1"
+        return await fetching.report(tx, sql, report_id)
 
 
 async def page(
@@ -143,9 +142,11 @@ async def page(
         where.add("r.id = {} OR r.incident_id = {}", *(named or (None, None)))
     if act is not None:
         act.narrow(where, principal, tx.today, alias="r")
-    select = f"SELECT r.* FROM police_reports r {joined}"
+    select = f"SELECT {COLUMNS} FROM police_reports r {joined}"
     found = await paging.fetch(tx, select, where, _NEWEST, window, arms)
-    return found._replace(rows=await as_seen(tx, principal, found.rows))
+    return found._replace(
+        rows=await as_seen(tx, principal, [opened(tx, row) for row in found.rows])
+    )
 
 
 _JOINED: Final = """
@@ -226,7 +227,8 @@ async def steps(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> list
     each step says by which clock (`rules.happened`). That it was joined with a report in which they
     have no part they do not learn; an office of a former home, of what others did since the move.
     """
-    rows = await tx.connection.fetch(
+    rows = await fetching.steps(
+        tx,
         "SELECT * FROM (SELECT * FROM police_report_steps WHERE report_id = $1"
         " ORDER BY recorded_at DESC, id DESC LIMIT 1000) AS latest ORDER BY recorded_at, id",
         report["id"],
@@ -279,27 +281,12 @@ async def seen(tx: Tx, principal: Principal, report_ids: Iterable[UUID]) -> set[
 
 
 _situations: Final = policy.lookup("report.situations")
-_SITUATIONS: Final = "police_reports.situations_sealed"
 
 
-def situations(tx: Tx, report: Mapping[str, Any]) -> list[str]:
-    """Return what a report says happened, in codes."""
-    sealed, said = report["situations_sealed"], report["situations"]
-    if sealed is not None:  # what the release before says anew comes to it: none is taken away
-        known = orjson.loads(tx.keyring.unseal(_SITUATIONS, report["id"], sealed))
-        said = dict.fromkeys([*known, *said])
-    return [*said]
-
-
-def sealed_situations(tx: Tx, report_id: UUID, codes: Sequence[str]) -> bytes:
-    """Seal the situations of a report."""
-    return tx.keyring.seal(_SITUATIONS, report_id, orjson.dumps([*codes]))
-
-
-def reported(tx: Tx, report: Mapping[str, Any]) -> rules.Reported:
+def reported(report: Mapping[str, Any]) -> rules.Reported:
     """Return what a report asks of the police, by the list of its place on the day it was filed."""
     return rules.reported(
-        situations(tx, report),
+        report["situations"],
         _situations(report["region_code"], local_date(report["filed_at"])),
         get_args(schemas.DispositionKind),
         others="situation_unknown" in report["doubts"],
@@ -324,7 +311,7 @@ def unsaid(report: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]) -> l
     return particulars.unsaid(told, _measures(*place), named_danger=named)
 
 
-async def reporter(tx: Tx, report: asyncpg.Record) -> ReporterShown:
+async def reporter(tx: Tx, report: Report) -> ReporterShown:
     """Return who made a report that this caller's agency is in charge of (AZ-9)."""
     sealed = await tx.connection.fetchval(
         "SELECT person_sealed FROM police_reporters WHERE report_id = $1", report["id"]

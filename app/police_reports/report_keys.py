@@ -10,6 +10,16 @@ from app.core.data import distribution, keys, rls, sealed
 from app.core.data.envelopes import Whose
 from app.police_reports import models
 
+STEP_CODES: Final = "police_report_steps.codes"
+OF_CASE: Final = ("kind", "measures", "handled", "situations", "service_kinds")
+"""What a step says in codes of the case, which is sealed; by the rest statements find it."""
+CODES: Final = {
+    "situations": "situations_sealed",
+    "disposed_as": "disposed_sealed",
+    "incomplete_as": "incomplete_sealed",
+}
+"""Codes of a report, which a release before kept in the clear, and where they are sealed."""
+
 
 class ReportKey(SQLModel, table=True):
     """The keys of a report and of who made it, each wrapped by a data key of the file; empty once
@@ -51,11 +61,10 @@ sealed.under(
         "narrative_sealed": models.NARRATIVE,
         "subject_sealed": models.SUBJECT,
         "as_sent_sealed": models.AS_SENT,
+        **sealed.named("police_reports", *CODES.values()),
     },
     owner="t.id",
 )
-# What lists and duties ask of many reports at once, which are never erased.
-sealed.under_service("police_reports", sealed.named("police_reports", "situations_sealed"))
 sealed.under(
     Whose.reporter,
     "police_reporters",
@@ -64,5 +73,8 @@ sealed.under(
     row="t.report_id::text",
 )
 sealed.under(
-    Whose.report, "police_report_steps", {"details_sealed": models.DETAILS}, owner="t.report_id"
+    Whose.report,
+    "police_report_steps",
+    {"details_sealed": models.DETAILS, "codes_sealed": STEP_CODES},
+    owner="t.report_id",
 )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import asyncpg
 from fastapi import Query, Request
 
 from app.access import acts
@@ -44,6 +43,7 @@ from app.police_reports.deps import (
     ReportToRead,
     ReportToTakeBack,
 )
+from app.police_reports.fetching import Report
 from app.police_reports.models import State, Step
 from app.police_reports.operations import (
     closing,
@@ -378,7 +378,7 @@ def _step(
     return Shown(step, children=about, groups=_REPORT, is_new=is_new, receipt=True)
 
 
-def _shown(value: Value, report: asyncpg.Record, *groups: str) -> Shown[Value]:
+def _shown(value: Value, report: Report, *groups: str) -> Shown[Value]:
     return Shown(
         value,
         children=[report["child_id"]],

@@ -42,9 +42,9 @@ def _summary_fields(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> 
     shows_result = rules.shows_result(queries.party_of(principal, report))
     return {
         **report,
-        "situations": queries.situations(tx, report),
+        "situations": report["situations"],
         **references(principal, report),
-        "unanswered": queries.reported(tx, report).unanswered(omissions.complete(report)),
+        "unanswered": queries.reported(report).unanswered(omissions.complete(report)),
         "outcome": report["outcome"] if shows_result else None,
         "incident_id": report["incident_id"] or report["id"],
         "closure_proposed": report["closure_step_id"] is not None,
@@ -89,7 +89,7 @@ async def whole(tx: Tx, principal: Principal, report: Mapping[str, Any]) -> sche
             "visit_id": report["visit_id"] if shown else None,
             "joined": report["joined"][:50],
             "unsaid": queries.unsaid(report, journal) if knows else [],
-            "undone": answered.undone(tx, report, sorted(journal, key=_recorded)) if knows else [],
+            "undone": answered.undone(report, sorted(journal, key=_recorded)) if knows else [],
             "steps": [{**step, "details": _details(tx, party, step)} for step in journal],
         }
     )

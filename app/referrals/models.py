@@ -1,6 +1,6 @@
 """Who was asked to help a child, and what they answered."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -13,16 +13,19 @@ from sqlmodel import Field
 
 from app.attendance.models import CONTRADICTED
 from app.children.below import BelowChild, below_child
-from app.core.data import hiding, retention, rls, sealed
+from app.core.data import hiding, resealing, retention, rls, sealed
 from app.core.data.columns import Instant, code_list, one_of
 from app.core.data.crypto import Keyring
-from app.core.data.envelopes import Erased
+from app.core.data.db import Tx
+from app.core.data.envelopes import Erased, Owner, of_child
 from app.webhooks.models import keep_while
 
 NOTE: Final = "referrals.note"
 ANSWER: Final = "referrals.answer"
 REASON: Final = "referrals.reason"
 SAID: Final = "referrals.said"
+CODES: Final = {"needs": "needs_sealed", "found": "found_sealed"}
+"""Codes of the case, which a release before kept in the clear, and where they are sealed."""
 
 
 class ReferralNeed(StrEnum):
@@ -150,6 +153,7 @@ class Referral(BelowChild, hiding.HiddenRow, table=True):
     to_id: UUID = Field(foreign_key="agencies.id")
     waits: bool
     needs: list[str] = Field(sa_column=code_list())
+    needs_sealed: bytes | None = None
     source: str
     source_id: UUID | None
     told_to: list[UUID] | None = Field(sa_column=Column(ARRAY(Uuid), nullable=True))
@@ -161,6 +165,7 @@ class Referral(BelowChild, hiding.HiddenRow, table=True):
     answer: str | None = None
     answer_sealed: bytes | None = None
     found: list[str] = Field(sa_column=code_list())
+    found_sealed: bytes | None = None
     said_sealed: bytes | None = None
     done_on: date | None = None
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -178,6 +183,44 @@ def said(keyring: Keyring, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [] if sealed is None else list(orjson.loads(keyring.unseal(SAID, row["id"], sealed)))
     except Erased:
         return []
+
+
+def codes(keyring: Keyring, row: Mapping[str, Any], name: str) -> list[str]:
+    """Return what a row, whose key is open, says in codes: `needs` or `found`."""
+    sealed = row[CODES[name]]
+    try:
+        said = keyring.unseal_bytes(_place(name), row["id"], sealed) if sealed else None
+    except Erased:
+        return []
+    return [*row[name]] if said is None else list(orjson.loads(said))
+
+
+def sealed_codes(
+    keyring: Keyring, row_id: UUID, name: str, said: Collection[str], of: Owner
+) -> bytes | None:
+    """Seal what a row says in codes, sorted; None: nothing."""
+    raw = orjson.dumps(sorted(said))
+    return keyring.seal(_place(name), row_id, raw, of) if said else None
+
+
+def _place(name: str) -> str:
+    return f"referrals.{CODES[name]}"
+
+
+def _owner_of(_: Keyring, row: Mapping[str, Any]) -> Owner:
+    return of_child(row["child_id"])
+
+
+def _anew(tx: Tx, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    of, plain = of_child(row["child_id"]), [name for name in CODES if row[name]]
+    return {
+        **{name: [] for name in plain},
+        **{CODES[name]: sealed_codes(tx.keyring, row["id"], name, row[name], of) for name in plain},
+    }
+
+
+resealing.IN_PLAIN.append(resealing.InPlain("referrals", "needs_sealed", _owner_of, _anew))
+resealing.IN_PLAIN.append(resealing.InPlain("referrals", "found_sealed", _owner_of, _anew))
 
 
 retention.unless(
@@ -208,5 +251,6 @@ sealed.below_child(
         "answer_sealed": ANSWER,
         "said_sealed": SAID,
         "reason_sealed": REASON,
+        **sealed.named("referrals", *CODES.values()),
     },
 )

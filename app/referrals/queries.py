@@ -18,7 +18,7 @@ from app.core.http import paging
 from app.core.http.wire import region_text
 from app.referrals import schemas
 from app.referrals.acts import ACTS
-from app.referrals.models import ANSWER, NOTE, REASON, ReferralSource
+from app.referrals.models import ANSWER, NOTE, REASON, ReferralSource, codes
 from app.regions.rules import SPANS
 from app.visits import area as visits
 
@@ -120,7 +120,8 @@ def _shown(
     if row["answer"] is not None:
         said = {name: row[name] for name in ("answer", "done_on", "answered_at", "answered_by")}
         # Who reports what they found is nobody's to know, of whom the sender may be one (AZ-9).
-        found = row["found"] if principal.agency_id == row["to_id"] else []
+        theirs = principal.agency_id == row["to_id"]
+        found = codes(tx.keyring, row, "found") if theirs else []
         sealed = words(ANSWER, "answer_sealed")
         answer = schemas.ReferralAnswer(**said, words=sealed, found=found)
     cancelled = None
@@ -129,6 +130,7 @@ def _shown(
         cancelled = schemas.ReferralCancelled(**said, reason=words(REASON, "reason_sealed"))
     return schemas.ChildReferral(
         **{name: row[name] for name in _PLAIN},
+        needs=codes(tx.keyring, row, "needs"),
         child=schemas.ReferredChild(
             name=child["name"],
             birth_date=child["birth_date"],
@@ -145,7 +147,7 @@ def _shown(
 
 
 _PLAIN: Final = (
-    *("id", "child_id", "to_kind", "waits", "needs", "source", "opened_at", "due_at"),
+    *("id", "child_id", "to_kind", "waits", "source", "opened_at", "due_at"),
     *("state", "version"),
 )
 

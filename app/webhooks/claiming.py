@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from app.core.data import hiding
+from app.core.data import hiding, keys
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased
 from app.regions.rules import codes_of
 from app.webhooks import rules
+from app.webhooks.models import body_of
 
 _NOT_URGENT: Final = 7 / 8
 _NOT_MANDATORY: Final = 3 / 4
@@ -115,13 +117,18 @@ WHERE d.id = ANY ($1::uuid[]) AND e.id = d.endpoint_id AND NOT ({
 } AND {hiding.sent("d.ordering_key", "a.kind", codes_of("a.region_code"))})
 RETURNING d.id
 """
+_END: Final = """
+UPDATE webhook_deliveries
+SET state = 'withheld', lease = NULL, replays_due = 0, attempts = attempts - 1
+WHERE id = ANY ($1::uuid[])
+"""
 
 
 async def claim(
     tx: Tx, lease: timedelta, room: Room, gates: Mapping[UUID, int]
-) -> list[asyncpg.Record]:
-    """Lease what is due and may be sent. `gates`: what endpoints stand, of which something is known
-    that differs.
+) -> list[dict[str, Any]]:
+    """Lease what is due and may be sent, and open what is sealed of it. `gates`: what endpoints
+    stand, of which something is known that differs.
     """
     rows: list[asyncpg.Record] = await tx.connection.fetch(
         _CLAIM,
@@ -135,7 +142,18 @@ async def claim(
         room.others,
     )
     if not rows:
-        return rows
+        return []
     withheld = await tx.connection.fetch(_WITHHOLD, [row["id"] for row in rows])
     gone = {row["id"] for row in withheld}
-    return [row for row in rows if row["id"] not in gone]
+    await keys.of_rows(tx, rows)
+    found, erased = [], []
+    for row in rows:
+        if row["id"] in gone:
+            continue
+        try:
+            found.append({**row, "body": body_of(tx.keyring, row)})
+        except Erased:
+            erased.append(row["id"])
+    if erased:
+        await tx.connection.execute(_END, erased)
+    return found

@@ -7,6 +7,7 @@ a lease that runs out, and the same bytes go out again under the same `webhook-i
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -77,7 +78,7 @@ UPDATE webhook_deliveries SET next_at = $2 WHERE lease = ANY ($1::uuid[]) AND id
 @dataclass(frozen=True, slots=True)
 class _Result:
     id: UUID  # of the attempt, however often it is tried to record it
-    claim: asyncpg.Record
+    claim: Mapping[str, Any]
     answer: sending.Answer
     started_at: datetime
     key_ids: list[str]
@@ -159,7 +160,7 @@ async def _turn(sender: _Sender, *, claims: bool) -> bool:
     """One transaction: results in, leases renewed, new claims out. True if there may be more."""
     results = list(sender.results)
     room = claiming.rooms(sender.settings.concurrency, len(sender.in_flight), sender.limits.batch)
-    rows: list[asyncpg.Record] = []
+    rows: list[dict[str, Any]] = []
     async with sender.begin() as tx:
         if results:
             await _record(tx, results)
@@ -190,7 +191,9 @@ async def _renew(sender: _Sender, tx: Tx) -> None:
         )
 
 
-async def _attempt(sender: _Sender, row: asyncpg.Record, keyring: Keyring, now: datetime) -> None:
+async def _attempt(
+    sender: _Sender, row: Mapping[str, Any], keyring: Keyring, now: datetime
+) -> None:
     """Make one attempt; whatever happens becomes a result."""
     try:
         keys = _keys(keyring, row, now)
@@ -210,7 +213,7 @@ async def _attempt(sender: _Sender, row: asyncpg.Record, keyring: Keyring, now: 
         sender.wake.set()
 
 
-def _keys(keyring: Keyring, row: asyncpg.Record, now: datetime) -> list[bytes]:
+def _keys(keyring: Keyring, row: Mapping[str, Any], now: datetime) -> list[bytes]:
     unseal, endpoint = keyring.unseal_bytes, row["endpoint_id"]
     keys = [unseal(SECRET_PLACE, endpoint, row["secret_sealed"])]
     if row["previous_secret_until"] is not None and now < row["previous_secret_until"]:
@@ -220,7 +223,7 @@ def _keys(keyring: Keyring, row: asyncpg.Record, now: datetime) -> list[bytes]:
 
 def _judge(
     sender: _Sender,
-    row: asyncpg.Record,
+    row: Mapping[str, Any],
     answer: sending.Answer,
     started_at: datetime,
     key_ids: list[str],
@@ -248,7 +251,7 @@ def _judge(
 
 
 def _move_gate(
-    sender: _Sender, row: asyncpg.Record, answer: sending.Answer, ended_at: datetime
+    sender: _Sender, row: Mapping[str, Any], answer: sending.Answer, ended_at: datetime
 ) -> rules.Gate:
     """Move the endpoint's gate; return how it stood. Those that have long been well are forgotten
     when there are many.

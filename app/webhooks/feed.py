@@ -2,12 +2,9 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
-
-import asyncpg
-import orjson
 
 from app.access.principal import Principal
 from app.core.data import hiding
@@ -15,6 +12,7 @@ from app.core.data.db import NATION, Tx
 from app.core.http import paging
 from app.core.http.wire import region_text
 from app.core.jobs import events
+from app.core.jobs.case_codes import with_codes
 from app.regions.rules import SPANS, codes_of
 from app.webhooks import schemas
 from app.webhooks.rules import of_package
@@ -68,7 +66,7 @@ WITH a AS MATERIALIZED (
 SELECT reached.upto, reached.more, e.*
 FROM reached LEFT JOIN (
     SELECT e.id, e.position, e.wire_name, e.subject_id, e.sequence, e.occurred_at, e.place,
-           e.home_county, e.data::text AS data, e.told_to IS NOT NULL AS is_told
+           e.home_county, e.data, e.codes_sealed, e.told_to IS NOT NULL AS is_told
     FROM found JOIN events e ON e.position = found.position AND e.position > 0 CROSS JOIN a
     WHERE e.wire_name = ANY ($4::text[]) AND {_SHOWN}
 ) AS e ON true
@@ -90,7 +88,7 @@ def kinds_of(principal: Principal, asked: Sequence[str] | None) -> list[str]:
 
 async def page(
     tx: Tx, principal: Principal, window: paging.Window, *, kinds: Sequence[str] | None
-) -> tuple[list[asyncpg.Record], str, bool]:
+) -> tuple[list[dict[str, Any]], str, bool]:
     """Return events after the cursor, oldest first; the cursor to go on from, and whether there is
     more by now. Raises CursorInvalid. One statement.
     """
@@ -111,7 +109,7 @@ async def page(
     if len(shown) > window.limit:
         shown = shown[: window.limit]
         upto, more = shown[-1]["position"], True
-    told = [row for row in shown if _is_told(principal, row)]
+    told = [row for row in await with_codes(tx, shown) if _is_told(principal, row)]
     return told, window.cursors.seal([max(after, upto or 0)]), more
 
 
@@ -135,9 +133,9 @@ def _plain(cursor: str) -> bytes:
         return b""
 
 
-def _is_told(principal: Principal, row: asyncpg.Record) -> bool:
+def _is_told(principal: Principal, row: Mapping[str, Any]) -> bool:
     """Tell whether an event names the caller, or is for all of their role (`events.readers_of`)."""
-    data = orjson.loads(row["data"])
+    data = row["data"]
     readers = events.readers_of(row["wire_name"], data)
     named = {*(data.get("known_to") or ())}
     if principal.role.relation == "none":
@@ -169,10 +167,10 @@ def _arms(principal: Principal) -> list[str]:
     return [f"SELECT * FROM {_NAMED} AS n", f"SELECT * FROM {place} AS p"]
 
 
-def as_event(row: asyncpg.Record) -> schemas.FeedEvent:
+def as_event(row: Mapping[str, Any]) -> schemas.FeedEvent:
     """Show an event as a delivery tells it."""
     data: dict[str, Any] = {
-        **orjson.loads(row["data"]),
+        **row["data"],
         "region_code": region_text(row["place"]),
         "home_county": region_text(row["home_county"]),
         "event_id": str(row["id"]),
@@ -188,9 +186,9 @@ def as_event(row: asyncpg.Record) -> schemas.FeedEvent:
     )
 
 
-def named(row: asyncpg.Record) -> set[UUID]:
+def named(row: Mapping[str, Any]) -> set[UUID]:
     """Return the children an event names: as what it is about, or in its data."""
     found = {row["subject_id"]} if events.kinds()[row["wire_name"]].subject == "child" else set()
-    if child := orjson.loads(row["data"]).get("child_id"):
+    if child := row["data"].get("child_id"):
         found.add(UUID(child))
     return found

@@ -1,9 +1,11 @@
 """Who is told by webhook, what is on its way to them, and every attempt made."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -17,12 +19,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-from app.core.data import distribution, hiding, months, retention, rls, sealed
+from app.core.data import distribution, hiding, months, resealing, retention, rls, sealed
 from app.core.data.columns import Instant, one_of
+from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.data.envelopes import Owner
 from app.core.ids import new_id
+from app.core.jobs.events import owner_in
 
 SECRET_PLACE = "webhook_endpoints.secret_sealed"  # noqa: S105  a column's name, as crypto wants it
 PREVIOUS_SECRET_PLACE = "webhook_endpoints.previous_secret_sealed"  # noqa: S105  the same
+BODY_PLACE = "webhook_deliveries.body"
 RESPONSE_PLACE = "webhook_attempts.response_sealed"
 State = Literal["pending", "leased", "succeeded", "exhausted", "closed", "withheld"]
 _OPEN = text("state IN ('pending', 'leased')")
@@ -181,6 +188,7 @@ class WebhookDelivery(SQLModel, table=True):
     """Of a mandatory delivery: the only agencies that may hear of the event, or of this (AZ-8)."""
     sequence: int = Field(sa_type=BigInteger)
     body: bytes
+    """Sealed where it tells of a case, once for all who are told (`body_of`)."""
     delivery_class: str
     state: str
     attempts: int = 0
@@ -293,4 +301,27 @@ sealed.under_service(
     "webhook_endpoints",
     {"secret_sealed": SECRET_PLACE, "previous_secret_sealed": PREVIOUS_SECRET_PLACE},
 )
+sealed.by_value("webhook_deliveries", {"body": BODY_PLACE}, row="t.event_id::text")
 sealed.under_service("webhook_attempts", {"response_sealed": RESPONSE_PLACE})
+
+
+def body_of(keyring: Keyring, row: Mapping[str, Any]) -> bytes:
+    """Return the body of a delivery whose key is open. Raises Erased."""
+    body: bytes = row["body"]
+    return body if body[:1] == b"{" else keyring.unseal_bytes(BODY_PLACE, row["event_id"], body)
+
+
+def _owner_of(keyring: Keyring, row: Mapping[str, Any]) -> Owner | None:
+    said = orjson.loads(body_of(keyring, row))["data"]
+    return owner_in(row["wire_name"], row["ordering_key"], said)
+
+
+def _anew(tx: Tx, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    of = _owner_of(tx.keyring, row)
+    if of is None:
+        return {}
+    body = body_of(tx.keyring, row)
+    return {"body": tx.keyring.seal(BODY_PLACE, row["event_id"], body, of)}
+
+
+resealing.IN_PLAIN.append(resealing.InPlain("webhook_deliveries", "body", _owner_of, _anew))

@@ -12,14 +12,15 @@ from app.access.acts import Act, permitted
 from app.access.principal import Principal
 from app.agencies import queries as agencies
 from app.agencies.models import AgencyKind
-from app.core.data import hiding
+from app.core.data import hiding, keys
 from app.core.data.db import Tx
+from app.core.data.envelopes import ERASED, Erased
 from app.core.data.sql import Where
 from app.core.http import paging
 from app.core.jobs import events
 from app.webhooks import schemas
 from app.webhooks.acts import DELIVERY_ACTS, ENDPOINT_ACTS
-from app.webhooks.models import RESPONSE_PLACE, State, WebhookEndpoint
+from app.webhooks.models import RESPONSE_PLACE, State, WebhookEndpoint, body_of
 
 _ATTEMPTS_SHOWN = 200
 
@@ -114,12 +115,13 @@ async def deliveries(
     return await paging.fetch(tx, "SELECT w.* FROM webhook_deliveries w", where, _NEWEST, window)
 
 
-def named(row: Mapping[str, Any], *, in_body: bool = False) -> set[UUID]:
-    """Return the children a delivery names: as what it is about, or in its body."""
+def named(row: Mapping[str, Any], body: str | None = None) -> set[UUID]:
+    """Return the children a delivery names: as what it is about, or in its body, if it is shown."""
     kind = events.kinds().get(row["wire_name"])
     found = {row["ordering_key"]} if kind is not None and kind.subject == "child" else set()
-    if in_body and (child := orjson.loads(row["body"]).get("data", {}).get("child_id")):
-        found.add(UUID(child))
+    if body is not None and body != ERASED:
+        child = orjson.loads(body).get("data", {}).get("child_id")
+        found |= {UUID(child)} if child else set()
     return found
 
 
@@ -136,10 +138,15 @@ async def delivery_with_attempts(
         row["id"],
         _ATTEMPTS_SHOWN,
     )
+    await keys.of_rows(tx, [row])
+    try:
+        body = body_of(tx.keyring, row).decode()
+    except Erased:
+        body = ERASED
     return schemas.DeliveryWithAttempts.model_validate(
         {
             **_delivery_fields(tx, principal, row),
-            "body": row["body"].decode(),
+            "body": body,
             "attempt_log": [_attempt(tx, attempt) for attempt in attempts],
         }
     )

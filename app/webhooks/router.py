@@ -149,7 +149,7 @@ async def read_webhook_delivery(
 ) -> Shown[schemas.DeliveryWithAttempts]:
     """Read a delivery: the exact bytes sent and every attempt."""
     whole = await queries.delivery_with_attempts(tx, principal, delivery)
-    children = queries.named(delivery, in_body=True)
+    children = queries.named(delivery, whole.body)
     return Shown(whole, children=children, groups=["webhook_delivery"])
 
 

@@ -6,10 +6,13 @@ from uuid import UUID
 
 import httpx
 
+from app.core.data import keys
 from app.core.data.db import SYSTEM, Database
 from app.core.ids import new_id
 from app.core.jobs import events as spine
+from app.core.jobs.case_codes import with_codes
 from app.core.settings import Settings
+from app.police_reports import fetching
 from app.regions.rules import lineage
 from app.webhooks.events import DeliverySucceeded
 from app.webhooks.models import WebhookEndpoint
@@ -95,9 +98,17 @@ async def an_endpoint(
 
 
 async def rows(database: Database, table: str) -> list[dict[str, Any]]:
-    """Everything in a table."""
+    """Everything in a table, with the codes that are sealed of it."""
     async with database.begin(SYSTEM) as tx:
-        return [dict(row) for row in await tx.connection.fetch(f"SELECT * FROM {table}")]
+        found = await tx.connection.fetch(f"SELECT * FROM {table}")
+        if table.startswith("events"):
+            return await with_codes(tx, found)
+        await keys.of_rows(tx, found)
+        if table.startswith("police_report_steps"):
+            return [{**row, "codes": fetching.step_codes(tx.keyring, row)} for row in found]
+        if table.startswith("police_reports"):
+            return [fetching.opened(tx, row) for row in found]
+        return [dict(row) for row in found]
 
 
 def a_report(**fields: Any) -> dict[str, Any]:

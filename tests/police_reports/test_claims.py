@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.police_reports import queries
 from tests.children.factories import a_child
 from tests.police_reports.factories import (
     CANARY,
@@ -128,7 +127,6 @@ async def test_what_cannot_be_followed_is_kept_as_sent(
     assert (answer.status_code, answer.json().get("routing")) == (201, "routed"), answer.text
     assert answer.json()["doubts"] == doubts
     [report] = await rows(database, "police_reports")
-    report = {**report, "situations": queries.situations(database, report)}
     assert {name: report[name] for name in stored} == stored
     # A school that may be meant itself does not read it.
     reads = offices.police if "suspect_agency_id" in change else offices.school

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from app.core.data.db import SYSTEM
-from tests.police_reports.factories import COUNTY, a_report, filed, police_at, the_offices
+from tests.police_reports.factories import COUNTY, a_report, filed, police_at, rows, the_offices
 from tests.police_reports.test_chain import (
     ASSESS,
     AT,
@@ -42,11 +42,8 @@ async def test_of_a_step_codes_are_plain_and_all_else_sealed(client, database, o
         for path, body, *_ in steps:
             answer = await step(client, caller, report_id, path, body)
             assert answer.status_code == 201, answer.text
-    async with database.begin(SYSTEM) as tx:
-        rows = await tx.connection.fetch(
-            "SELECT step, codes FROM police_report_steps WHERE step <> 'reopened'"
-        )
-    assert {row["step"]: row["codes"] for row in rows if row["codes"]} == {
+    told = await rows(database, "police_report_steps WHERE step <> 'reopened'")
+    assert {row["step"]: row["codes"] for row in told if row["codes"]} == {
         "disposed": {
             "kind": DISPOSE["kind"],
             "measures": sorted(DISPOSE["measures"]),

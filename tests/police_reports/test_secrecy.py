@@ -5,8 +5,10 @@ from datetime import date
 import pytest
 
 from app.access import operations as access
+from app.core.data import keys
 from app.core.data.db import SYSTEM, Reach
 from app.core.ids import new_id
+from app.webhooks.models import body_of
 from tests.access.factories import a_caller
 from tests.jobs import run_jobs
 from tests.police_reports.factories import (
@@ -290,8 +292,9 @@ async def everything_stored(database, offices) -> list[str]:
             for table in tables:
                 rows = await tx.connection.fetch(f'SELECT t::text FROM "{table[0]}" t')
                 found += [row[0] for row in rows]
-            bodies = await tx.connection.fetch("SELECT body FROM webhook_deliveries")
-            found += [row["body"].decode() for row in bodies]
+            bodies = await tx.connection.fetch("SELECT event_id, body FROM webhook_deliveries")
+            await keys.of_rows(tx, bodies)
+            found += [body_of(tx.keyring, row).decode() for row in bodies]
     return found
 
 

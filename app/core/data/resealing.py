@@ -5,17 +5,35 @@ there. What is done is not done again, so that it may be stopped at any moment (
 Run as the owner of the tables: the app may not change most of what it has written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlmodel import SQLModel
 
 from app.core.data import keys, sql
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
-from app.core.data.envelopes import DecryptionRefused, Owner, Whose
+from app.core.data.envelopes import DecryptionRefused, Erased, Owner, Whose
 from app.core.data.sealed import TABLES, Sealed, lasting
 
 BATCH: Final = 2_000
+
+
+class InPlain(NamedTuple):
+    """What a release before left in the clear in a table, and whose each value says by itself.
+
+    `column`: where it is sealed. `owner`: under whose key a row comes; None: it stays as it is.
+    `anew`: the columns of a row, its key open; none: they stay.
+    """
+
+    table: str
+    column: str
+    owner: Callable[[Keyring, Mapping[str, Any]], Owner | None]
+    anew: Callable[[Tx, Mapping[str, Any]], Mapping[str, Any]]
+
+
+IN_PLAIN: Final[list[InPlain]] = []
+"""Declared beside the tables; sealed by `tonghu keys re-encrypt`."""
 
 
 class Batch(NamedTuple):
@@ -89,6 +107,74 @@ async def seal_anew(
     if changes:
         await tx.connection.executemany(_update(table, key), changes)
     return Batch(last, len(rows), len(changes), refused)
+
+
+async def seal_plain(tx: Tx, plain: InPlain, after: Sequence[Any] | None = None) -> Batch:
+    """Seal what of the next rows lies in the clear, and what is under a data key and whose key it
+    belongs under is there by now.
+    """
+    key = _key(plain.table)
+    some = await tx.connection.fetch(
+        f"SELECT {_of('t', key)} FROM {plain.table} t{_above(key, 2, 't') if after else ''}"
+        f" ORDER BY {_of('t', key)} LIMIT $1",
+        BATCH,
+        *(after or ()),
+    )
+    if not some:
+        return Batch(None, 0, 0)
+    ends = [tuple(some[0]), tuple(some[-1])]
+    rows = await tx.connection.fetch(
+        f"SELECT t.* FROM {plain.table} t WHERE ({_of('t', key)}) >= ({_places(key, 1)})"
+        f" AND ({_of('t', key)}) <= ({_places(key, 1 + len(key))})"
+        f" AND (t.{plain.column} IS NULL OR substr(t.{plain.column}, 1, 1) <> '\\x04') FOR UPDATE",
+        *ends[0],
+        *ends[1],
+    )
+    try:
+        changed, refused = await _out_of_plain(tx, plain, rows)
+    except DecryptionRefused:  # the key itself is under one that the file has not
+        return Batch(_last(some, key), len(some), 0, len(rows))
+    for row, new in changed:
+        values = ", ".join(f"{name} = ${n}" for n, name in enumerate(new, 1 + len(key)))
+        which = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
+        await tx.connection.execute(
+            f"UPDATE {plain.table} SET {values} WHERE {which}",
+            *(row[name] for name in key),
+            *new.values(),
+        )
+    return Batch(_last(some, key), len(some), len(changed), refused)
+
+
+Change = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A row and its new columns."""
+
+
+async def _out_of_plain(
+    tx: Tx, plain: InPlain, rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[Change], int]:
+    """Return what of these rows changes, and how much no key opens."""
+    await keys.of_rows(tx, rows)
+    refused, owned = 0, []
+    for row in rows:
+        try:
+            owned.append((row, plain.owner(tx.keyring, row)))
+        except DecryptionRefused:
+            refused += 1
+    await keys.load(tx, [owner for _, owner in owned if owner is not None])
+    changed: list[Change] = []
+    for row, owner in owned:
+        try:
+            new = {} if owner is None else plain.anew(tx, row)
+        except Erased:  # it stays as it is
+            continue
+        if new and not _alike(row[plain.column], new.get(plain.column)):
+            changed.append((row, new))
+    return changed, refused
+
+
+def _alike(one: bytes | None, other: bytes | None) -> bool:
+    """Tell whether two values are under the same data key."""
+    return one is not None and other is not None and one[:5] == other[:5]
 
 
 async def naming(tx: Tx, kid: str) -> dict[str, int]:
@@ -183,8 +269,11 @@ def _of(alias: str, key: Sequence[str]) -> str:
 
 
 def _above(key: Sequence[str], first: int, alias: str = "o") -> str:
-    places = ", ".join(f"${first + n}" for n, _ in enumerate(key))
-    return f" WHERE ({_of(alias, key)}) > ({places})"
+    return f" WHERE ({_of(alias, key)}) > ({_places(key, first)})"
+
+
+def _places(key: Sequence[str], first: int) -> str:
+    return ", ".join(f"${first + n}" for n, _ in enumerate(key))
 
 
 def _last(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> tuple[Any, ...] | None:

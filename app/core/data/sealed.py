@@ -24,6 +24,8 @@ class Sealed:
     owner: str = "NULL::uuid"
     row: str = "t.id::text"
     days: int | None = None
+    by_value: bool = False
+    """Whose, each value says by itself; it is sealed anew by `resealing.IN_PLAIN`."""
     belongs: str | None = None
     """How the rows of one owner are found: a condition with `{}`; None: by `owner` itself."""
 
@@ -33,8 +35,8 @@ TABLES: Final[list[Sealed]] = []
 
 
 def lasting() -> list[Sealed]:
-    """Return those whose rows do not go by themselves."""
-    return [each for each in TABLES if each.days is None]
+    """Return those whose rows do not go by themselves, and say whose they are."""
+    return [each for each in TABLES if each.days is None and not each.by_value]
 
 
 def under_service(
@@ -42,6 +44,11 @@ def under_service(
 ) -> None:
     """Say that columns are sealed under a data key of the file: they concern no one child."""
     TABLES.append(Sealed(table, places, row=row, days=days))
+
+
+def by_value(table: str, places: Mapping[str, str], *, row: str = "t.id::text") -> None:
+    """Say that columns are sealed under the key of whom the row tells of, a child or a report."""
+    TABLES.append(Sealed(table, places, row=row, by_value=True))
 
 
 def under(

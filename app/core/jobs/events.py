@@ -13,17 +13,14 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field as TableField
-from sqlmodel import SQLModel
 
-from app.core.data import backups, distribution, retention, rls
-from app.core.data.columns import Instant
+from app.core.data import former, keys, resealing
+from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased, Owner
 from app.core.data_files import unknown
 from app.core.ids import new_id
-from app.core.jobs import bodies, queue
+from app.core.jobs import bodies, case_codes, event_rows, queue  # noqa: F401  its tables
 
 CODE: Final = WithJsonSchema({"type": "string", "maxLength": 40, "pattern": bodies.WORD})
 """For a field that is a code: a word on the wire, since a receiver must take one it does not know
@@ -42,8 +39,6 @@ ROLE: Final = WithJsonSchema(
 
 CHANNEL: Final = "tonghu_events"
 """NOTIFY channel on which whoever hands out events listens."""
-_HANDED_OUT: Final = text("position > 0")
-_FOR_ALL: Final = text("position > 0 AND told_to IS NULL")
 _kinds: dict[str, type["Event"]] = {}
 
 
@@ -68,6 +63,8 @@ class Event(BaseModel):
     """Whether those that `told_to` leaves out may not know of the duties either (AZ-8). False if
     each rule says by itself who sees them, whoever was there to be told.
     """
+    of_case: ClassVar[frozenset[str]] = frozenset()
+    """The fields that tell of a case, which are sealed (`case_codes`)."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -77,6 +74,11 @@ class Event(BaseModel):
                 raise BadEvent(f"{cls.wire_name} does not say what it is about: set `subject`")
             if faults := bodies.says_too_much(cls):
                 raise BadEvent(f"{cls.wire_name} says ids, codes and times only: {faults[0]}")
+            cls.of_case = case_codes.fields_of(cls)
+            if cls.of_case and not (
+                cls.subject in case_codes.OWNERS or "child_id" in cls.model_fields
+            ):
+                raise BadEvent(f"{cls.wire_name} tells of a case, and not whose: `child_id`")
             if _kinds.setdefault(cls.wire_name, cls) is not cls:
                 raise BadEvent(f"two events are called {cls.wire_name}")
 
@@ -92,120 +94,20 @@ class Event(BaseModel):
         description="The only agencies that may be told; none given: those of the region (AZ-8).",
     )
 
+    def owner(self) -> Owner | None:
+        """Return under whose key that is which tells of a case; None: nothing does."""
+        if not self.of_case:
+            return None
+        return case_codes.owner(self.subject, self.subject_id, getattr(self, "child_id", None))
+
 
 def kinds() -> Mapping[str, type[Event]]:
     """Return every kind of event that the loaded packages announce, by wire name."""
     return _kinds
 
 
-class EventRow(SQLModel, table=True):
-    """An announced fact, as stored.
-
-    `sequence`: its number among the facts of its subject. `n`: taken under the subject's lock, so
-    in the order in which they are committed. `position`: its place in the feed, without a gap;
-    null: not handed out yet; 0: handed out before there were places. `place`: where it happened, by
-    the code of when it was handed out.
-
-    `told_to`: ids of the only agencies whose feeds and endpoints may get it, null for all that
-    serve the region. Our own handlers always get it.
-    """
-
-    __tablename__ = "events"
-    __table_args__: Any = (
-        Index("ix_events_waiting", "n", "id", postgresql_where=text("position IS NULL")),
-        Index("uq_events_position", "position", unique=True, postgresql_where=_HANDED_OUT),
-        Index("ix_events_place_position", "place", "position", postgresql_where=_FOR_ALL),
-        Index(
-            "ix_events_county_position",
-            text("(place / 1000000)"),
-            "position",
-            postgresql_include=["place"],
-            postgresql_where=_FOR_ALL,
-        ),
-    )
-
-    id: UUID = TableField(primary_key=True)
-    wire_name: str
-    subject_id: UUID = TableField(index=True)
-    region_code: int = TableField(sa_type=BigInteger)
-    home_county: int = TableField(sa_type=BigInteger)
-    data: dict[str, Any] = TableField(sa_type=JSONB)
-    told_to: list[str] | None = TableField(default=None, sa_type=JSONB(none_as_null=True))
-    occurred_at: datetime = TableField(sa_type=Instant)
-    n: int = TableField(sa_column=Column(BigInteger, Identity(always=True), nullable=False))
-    sequence: int | None = TableField(default=None, sa_type=BigInteger)
-    position: int | None = TableField(default=None, sa_type=BigInteger)
-    place: int | None = TableField(default=None, sa_type=BigInteger)
-
-
-class SubjectSequence(SQLModel, table=True):
-    """The number of the latest fact about a subject. Who counts it up holds its row until the end
-    of the transaction: numbers are committed in their own order.
-    """
-
-    __tablename__ = "subject_sequences"
-    subject_id: UUID = TableField(primary_key=True)
-    last: int = TableField(sa_type=BigInteger)
-
-
-class EventFeed(SQLModel, table=True):
-    """The last place given out in the feed: one row, held by whoever hands out."""
-
-    __tablename__ = "event_feed"
-    __table_args__: Any = (CheckConstraint("id = 1", name="one"),)
-    id: int = TableField(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    last: int = TableField(sa_type=BigInteger)
-
-
-class NamedInEvent(SQLModel, table=True):
-    """An agency that an event names, wherever it happened, by its place in the feed. `relation`:
-    of which roles' endpoints and feeds alone that is true; `any`: of all (AZ-3, AZ-8).
-    """
-
-    __tablename__ = "event_named"
-    __table_args__: Any = (
-        Index("ix_event_named_position", "position"),
-        CheckConstraint("relation IN ('any', 'enrolled', 'none')", name="relation"),
-    )
-    agency_id: UUID = TableField(primary_key=True)
-    position: int = TableField(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    relation: str = TableField(primary_key=True)
-    event_id: UUID
-
-
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 Handler = Callable[[Tx, AnyEvent], Awaitable[None]]
-
-distribution.in_one_place(
-    "one order of all facts, given by one transaction at a time (ADR 32)",
-    *("events", "subject_sequences", "event_feed", "event_named"),
-)
-rls.allow("events", "SELECT, INSERT, UPDATE (place, position, sequence), DELETE")
-rls.allow("subject_sequences", "SELECT, INSERT, UPDATE")
-rls.allow("event_feed", "SELECT, INSERT, UPDATE")
-rls.allow("event_named", "SELECT, INSERT, DELETE")
-retention.keep(
-    "events",
-    by="occurred_at",
-    taking="DELETE FROM event_named n USING gone WHERE n.position = gone.position",
-)
-retention.unless("events", "not handed out yet", "k.position IS NULL")
-retention.unless(
-    "events",
-    "a job about it waits or is held",
-    "k.id = ANY (ARRAY(SELECT (payload ->> 'event')::uuid FROM jobs WHERE payload ? 'event'))",
-)
-backups.once_restored(
-    "facts told since took the next numbers: those to come begin a million later",
-    "UPDATE subject_sequences SET last = last + 1000000",
-)
-backups.once_restored(
-    "who reads the feed may be further on than it is: it goes on a million places later",
-    "UPDATE event_feed SET last = last + 1000000",
-)
-retention.for_ever(
-    "subject_sequences", "numbers of a subject that began anew would be taken for repetitions"
-)
 
 _handlers: dict[str, list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
 
@@ -219,13 +121,24 @@ def on(
 
     def register(handler: Handler[AnyEvent]) -> Handler[AnyEvent]:
         async def run(tx: Tx, event_id: UUID) -> None:
-            data = await tx.connection.fetchval("SELECT data FROM events WHERE id = $1", event_id)
-            await handler(tx, kind.model_validate({"event_id": event_id, **data}))
+            sql = "SELECT id, data, codes_sealed FROM events WHERE id = $1"
+            data = await _said(tx, await tx.connection.fetchrow(sql, event_id))
+            if data is not None:
+                await handler(tx, kind.model_validate({"event_id": event_id, **data}))
 
         _handlers[kind.wire_name].append((_job(handler, run), concerning))
         return handler
 
     return register
+
+
+async def _said(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a stored event says; None if whose it is was erased, whom nothing follows for."""
+    await keys.of_rows(tx, [row])
+    try:
+        return case_codes.opened(tx.keyring, row)
+    except Erased:
+        return None
 
 
 def _job(handler: Callable[..., Any], run: Callable[[Tx, UUID], Awaitable[None]]) -> str:
@@ -249,6 +162,7 @@ class Announced:
     occurred_at: datetime
 
 
+_AS_STORED: Final = ("wire_name", "subject_id", "region_code", "home_county", "occurred_at")
 AnnouncedHandler = Callable[[Tx, Announced], Awaitable[None]]
 
 
@@ -258,12 +172,15 @@ def on_wire_names(*wire_names: str) -> Callable[[AnnouncedHandler], AnnouncedHan
     def register(handler: AnnouncedHandler) -> AnnouncedHandler:
         async def run(tx: Tx, event_id: UUID) -> None:
             row = await tx.connection.fetchrow(
-                "SELECT id AS event_id, wire_name, subject_id, region_code, home_county, data,"
+                "SELECT id, wire_name, subject_id, region_code, home_county, data, codes_sealed,"
                 " told_to, occurred_at FROM events WHERE id = $1",
                 event_id,
             )
-            told_to = row["told_to"] and tuple(map(UUID, row["told_to"]))
-            await handler(tx, Announced(**{**row, "told_to": told_to}))
+            data = await _said(tx, row)
+            if data is not None:
+                told_to = row["told_to"] and tuple(map(UUID, row["told_to"]))
+                plain = {name: row[name] for name in _AS_STORED}
+                await handler(tx, Announced(event_id=event_id, data=data, told_to=told_to, **plain))
 
         name = _job(handler, run)
         for wire_name in wire_names:
@@ -323,16 +240,20 @@ counted AS (
 
 # Sorted: every subject is held before the first `n` is taken. One statement with the jobs: what a
 # write waits for is its trips.
+_FORMER: Final = former.MAY_RUN.format("$13")
 _PUBLISH: Final = f"""
 WITH said AS MATERIALIZED (
     SELECT *, row_number() OVER (PARTITION BY subject_id ORDER BY turn_of_all) AS turn
     FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::jsonb[],
-        $7::jsonb[]) WITH ORDINALITY
-    AS e (id, wire_name, subject_id, region_code, home_county, data, told_to, turn_of_all)
+        $7::jsonb[], $11::jsonb[], $12::bytea[]) WITH ORDINALITY
+    AS e (id, wire_name, subject_id, region_code, home_county, data, told_to, all_data, sealed,
+        turn_of_all)
 ), {COUNTED}, added AS (
-    INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data, told_to,
-        occurred_at, sequence)
-    SELECT id, wire_name, subject_id, region_code, home_county, data, told_to, $8, sequence
+    INSERT INTO events (id, wire_name, subject_id, region_code, home_county, data, codes_sealed,
+        told_to, occurred_at, sequence)
+    SELECT id, wire_name, subject_id, region_code, home_county,
+        CASE WHEN {_FORMER} THEN coalesce(all_data, data) ELSE data END,
+        CASE WHEN NOT {_FORMER} THEN sealed END, told_to, $8, sequence
     FROM numbered ORDER BY turn_of_all RETURNING id, sequence
 ), queued AS (
     INSERT INTO jobs (name, payload)
@@ -355,6 +276,7 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
         for name, concerning in _handlers[event.wire_name]
         if concerning(event)
     ]
+    await case_codes.load(tx, [event.owner() for event in events])
     rows = await tx.connection.fetch(
         _PUBLISH,
         [event.event_id for event in events],
@@ -362,11 +284,47 @@ async def publish(tx: Tx, *events: Event) -> dict[UUID, int]:
         [event.subject_id for event in events],
         [event.region_code for event in events],
         [event.home_county for event in events],
-        [event.model_dump_json() for event in events],
+        [event.model_dump_json(exclude={*event.of_case}) for event in events],
         [None if event.told_to is None else _listed(event.told_to) for event in events],
         tx.now,
         [name for name, _ in waiting],
         [event_id for _, event_id in waiting],
+        [event.model_dump_json() if event.of_case else None for event in events],
+        [_codes(tx, event) for event in events],
+        former.gone_since(tx),
     )
     tx.wakes |= {CHANNEL, queue.CHANNEL}
     return {row["id"]: row["sequence"] for row in rows}
+
+
+def _codes(tx: Tx, event: Event) -> bytes | None:
+    if not event.of_case:
+        return None
+    said = event.model_dump_json(include={*event.of_case})
+    return tx.keyring.seal(case_codes.PLACE, event.event_id, said, event.owner())
+
+
+def owner_in(wire_name: str, subject_id: UUID, data: Mapping[str, Any]) -> Owner | None:
+    """Return under whose key that is which an event of this name tells of a case."""
+    kind = _kinds.get(wire_name)
+    if kind is None or not kind.of_case:
+        return None
+    return case_codes.owner(kind.subject, subject_id, data.get("child_id"))
+
+
+def _owner_of(_: Keyring, row: Mapping[str, Any]) -> Owner | None:
+    return owner_in(row["wire_name"], row["subject_id"], row["data"])
+
+
+def _anew(tx: Tx, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the codes of a stored event sealed, and its data without them."""
+    of = _owner_of(tx.keyring, row)
+    if of is None:
+        return {}
+    data = case_codes.opened(tx.keyring, row)
+    codes = {name: data.pop(name) for name in _kinds[row["wire_name"]].of_case if name in data}
+    sealed = tx.keyring.seal(case_codes.PLACE, row["id"], orjson.dumps(codes), of)
+    return {"data": orjson.dumps(data).decode(), "codes_sealed": sealed}
+
+
+resealing.IN_PLAIN.append(resealing.InPlain("events", "codes_sealed", _owner_of, _anew))

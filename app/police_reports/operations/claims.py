@@ -178,7 +178,7 @@ async def carried_over(
             doubts=list(dict.fromkeys([*said.doubts, "child_unconfirmed"])),
             as_sent={**said.as_sent, "child_id": child_id},
         )
-    kept = replace(said, situations=sorted({*said.situations, *queries.situations(tx, before)}))
+    kept = replace(said, situations=sorted({*said.situations, *before["situations"]}))
     if "situation_unknown" not in before["doubts"]:
         return kept
     await keys.of_rows(tx, [before])

@@ -3,12 +3,13 @@
 from typing import Final
 
 from app.core.data.db import Tx
-from app.police_reports import rules
+from app.police_reports import fetching, rules
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.operations.counting import STEPS, UNHANDED
 from app.police_reports.operations.standing import change, deadlines, had_by
 
-_LEFT: Final = """
-SELECT r.* FROM agencies a JOIN police_reports r ON r.police_agency_id = a.id
+_LEFT: Final = f"""
+SELECT {COLUMNS} FROM agencies a JOIN police_reports r ON r.police_agency_id = a.id
 WHERE a.kind = 'police' AND NOT a.active AND r.state <> 'closed'
 ORDER BY r.filed_at, r.id LIMIT $1 FOR UPDATE OF r SKIP LOCKED
 """
@@ -18,8 +19,8 @@ async def unhand(tx: Tx, at_most: int) -> None:
     """Let reports of police that have closed be nobody's, to be routed anew; whoever else was told
     keeps them, and what was done stays done. One statement, and two for each.
     """
-    for report in await tx.connection.fetch(_LEFT, at_most):
-        steps = await tx.connection.fetch(STEPS, report["id"])
+    for report in await fetching.reports(tx, _LEFT, at_most):
+        steps = await fetching.steps(tx, STEPS, report["id"])
         columns = {
             **UNHANDED,
             **deadlines(tx, report["region_code"]),

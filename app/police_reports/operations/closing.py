@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any, Final
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.police_reports import events, findings
+from app.police_reports.fetching import Report
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.standing import NOT_PROPOSED
@@ -19,9 +18,7 @@ _PROPOSED: Final = "SELECT codes FROM police_report_steps WHERE report_id = $1 A
 
 
 @repeatable("closeReport", Step.CLOSED, Step.CLOSURE_PROPOSED)
-async def close_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Closure
-) -> Taken:
+async def close_report(tx: Tx, principal: Principal, report: Report, new: stated.Closure) -> Taken:
     """End the case, or propose it if the child was not assessed with all who are to take part
     (REP-15), something reported was not answered or left out for a reason that nobody judged, or it
     is to end as safe and was not found so: then it says why, and stays open until a second person
@@ -68,7 +65,7 @@ def _ended(at: datetime, reason: str) -> dict[str, Any]:
 
 @repeatable("confirmClosure", Step.CLOSED)
 async def confirm_closure(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ClosureConfirmation
+    tx: Tx, principal: Principal, report: Report, new: stated.ClosureConfirmation
 ) -> Taken:
     """Close a case on somebody else's proposal, as another person of that agency or of the county.
     Raises NotYourPart, ClosureNotProposed, SecondPersonNeeded.

@@ -7,13 +7,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
-from app.police_reports import answered, events, rules
+from app.police_reports import answered, events, fetching, rules
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.operations.hidden import CHAIN
 from app.police_reports.operations.standing import NOT_PROPOSED, change, deadlines
 from app.police_reports.operations.telling import announce
 
 _OF_CHAIN: Final = f"""{CHAIN}
-SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id ORDER BY r.id FOR UPDATE OF r
+SELECT {COLUMNS} FROM police_reports r JOIN chain ON chain.id = r.id ORDER BY r.id FOR UPDATE OF r
 """
 STEPS: Final = """
 SELECT * FROM police_report_steps WHERE report_id = $1
@@ -42,10 +43,10 @@ async def count_anew(tx: Tx, report_id: UUID, named: Collection[UUID] = ()) -> N
     learn nothing is none: the police owe it to another.
     """
     async with tx.as_system():
-        for report in await tx.connection.fetch(_OF_CHAIN, report_id):
+        for report in await fetching.reports(tx, _OF_CHAIN, report_id):
             hidden = report["hidden_from"]
             changes: dict[str, Any] = {}
-            steps = await tx.connection.fetch(STEPS, report["id"])
+            steps = await fetching.steps(tx, STEPS, report["id"])
             if any(step["agency_id"] in {*hidden, *named} for step in steps):
                 changes = _by_others(tx, report, steps)
             township, below = report["township_agency_id"], report["hidden_below"]

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.clock import local_date
 from app.core.data.db import Tx
@@ -22,6 +20,7 @@ from app.police_reports import (
     rules,
 )
 from app.police_reports.acts import TOLD
+from app.police_reports.fetching import Report
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.situations import said_to_be
@@ -39,7 +38,7 @@ _Placed = Sequence[tuple[str, _Handling]]
 
 @repeatable("disposeReport", Step.DISPOSED)
 async def dispose_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Disposition
+    tx: Tx, principal: Principal, report: Report, new: stated.Disposition
 ) -> Taken:
     """Record what the police did, in one kind of situation or several. Raises
     ReportInvalid where nobody has said which situation the reporter's words mean, it
@@ -49,7 +48,7 @@ async def dispose_report(
     """
     counts = TOLD.holds(principal, report, tx.today)
     understood = await said_to_be(tx, report, new.situations if counts else None)
-    asked = queries.reported(tx, {**report, **understood})
+    asked = queries.reported({**report, **understood})
     if counts and asked.others:
         raise ReportInvalid.at(
             "#/situations",
@@ -82,7 +81,7 @@ async def dispose_report(
 
 async def _check(
     tx: Tx,
-    report: asyncpg.Record,
+    report: Report,
     new: stated.Disposition,
     handlings: _Placed,
     journal: Sequence[Mapping[str, Any]],

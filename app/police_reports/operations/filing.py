@@ -17,7 +17,7 @@ from app.core.data.db import Tx
 from app.core.data.envelopes import of_report, of_reporter
 from app.core.http.shown import Shown
 from app.core.jobs import events as spine
-from app.police_reports import events, jurisdiction, models, queries, rules, schemas
+from app.police_reports import events, fetching, jurisdiction, models, queries, rules, schemas
 from app.police_reports.operations import claims, hidden, own_cases, shields
 from app.police_reports.operations.called import called_after, event_called
 from app.police_reports.operations.locks import hold_names
@@ -106,7 +106,8 @@ async def file_report(
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
     made = await _keys(tx, report_id)
-    report = _report(tx, principal, new, report_id, said, content, plainly=not made)
+    codes = await fetching.sealed(tx, report_id, {"situations": said.situations})
+    report = _report(tx, principal, new, report_id, said, content, codes=codes)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     seen = said.child if said.seen else None
     report.subject_sealed = await _sealed_subject(tx, new, report.id, seen)
@@ -190,9 +191,9 @@ def _report(
     said: claims.Understood,
     content: bytes,
     *,
-    plainly: bool,
+    codes: Mapping[str, Any],
 ) -> models.PoliceReport:
-    """`plainly`: the release before may have to read it."""
+    """`codes`: what it says happened, as it is written."""
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
@@ -201,8 +202,7 @@ def _report(
         stated_child_id=None if said.child and said.child.id == new.child_id else new.child_id,
         region_code=said.region_code,
         home_region=said.child.region_code if said.child else None,
-        situations=said.situations if plainly else [],
-        situations_sealed=queries.sealed_situations(tx, report_id, said.situations),
+        **codes,
         found_at=said.found_at,
         suspect_agency_id=said.accused.agency_id,
         hidden_from=sorted(said.accused.hidden_from),

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.police_reports import events, jurisdiction
+from app.police_reports.fetching import Report
 from app.police_reports.models import State, Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.standing import deadlines, dispatch_due, had_by
@@ -32,7 +31,7 @@ _UNKNOWN: Final = ReportInvalid.at(
 
 @repeatable("forwardReport", Step.FORWARDED)
 async def forward_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
+    tx: Tx, principal: Principal, report: Report, new: stated.Forwarding
 ) -> Taken:
     """Pass a report to the police agency in charge, which gets it as if just filed. The deadline to
     accept it starts again, but not for police who had it before and nobody accepted: passed to and
@@ -87,9 +86,7 @@ def _due(
     return {"acknowledge_due_at": terms["acknowledge_due_at"], "dispatch_due_at": to_go}
 
 
-async def _stays(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Forwarding
-) -> Taken:
+async def _stays(tx: Tx, principal: Principal, report: Report, new: stated.Forwarding) -> Taken:
     """Leave a report with who had it, and let those it was meant for do with it what they can."""
     told = {report["police_agency_id"], *report["also_told"], new.police_agency_id}
     stays = {"police_agency_id": principal.agency_id}

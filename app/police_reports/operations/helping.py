@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-import asyncpg
-
 from app.core.data.db import Tx
 from app.police_reports import findings, rules
+from app.police_reports.fetching import Report
 from app.police_reports.models import Step
 from app.police_reports.operations.telling import parties
 from app.referrals.models import ReferralSource
@@ -19,7 +18,7 @@ SELECT (welfare ->> 'poor')::boolean FROM children WHERE id = $1 AND home_county
 _UNKNOWN: Final = "家庭经济状况未知,请核实。Whether the family is poor is not known: find out."
 
 
-async def needed(tx: Tx, report: asyncpg.Record) -> list[opening.Asked]:
+async def needed(tx: Tx, report: Report) -> list[opening.Asked]:
     """Return what is asked of agencies for the child of a report: by the services arranged, and by
     the assessment that counts last.
     """
@@ -37,7 +36,7 @@ async def needed(tx: Tx, report: asyncpg.Record) -> list[opening.Asked]:
 
 
 async def _by_services(
-    tx: Tx, report: asyncpg.Record, step: Mapping[str, Any], told: Sequence[UUID]
+    tx: Tx, report: Report, step: Mapping[str, Any], told: Sequence[UUID]
 ) -> list[opening.Asked]:
     asked = []
     for place, service in enumerate(step["said"]["services"]):
@@ -55,7 +54,7 @@ async def _by_services(
 
 async def _by_assessment(
     tx: Tx,
-    report: asyncpg.Record,
+    report: Report,
     step: Mapping[str, Any],
     told: Sequence[UUID],
     arranged: Sequence[opening.Asked],
@@ -85,7 +84,7 @@ async def _by_assessment(
 
 
 def _service(
-    report: asyncpg.Record,
+    report: Report,
     step: Mapping[str, Any],
     told: Sequence[UUID],
     referral_id: UUID,

@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.police_reports import events, queries
+from app.police_reports import events, fetching, queries
 from app.police_reports.acts import ACTS
+from app.police_reports.fetching import COLUMNS, Report
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.claims import ReportInvalid
@@ -25,13 +24,13 @@ WHERE id = ANY($2) AND incident_id IS DISTINCT FROM $1
 """
 """Its version stays: who has no part in the others learns nothing of them."""
 _UNKNOWING: Final = f"""{CHAIN}
-SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+SELECT {COLUMNS} FROM police_reports r JOIN chain ON chain.id = r.id
 WHERE r.child_id IS NULL AND r.id <> $1 ORDER BY r.id FOR UPDATE OF r
 """
 
 
 async def identify_child(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Identification
+    tx: Tx, principal: Principal, report: Report, new: stated.Identification
 ) -> tuple[Taken, UUID | None]:
     """Hang a report about an unknown child on its file, as the police or the township, and return
     that; all of its chain, too, by a step each. What was told of the child when it was filed stays;
@@ -66,23 +65,21 @@ async def identify_child(
     return await _say(tx, principal, report, said), child.id
 
 
-async def _say(tx: Tx, principal: Principal, report: asyncpg.Record, said: Deed) -> Taken:
+async def _say(tx: Tx, principal: Principal, report: Report, said: Deed) -> Taken:
     """Say of a report, and of those of its chain that do not know it yet, who the child is."""
     silent = replace(said, body=said.body.model_copy(update={"id": None}))
     async with tx.as_system():
-        for each in await tx.connection.fetch(_UNKNOWING, report["id"]):
+        for each in await fetching.reports(tx, _UNKNOWING, report["id"]):
             await take(tx, principal, each, silent)
     return await take(tx, principal, report, said)
 
 
-def _phones(principal: Principal, report: asyncpg.Record) -> list[UUID]:
+def _phones(principal: Principal, report: Report) -> list[UUID]:
     """Return whose names of a file are understood: one's own, then those of who reported."""
     return [principal.agency_id, report["reporter_agency_id"]]
 
 
-async def join_reports(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Joining
-) -> Taken:
+async def join_reports(tx: Tx, principal: Principal, report: Report, new: stated.Joining) -> Taken:
     """Say that two reports, and whatever each was joined with before, are about one event. Raises
     NotYourPart; ReportInvalid if the caller has no part in the other.
     """
@@ -110,8 +107,8 @@ async def join_reports(
 async def _join(
     tx: Tx,
     principal: Principal,
-    report: asyncpg.Record,
-    other: asyncpg.Record,
+    report: Report,
+    other: Report,
     new: stated.Joining,
     event: UUID,
 ) -> Taken:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.core.data.db import Tx
+from app.police_reports import fetching
+from app.police_reports.fetching import COLUMNS, Report
 
 _EVENTS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('police_reports/joining', 0))"
 _NAMES: Final = """
@@ -66,10 +66,12 @@ async def hold_chains(tx: Tx, report_ids: Collection[UUID]) -> None:
         await tx.connection.execute(_CHAINS, report_ids)
 
 
-_HOLD: Final = "SELECT * FROM police_reports WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
+_HOLD: Final = f"""
+SELECT {COLUMNS} FROM police_reports r WHERE r.id = ANY ($1) ORDER BY r.id FOR UPDATE OF r
+"""
 
 
-async def hold_reports(tx: Tx, reports: Iterable[Mapping[str, Any]]) -> list[asyncpg.Record]:
+async def hold_reports(tx: Tx, reports: Iterable[Mapping[str, Any]]) -> list[Report]:
     """Hold the chains of these reports, then the reports, and return those that there are, as they
     are by now. In SYSTEM's reach.
     """
@@ -77,14 +79,13 @@ async def hold_reports(tx: Tx, reports: Iterable[Mapping[str, Any]]) -> list[asy
     if len(ids) > 1:
         await hold_events(tx)
     await hold_chains(tx, ids)
-    found: list[asyncpg.Record] = await tx.connection.fetch(_HOLD, ids)
-    return found
+    return await fetching.reports(tx, _HOLD, ids)
 
 
 _OF_EVENTS: Final = "SELECT id FROM police_reports WHERE id = ANY ($1) OR incident_id = ANY ($2)"
 
 
-async def hold_event(tx: Tx, *reports: Mapping[str, Any]) -> dict[UUID, asyncpg.Record]:
+async def hold_event(tx: Tx, *reports: Mapping[str, Any]) -> dict[UUID, Report]:
     """Hold these reports and all that is one event with them; return them by id. Of who holds all
     events, in SYSTEM's reach.
     """

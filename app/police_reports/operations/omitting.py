@@ -1,10 +1,9 @@
 """What the police left out stands only if a second person of theirs says so (REP-20, REP-22)."""
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.police_reports import answered, case_events
+from app.police_reports.fetching import Report
 from app.police_reports.models import Step
 from app.police_reports.operations.claims import ReportInvalid
 from app.police_reports.operations.steps import Deed, Taken, repeatable, take
@@ -13,7 +12,7 @@ from app.police_reports.schemas import case as stated
 
 @repeatable("judgeOmissions", Step.OMISSION_CONFIRMED, Step.OMISSION_REJECTED)
 async def judge_omissions(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.OmissionJudgement
+    tx: Tx, principal: Principal, report: Report, new: stated.OmissionJudgement
 ) -> Taken:
     """Confirm the reasons for which measures were left out, or reject them: then what they are for
     is owed again. Raises NotYourPart, NothingLeftOut, AnotherOfficerNeeded; ReportInvalid if others
@@ -27,7 +26,7 @@ async def judge_omissions(
         )
     before = await answered.journal(tx, report)
     step = Step.OMISSION_CONFIRMED if new.confirmed else Step.OMISSION_REJECTED
-    judged = [str(each) for each in answered.standing(tx, report, before).to_judge]
+    judged = [str(each) for each in answered.standing(report, before).to_judge]
     codes = {"disposition_id": str(new.disposition_id), "judged": judged}
     after = [*before, {"id": None, "step": step, "codes": codes}]
     changes = answered.columns(tx, report, after)

@@ -3,8 +3,9 @@
 from typing import Final
 from uuid import UUID
 
-from app.core.data import keys
 from app.core.data.db import Tx
+from app.police_reports import fetching
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.operations.claims import code_in, unsealed
 from app.police_reports.operations.standing import change
 from app.police_reports.operations.unknown_child import keep_asked
@@ -15,12 +16,12 @@ _AT_A_TIME: Final = 200
 
 # Of the reports nobody has taken (`ix_police_reports_unrouted`), those that stand at what was then
 # the nearest known place: that of now is none of them.
-_UNPLACED: Final = """
-SELECT * FROM police_reports
+_UNPLACED: Final = f"""
+SELECT {COLUMNS} FROM police_reports r
 WHERE routing <> 'routed' AND acknowledged_at IS NULL AND relieved_at IS NULL
   AND superseded_by_id IS NULL AND region_code = ANY ($1::bigint[])
   AND 'place_unknown' = ANY (doubts) AND as_sent_sealed IS NOT NULL AND id > $2
-ORDER BY id LIMIT $3 FOR UPDATE
+ORDER BY id LIMIT $3 FOR UPDATE OF r
 """
 
 
@@ -30,8 +31,7 @@ async def place_again(tx: Tx, lo: int, hi: int, after: UUID) -> UUID | None:
     """
     above = set(lineage(lo)[1:])
     above |= set((await regions.current_of(tx, above, tx.today)).values())
-    rows = await tx.connection.fetch(_UNPLACED, [*above], after, _AT_A_TIME)
-    await keys.of_rows(tx, rows)
+    rows = await fetching.reports(tx, _UNPLACED, [*above], after, _AT_A_TIME)
     for report in rows:
         said = code_in(unsealed(tx, report).get("region_code"))
         if said is None or not lo <= said[0] < hi:

@@ -11,8 +11,10 @@ from app.core.clock import local_date
 from app.core.data import former
 from app.core.data.db import Tx
 from app.core.jobs import queue
-from app.police_reports import answered, queries, rules
+from app.police_reports import answered, fetching, rules
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.operations.claims import ReportInvalid
+from app.police_reports.report_keys import CODES
 from app.policy import queries as policy
 
 _situations: Final = policy.lookup("report.situations")
@@ -35,11 +37,10 @@ async def said_to_be(
             raise ReportInvalid.at(
                 f"#/situations/{at}", "situation_unlisted", "No code of `report.situations`."
             )
-    known = sorted({*queries.situations(tx, report), *codes})
+    known = sorted({*report["situations"], *codes})
     reporter = await agencies.find(tx, report["reporter_agency_id"])
     said = {
-        "situations_sealed": queries.sealed_situations(tx, report["id"], known),
-        **({"situations": known} if await former.may_run(tx) else {}),
+        "situations": known,
         "doubts": [each for each in report["doubts"] if each != "situation_unknown"],
         "bound_as": rules.bound_as(reporter.kind, known, _duty_bearers(place, filed_on))
         if reporter
@@ -51,13 +52,15 @@ async def said_to_be(
 
 BATCH: Final = 1000
 _SEAL_JOB: Final = "police_reports.seal_next_situations"
-_IN_PLAIN: Final = """
-SELECT id, situations, situations_sealed FROM police_reports
-WHERE situations <> '{}' AND id > $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+_IN_PLAIN: Final = f"""
+SELECT {COLUMNS} FROM police_reports r
+WHERE r.situations <> '{{}}' AND r.id > $1 ORDER BY r.id LIMIT $2 FOR NO KEY UPDATE OF r
 """
 _SEAL: Final = """
-UPDATE police_reports r SET situations = '{}', situations_sealed = u.sealed
-FROM unnest($1::uuid[], $2::bytea[]) AS u (id, sealed) WHERE r.id = u.id
+UPDATE police_reports r SET situations = '{}', disposed_as = '{}', incomplete_as = '{}',
+    situations_sealed = u.situations, disposed_sealed = u.disposed, incomplete_sealed = u.incomplete
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[])
+    AS u (id, situations, disposed, incomplete) WHERE r.id = u.id
 """
 
 
@@ -75,12 +78,11 @@ async def seal_next_situations(tx: Tx, payload: dict[str, Any]) -> None:
 
 
 async def _seal(tx: Tx, after: UUID) -> None:
-    rows = await tx.connection.fetch(_IN_PLAIN, after, BATCH)
+    rows = await fetching.reports(tx, _IN_PLAIN, after, BATCH)
     if rows:
-        sealed = [
-            queries.sealed_situations(tx, row["id"], queries.situations(tx, row)) for row in rows
-        ]
-        await tx.connection.execute(_SEAL, [row["id"] for row in rows], sealed)
+        sealed = [fetching.of_codes(tx.keyring, row["id"], row) for row in rows]
+        said = [[each[column] for each in sealed] for column in CODES.values()]
+        await tx.connection.execute(_SEAL, [row["id"] for row in rows], *said)
     if len(rows) == BATCH:
         last = [{"after": str(rows[-1]["id"])}]
         await queue.enqueue(tx.connection, _SEAL_JOB, last, dedupe_keys=["next"])

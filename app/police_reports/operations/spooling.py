@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import orjson
 import structlog
 
@@ -23,6 +22,7 @@ from app.core.ids import new_id
 from app.core.jobs import queue
 from app.core.problems import Cause, Problem
 from app.police_reports import models, queries
+from app.police_reports.fetching import Report
 from app.police_reports.operations import claims, filing
 from app.police_reports.operations.own_ids import own_id
 from app.police_reports.schemas.filing import ReportCreate
@@ -133,7 +133,7 @@ async def _keep(
         return await tx.connection.fetchval(_SINCE, report_id) or tx.now
 
 
-async def find(tx: Tx, principal: Principal, report_id: UUID) -> asyncpg.Record | None:
+async def find(tx: Tx, principal: Principal, report_id: UUID) -> Report | None:
     """Find one report the caller has a part in. Raises ReportWaits of one that they sent and that
     is not filed yet.
     """

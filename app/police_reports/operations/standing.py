@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.data.db import Tx
+from app.police_reports import fetching
 from app.policy import queries as policy
 
 _acknowledge_within: Final = policy.lookup("report.acknowledge_within_minutes")
@@ -20,6 +21,7 @@ NOT_PROPOSED: Final[Mapping[str, None]] = dict.fromkeys(
 
 async def change(tx: Tx, report_id: UUID, **columns: Any) -> None:
     """Write columns of a report and count its version up."""
+    columns = await fetching.sealed(tx, report_id, columns)
     names = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, start=3))
     await tx.connection.execute(
         f"UPDATE police_reports SET version = version + 1, updated_at = $2, {names} WHERE id = $1",

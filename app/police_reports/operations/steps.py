@@ -22,8 +22,9 @@ from app.core.data.db import Tx
 from app.core.data.envelopes import of_report
 from app.core.ids import new_id
 from app.core.jobs import events as spine
-from app.police_reports import events, jurisdiction, models, queries, rules, schemas
+from app.police_reports import events, fetching, jurisdiction, models, rules, schemas
 from app.police_reports.acts import ACTS, IN_PLACE, TOLD
+from app.police_reports.fetching import Report
 from app.police_reports.models import State, Step
 from app.police_reports.operations import filing, home
 from app.police_reports.operations.charge import takes_charge
@@ -69,7 +70,7 @@ Taken = tuple[schemas.StepTaken, bool]
 """What was recorded, and whether it is new."""
 
 Body = TypeVar("Body", bound=BaseModel)
-Taking = Callable[[Tx, Principal, asyncpg.Record, Body], Awaitable[Taken]]
+Taking = Callable[[Tx, Principal, Report, Body], Awaitable[Taken]]
 
 
 def _content(ring: Keyring, step: Step, body: BaseModel) -> bytes:
@@ -132,7 +133,7 @@ def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]
 
     def declare(taking: Taking[Body]) -> Taking[Body]:
         @wraps(taking)
-        async def run(tx: Tx, principal: Principal, report: asyncpg.Record, new: Body) -> Taken:
+        async def run(tx: Tx, principal: Principal, report: Report, new: Body) -> Taken:
             before, new = await repeated(tx, report, new, *steps)
             if before:
                 return before
@@ -145,7 +146,7 @@ def repeatable(act: str, *steps: Step) -> Callable[[Taking[Body]], Taking[Body]]
 
 
 async def acknowledge_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Acknowledgement
+    tx: Tx, principal: Principal, report: Report, new: stated.Acknowledgement
 ) -> Taken:
     """Accept a report under the police's own number; the same number again is the same answer.
     Forwarded since, it is to be accepted anew, also by police who had accepted it before; late word
@@ -161,7 +162,7 @@ async def acknowledge_report(
         new.police_reference,
     )
     first = report["acknowledged_at"] is None and counts
-    says = {*(new.situations or ())} - {*queries.situations(tx, report)}
+    says = {*(new.situations or ())} - {*report["situations"]}
     if before is not None and not first and not (says and counts):
         return _taken(before, report["state"], report["version"]), False
     changes = {"acknowledged_at": new.accepted_at, "police_reference": new.police_reference}
@@ -189,7 +190,7 @@ async def acknowledge_report(
 
 @repeatable("dispatchReport", Step.DISPATCHED)
 async def dispatch_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Dispatch
+    tx: Tx, principal: Principal, report: Report, new: stated.Dispatch
 ) -> Taken:
     """Record that officers went out; late word of police who had it before changes nothing. What
     help they want, who reported is asked for, and nobody else learns of that.
@@ -207,7 +208,7 @@ async def dispatch_report(
 
 @repeatable("assistPolice", Step.ASSISTED)
 async def assist_police(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assistance
+    tx: Tx, principal: Principal, report: Report, new: stated.Assistance
 ) -> Taken:
     """Record how who reported helps the police, asked or not (REP-07)."""
     told = [each for each in (report["police_agency_id"], *report["also_told"]) if each]
@@ -217,7 +218,7 @@ async def assist_police(
 
 @repeatable("notifyTownship", Step.TOWNSHIP_NOTIFIED)
 async def notify_township(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.TownshipNotice
+    tx: Tx, principal: Principal, report: Report, new: stated.TownshipNotice
 ) -> Taken:
     """Tell the township of acceptance and handling (REP-14): that of the child's home, else of the
     place. One that is reported itself, or not registered, is replaced by civil affairs.
@@ -235,7 +236,7 @@ async def notify_township(
 
 @repeatable("confirmTownshipNotice", Step.TOWNSHIP_RECEIVED)
 async def confirm_township_notice(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.NoticeReceipt
+    tx: Tx, principal: Principal, report: Report, new: stated.NoticeReceipt
 ) -> Taken:
     """Confirm the police's notice, as the agency it was sent to (REP-14)."""
     deed = Deed(Step.TOWNSHIP_RECEIVED, new, events.TownshipNoticeReceived)
@@ -244,7 +245,7 @@ async def confirm_township_notice(
 
 @repeatable("recordAssessment", Step.ASSESSED)
 async def record_assessment(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Assessment
+    tx: Tx, principal: Principal, report: Report, new: stated.Assessment
 ) -> Taken:
     """Record an assessment. It counts by the offices of the place and of the child's home of now;
     that of a former home is kept beside.
@@ -259,7 +260,7 @@ async def record_assessment(
 
 @repeatable("arrangeServices", Step.SERVICES_ARRANGED)
 async def arrange_services(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.ServiceOrder
+    tx: Tx, principal: Principal, report: Report, new: stated.ServiceOrder
 ) -> Taken:
     """Arrange services; an agency is asked (`owing.refer_services`). Raises ReceiverUnknown."""
     for service in new.services:
@@ -270,9 +271,7 @@ async def arrange_services(
     return await take(tx, principal, report, deed)
 
 
-async def redeliver(
-    tx: Tx, report: asyncpg.Record, agency_id: UUID, acknowledge_due_at: datetime
-) -> bool:
+async def redeliver(tx: Tx, report: Report, agency_id: UUID, acknowledge_due_at: datetime) -> bool:
     """Queue a report once more, to police who may have had it before; False: no endpoint."""
     offices = await jurisdiction.offices(tx, report)
     said = await tx.connection.fetchval(_FILED, report["id"], events.ReportFiled.wire_name)
@@ -297,8 +296,8 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
     told = deed.body.model_dump(mode="json", exclude=known, exclude_none=True)
     uncounted = {} if deed.counts else {"counted": False}
     of = of_report(report["id"])
-    if told:
-        await keys.load(tx, [of], report["home_county"])
+    await keys.load(tx, [of], report["home_county"])
+    codes = await fetching.step_columns(tx, step_id, of, {**deed.codes, **uncounted})
     row = models.PoliceReportStep(
         id=step_id,
         home_county=report["home_county"],
@@ -308,7 +307,7 @@ async def take(tx: Tx, principal: Principal | None, report: Mapping[str, Any], d
         recorded_at=tx.now,
         agency_id=principal.agency_id if principal else None,
         reference=deed.reference,
-        codes=orjson.loads(orjson.dumps({**deed.codes, **uncounted}, default=str)),
+        **codes,
         details_sealed=tx.keyring.seal(models.DETAILS, step_id, orjson.dumps(told), of)
         if told
         else None,

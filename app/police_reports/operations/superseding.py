@@ -6,8 +6,9 @@ from uuid import UUID
 
 from app.access.principal import Principal
 from app.core.data.db import Tx
-from app.police_reports import events, queries
+from app.police_reports import events, fetching, queries
 from app.police_reports.acts import ACTS
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.operations import filing, hidden, taking_back
 from app.police_reports.operations.counting import count_anew
 from app.police_reports.operations.standing import change
@@ -31,7 +32,7 @@ async def supersede_report(
     contents = [filing.content_of(ring, new) for ring in rings]
     if "out_of_sight" in old:  # what became of it meanwhile is not told, but followed
         async with tx.as_system():
-            old = await tx.connection.fetchrow(_NEWEST, old["id"], contents)
+            [old] = await fetching.reports(tx, _NEWEST, old["id"], contents)
     later = old["superseded_by_id"] and await queries.find_anywhere(tx, old["superseded_by_id"])
     repeated = later and later["content_index"] in contents
     stands = {**old, "superseded_by_id": None} if repeated else old
@@ -50,14 +51,14 @@ async def supersede_report(
     return filed
 
 
-_NEWEST: Final = """
+_NEWEST: Final = f"""
 WITH RECURSIVE line AS (
     SELECT id, superseded_by_id FROM police_reports WHERE id = $1
     UNION
     SELECT r.id, r.superseded_by_id FROM line JOIN police_reports r
       ON r.id = line.superseded_by_id AND NOT (r.content_index = ANY ($2::bytea[]))
 )
-SELECT r.* FROM police_reports r JOIN line USING (id)
+SELECT {COLUMNS} FROM police_reports r JOIN line USING (id)
 WHERE NOT EXISTS (SELECT FROM line AS later WHERE later.id = r.superseded_by_id) FOR UPDATE OF r
 """
 """The last correction of a report, but for one that is sent again."""
@@ -75,7 +76,7 @@ async def _take_off(tx: Tx, old: Mapping[str, Any], child_id: UUID | None) -> No
     if None in {old["child_id"], child_id} or old["child_id"] == child_id:
         return
     async with tx.as_system():
-        hung = await tx.connection.fetch(taking_back.HUNG, old["id"], old["child_id"])
+        hung = await fetching.reports(tx, taking_back.HUNG, old["id"], old["child_id"])
         if any(each["identified_at"] is not None for each in hung):
             return
         for each in hung:

@@ -4,14 +4,13 @@ that turns out to be wrong.
 
 from typing import Final
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.agencies import queries as agencies
 from app.core.data.db import Tx
 from app.core.ids import new_id
 from app.police_reports import events
 from app.police_reports.acts import ACTS
+from app.police_reports.fetching import Report
 from app.police_reports.models import Step
 from app.police_reports.operations import naming
 from app.police_reports.operations.claims import ReportInvalid
@@ -22,7 +21,7 @@ _HIDING: Final = ("hidden_from", "hidden_below", "police_below")
 
 
 async def name_suspect(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.SuspectNaming
+    tx: Tx, principal: Principal, report: Report, new: stated.SuspectNaming
 ) -> Taken:
     """Say, as a person, which agency a report and those it corrects or is corrected by speak
     against: it learns nothing of them, and all others who have a part see them again. With none
@@ -51,7 +50,7 @@ async def name_suspect(
 
 
 async def withdraw_suspect(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.SuspectWithdrawal
+    tx: Tx, principal: Principal, report: Report, new: stated.SuspectWithdrawal
 ) -> Taken:
     """Say that a report speaks against somebody else than was said: whom it was wrongly hidden from
     sees it again, and whom the words mean is open as before. Raises NotYourPart,

@@ -6,15 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from app.access.principal import Principal
 from app.attendance import presence
 from app.core.data import hiding
 from app.core.data.db import Tx
 from app.core.ids import new_id
-from app.police_reports import events, jurisdiction, queries, rules
+from app.police_reports import events, fetching, jurisdiction, queries, rules
 from app.police_reports.acts import ACTS
+from app.police_reports.fetching import COLUMNS, Report
 from app.police_reports.models import Step
 from app.police_reports.operations import counting
 from app.police_reports.operations.hidden import CHAIN
@@ -26,7 +25,7 @@ from app.police_reports.schemas import steps as stated
 from app.regions.rules import codes_of
 
 HUNG: Final = f"""{CHAIN}
-SELECT r.* FROM police_reports r JOIN chain ON chain.id = r.id
+SELECT {COLUMNS} FROM police_reports r JOIN chain ON chain.id = r.id
 WHERE r.child_id = $2 ORDER BY r.id FOR UPDATE OF r
 """
 """All of a chain of corrections that hang on one file."""
@@ -72,7 +71,7 @@ async def withdraw_identification(
     # Whose only part was that the child lives with them loses sight of it here.
     async with tx.as_system():
         silent = new.model_copy(update={"id": None})
-        for each in await tx.connection.fetch(HUNG, report["id"], wrong):
+        for each in await fetching.reports(tx, HUNG, report["id"], wrong):
             if each["id"] != report["id"]:
                 await take_off(tx, principal, each, silent)
         return await take_off(tx, principal, report, new)
@@ -113,7 +112,7 @@ async def _set_back(tx: Tx, report: Mapping[str, Any]) -> dict[str, Any]:
     """
     told = await _township(tx, report)
     wrong = {Step.ASSESSED, Step.SERVICES_ARRANGED, *(() if told else (Step.TOWNSHIP_NOTIFIED,))}
-    journal = await tx.connection.fetch(counting.STEPS, report["id"])
+    journal = await fetching.steps(tx, counting.STEPS, report["id"])
     steps = [step for step in journal if step["step"] not in wrong]
     state = rules.standing(steps, report["police_agency_id"])["state"]
     return {**_OF_NO_CHILD, "state": state, "township_agency_id": told}
@@ -127,7 +126,7 @@ async def _township(tx: Tx, report: Mapping[str, Any]) -> UUID | None:
 
 
 async def separate_report(
-    tx: Tx, principal: Principal, report: asyncpg.Record, new: stated.Separation
+    tx: Tx, principal: Principal, report: Report, new: stated.Separation
 ) -> Taken:
     """Say that a report is not about the event it was joined with: it is an event of its own again,
     the others stay together. Those in which the caller has no part stay joined with it: who does

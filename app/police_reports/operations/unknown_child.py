@@ -8,7 +8,8 @@ from uuid import UUID
 from app.agencies.models import AgencyKind
 from app.children.events import ChildUnnamed
 from app.core.data.db import Tx
-from app.police_reports import events, jurisdiction, queries
+from app.police_reports import events, fetching, jurisdiction, queries
+from app.police_reports.fetching import COLUMNS
 from app.police_reports.models import Step
 from app.police_reports.operations import home
 from app.police_reports.operations.hidden import CHAIN
@@ -84,9 +85,8 @@ async def keep_asked(tx: Tx, report_id: UUID, *, anew: bool = False) -> None:
     """Ask the office of the place, or settle what was asked, by what the report says now. For jobs,
     in SYSTEM's reach; again, it changes nothing. `anew`: something was said of the child.
     """
-    report = await tx.connection.fetchrow(
-        "SELECT * FROM police_reports WHERE id = $1 FOR UPDATE", report_id
-    )
+    sql = f"SELECT {COLUMNS} FROM police_reports r WHERE r.id = $1 FOR UPDATE OF r"
+    [report] = await fetching.reports(tx, sql, report_id)
     if report["child_id"] is not None:
         await settle_whose(tx, report_id, UnresolvedState.attached)
     elif report["superseded_by_id"] is not None:

@@ -9,6 +9,7 @@ import orjson
 
 from app.access.principal import Principal
 from app.children import child_keys
+from app.core.data import former
 from app.core.data.db import Tx
 from app.core.http.preconditions import check_version
 from app.core.ids import new_id
@@ -26,9 +27,12 @@ from app.referrals.models import ANSWER, REASON, ReferralOutcome, ReferralState
 from app.referrals.operations.opening import due_at, receivers
 from app.referrals.operations.telling import about, owed
 
-_ANSWER: Final = """
+_FORMER: Final = former.MAY_RUN.format("$11")
+_ANSWER: Final = f"""
 UPDATE referrals SET state = $3, answer = $4, answer_sealed = $5, done_on = $6, answered_at = $7,
-    answered_by = $8, found = $9, said_sealed = $10, version = version + 1
+    answered_by = $8, found = CASE WHEN {_FORMER} THEN $9::text[] ELSE '{{}}' END,
+    found_sealed = CASE WHEN NOT {_FORMER} THEN $12::bytea END, said_sealed = $10,
+    version = version + 1
 WHERE id = $1 AND home_county = $2 RETURNING *
 """
 
@@ -55,7 +59,8 @@ async def answer_referral(
     by = {"by": principal.subject, "agency_id": str(principal.agency_id), "at": tx.now}
     this = {**said.model_dump(mode="json"), **by, "as_sent": said.unread or None}
     kept = tx.keyring.seal(models.SAID, row["id"], orjson.dumps([*before, this]), of)
-    found = sorted({*row["found"], *said.found})
+    known = models.codes(tx.keyring, row, "found")
+    found = sorted({*known, *said.found})
     now = await tx.connection.fetchrow(
         _ANSWER,
         *(
@@ -64,13 +69,15 @@ async def answer_referral(
             ReferralState.accepted if accepts else ReferralState.answered,
         ),
         *(said.answer, words, done_on, tx.now, principal.subject, found, kept),
+        former.gone_since(tx),
+        models.sealed_codes(tx.keyring, row["id"], "found", found, of),
     )
     told: list[events.Event] = [
         await about(tx, ReferralAnswered, now, answer=said.answer, ended=not accepts)
     ]
     if accepts:
         told.append(await about(tx, ReferralAccepted, now))
-    if new := sorted({*said.found} - {*row["found"]}):
+    if new := sorted({*said.found} - {*known}):
         owes = {"change_id": new_id(), "agency_id": principal.agency_id, "found": new}
         event = await about(tx, SituationFound, now, **owes)
         told.append(event.model_copy(update={"told_to": ()}))
@@ -149,7 +156,7 @@ WHERE source_id = $1 AND to_id = ANY ($2::uuid[]) AND state IN ('open', 'accepte
 _HAND_ON: Final = """
 UPDATE referrals r SET to_id = u.to_id, waits = u.waits, state = 'open', due_at = $4,
     answer = NULL, answer_sealed = NULL, done_on = NULL, answered_at = NULL, answered_by = NULL,
-    found = '{}', version = version + 1
+    found = '{}', found_sealed = NULL, version = version + 1
 FROM UNNEST($1::uuid[], $2::uuid[], $3::boolean[], $5::bigint[])
     AS u (id, to_id, waits, home_county)
 WHERE r.home_county = u.home_county AND r.id = u.id RETURNING r.*

@@ -16,7 +16,7 @@ from app.children.queries import ChildRef
 from app.consents import grounds
 from app.consents import queries as consents
 from app.core.clock import beginning
-from app.core.data import keys
+from app.core.data import former, keys
 from app.core.data.db import Tx
 from app.core.data.envelopes import of_child
 from app.core.data.keys import text_of
@@ -27,7 +27,7 @@ from app.policy import queries as policy
 from app.referrals import schemas
 from app.referrals.area import WRITE
 from app.referrals.events import ChildReferred
-from app.referrals.models import NOTE, ReferralSource, ReferralState
+from app.referrals.models import NOTE, ReferralSource, ReferralState, codes, sealed_codes
 from app.referrals.operations.telling import owed
 from app.regions.rules import lineage
 
@@ -104,7 +104,7 @@ _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('referred
 _SENT: Final = """
 SELECT * FROM referrals
 WHERE child_id = $1 AND home_county = $2 AND opened_at >= $3 AND opened_by = $4 AND from_id = $5
-    AND to_kind = $6 AND to_id = $7 AND needs = $8 AND source = 'by_hand' AND state <> 'cancelled'
+    AND to_kind = $6 AND to_id = $7 AND source = 'by_hand' AND state <> 'cancelled'
 ORDER BY opened_at, id
 """
 
@@ -118,11 +118,13 @@ async def _sent_before(tx: Tx, child: ChildRef, asked: Asked, by: str) -> asyncp
     lives = {"region_code": child.region_code, "school_id": child.school_id}
     [receiver] = await receivers(tx, lives, [one], ())
     today = (child.id, child.home_county, beginning(tx.today), by)
-    to = (asked.from_id, asked.to_kind, receiver["id"], sorted(asked.needs))
+    to = (asked.from_id, asked.to_kind, receiver["id"])
     rows = await tx.connection.fetch(_SENT, *today, *to)
     await keys.of_rows(tx, rows)
     for row in rows:
         sealed = row["note_sealed"]
+        if codes(tx.keyring, row, "needs") != sorted(asked.needs):
+            continue
         if asked.note == (sealed and text_of(tx.keyring, NOTE, row["id"], sealed)):
             return row
     return None
@@ -185,29 +187,55 @@ async def receivers(
 
 # What was taken back is asked again, and what more is asked of whom had answered. A child that has
 # no file any more is referred to nobody.
-_REFER: Final = """
+_FORMER: Final = former.MAY_RUN.format("$17")
+_REFER: Final = f"""
 INSERT INTO referrals AS r (id, home_county, child_id, region_code, pupil_of, from_id, to_kind,
-    to_id, waits, needs, source, source_id, told_to, note_sealed, opened_at, opened_by, due_at,
-    state, version)
+    to_id, waits, needs, needs_sealed, source, source_id, told_to, note_sealed, opened_at,
+    opened_by, due_at, state, version)
 SELECT u.id, c.home_county, c.id, c.region_code, c.school_id, u.from_id, u.to_kind, u.to_id,
-    u.waits, string_to_array(u.needs, ' '), u.source, u.source_id,
+    u.waits, CASE WHEN {_FORMER} THEN string_to_array(u.needs, ' ') ELSE '{{}}' END,
+    CASE WHEN NOT {_FORMER} THEN u.sealed END, u.source, u.source_id,
     string_to_array(u.told_to, ' ')::uuid[], u.note, $14, $15, $16, 'open', 1
 FROM UNNEST($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::boolean[], $8::text[], $9::text[],
-    $10::uuid[], $11::text[], $12::bytea[])
-    AS u (id, from_id, to_kind, to_id, waits, needs, source, source_id, told_to, note)
+    $10::uuid[], $11::text[], $12::bytea[], $18::bytea[])
+    AS u (id, from_id, to_kind, to_id, waits, needs, source, source_id, told_to, note, sealed)
 JOIN (SELECT * FROM children WHERE id = $1 AND home_county = $2 FOR SHARE) AS c
     ON c.region_code = $13
 ON CONFLICT (id, home_county) DO UPDATE
-SET needs = excluded.needs, version = r.version + 1,
+SET needs = excluded.needs, needs_sealed = excluded.needs_sealed, version = r.version + 1,
     state = CASE WHEN r.state = 'accepted' THEN r.state ELSE 'open' END,
     due_at = CASE WHEN r.state IN ('open', 'accepted') THEN r.due_at ELSE excluded.due_at END,
     to_id = CASE WHEN r.state = 'cancelled' THEN excluded.to_id ELSE r.to_id END,
     waits = CASE WHEN r.state = 'cancelled' THEN excluded.waits ELSE r.waits END,
     cancelled_at = NULL, cancelled_by = NULL, reason_sealed = NULL
-WHERE r.state = 'cancelled' OR NOT r.needs @> excluded.needs
-    OR (r.state <> 'answered' AND r.needs <> excluded.needs)
 RETURNING *
 """
+
+
+_CHILD: Final = """
+SELECT region_code, school_id, pg_advisory_xact_lock(hashtextextended('referred/' || id, 27))
+FROM children WHERE id = $1 AND home_county = $2 FOR SHARE
+"""
+_BEFORE: Final = """
+SELECT * FROM referrals WHERE home_county = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
+"""
+
+
+async def _new(tx: Tx, home_county: int, asked: Sequence[Asked]) -> list[Asked]:
+    """Return what was not asked in the same words before, or was taken back; of what was answered,
+    what asks for more. One at a time refers a child.
+    """
+    again = [each.id for each in asked if each.source is not ReferralSource.by_hand]
+    rows = await tx.connection.fetch(_BEFORE, home_county, again) if again else []
+    await keys.of_rows(tx, rows)
+    before = {row["id"]: (row["state"], {*codes(tx.keyring, row, "needs")}) for row in rows}
+    return [each for each in asked if _is_new(before.get(each.id), {*each.needs})]
+
+
+def _is_new(before: tuple[str, set[str]] | None, needs: set[str]) -> bool:
+    if before is None or before[0] == ReferralState.cancelled:
+        return True
+    return bool(needs - before[1] or (before[0] != ReferralState.answered and needs != before[1]))
 
 
 async def refer(
@@ -222,20 +250,17 @@ async def refer(
     """Refer a child, and announce what is new of it; returns that. Again, it changes nothing.
     `not_to`: who must learn nothing of what it came of (AZ-8).
     """
-    child = await tx.connection.fetchrow(
-        "SELECT region_code, school_id FROM children WHERE id = $1 AND home_county = $2 FOR SHARE",
-        child_id,
-        home_county,
-    )
+    child = await tx.connection.fetchrow(_CHILD, child_id, home_county)
     if child is None or not asked:  # pragma: no cover  the child moved at this moment
+        return []
+    if not (asked := await _new(tx, home_county, asked)):
         return []
     place = child["region_code"]
     plain = [{"to_kind": a.to_kind, "to_id": a.to_id, "from_id": a.from_id} for a in asked]
     found = await receivers(tx, child, plain, not_to)
     told = [None if a.told_to is None else " ".join(map(str, a.told_to)) for a in asked]
     of = of_child(child_id)
-    if any(each.note is not None for each in asked):
-        await keys.load(tx, [of], home_county)
+    await keys.load(tx, [of], home_county)
     notes = [None if a.note is None else tx.keyring.seal(NOTE, a.id, a.note, of) for a in asked]
     rows: Sequence[asyncpg.Record] = await tx.connection.fetch(
         _REFER,
@@ -250,6 +275,8 @@ async def refer(
         [each.source_id for each in asked],
         *(told, notes, place, tx.now, by),
         due_at(tx, place),
+        former.gone_since(tx),
+        [sealed_codes(tx.keyring, each.id, "needs", each.needs, of) for each in asked],
     )
     asking = [row for row in rows if row["state"] == ReferralState.open]
     await events.publish(tx, *[await owed(tx, ChildReferred, row) for row in asking])

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
+from app.core.data import keys
 from app.core.data.db import Tx
 from app.core.jobs.events import Event
+from app.referrals.models import codes
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 _HIDDEN: Final = """
@@ -35,5 +37,7 @@ async def about(tx: Tx, kind: type[AnyEvent], row: Mapping[str, Any], **facts: A
 
 async def owed(tx: Tx, kind: type[AnyEvent], row: Mapping[str, Any]) -> AnyEvent:
     """Make an event that says what is asked of whom."""
-    said = {name: row[name] for name in ("to_kind", "waits", "needs", "due_at")}
+    await keys.of_rows(tx, [row])
+    said = {name: row[name] for name in ("to_kind", "waits", "due_at")}
+    said["needs"] = codes(tx.keyring, row, "needs")
     return await about(tx, kind, row, **said)

@@ -12,7 +12,7 @@ from app.access.principal import Principal
 from app.core.data.db import Tx
 from app.core.http.wire import region_text
 from app.core.ids import new_id
-from app.core.jobs.events import Event, publish
+from app.core.jobs.events import BadEvent, Event, publish
 from app.webhooks import schemas, signing
 from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
 from app.webhooks.rules import of_package
@@ -62,8 +62,10 @@ async def tell(
 
     The payload is the event's own fields: ids, codes and times. `announced`: the same event as
     others hear of it. `urgent`: goes before mandatory ones that are not. Raises PayloadTooLarge
-    above 20 kB.
+    above 20 kB, BadEvent for one that tells of a case.
     """
+    if event.of_case:
+        raise BadEvent(f"{event.wire_name} tells of a case: what is mandatory is not sealed")
     async with tx.as_system():
         takes = [event.wire_name, of_package(event.wire_name)]
         endpoints = await tx.connection.fetch(_TAKES, agency_id, takes)

@@ -8,19 +8,21 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from app.access.roles import roles
 from app.agencies.queries import lineage_in_sql
 from app.core.data.db import Tx
+from app.core.data.envelopes import Erased, owner_of
 from app.core.http.wire import region_text
+from app.core.jobs.case_codes import with_codes
 from app.core.jobs.events import COUNTED, readers_of
 from app.regions import queries as regions
+from app.webhooks.models import BODY_PLACE
 from app.webhooks.operations.deliveries import CHANNEL, body_of
 
 _ONE_AT_A_TIME: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('webhooks/fan_out', 32))"
 _COLUMNS: Final = (
-    "id, wire_name, subject_id, region_code, home_county, data::text AS data, occurred_at, sequence"
+    "id, wire_name, subject_id, region_code, home_county, data, codes_sealed, occurred_at, sequence"
 )
 _WAITING: Final = f"SELECT {_COLUMNS} FROM events WHERE position IS NULL ORDER BY n, id LIMIT $1"
 _ONE: Final = f"SELECT {_COLUMNS}, place FROM events WHERE id = $1 AND position > 0"
@@ -138,9 +140,10 @@ async def hand_out(tx: Tx, limit: int) -> Pass | None:
     """
     if not await take_turn(tx):
         return None
-    rows = await tx.connection.fetch(_WAITING, limit)  # a snapshot of after the lock
-    if not rows:
+    found = await tx.connection.fetch(_WAITING, limit)  # a snapshot of after the lock
+    if not found:
         return Pass(0, 0)
+    rows = await with_codes(tx, found)
     places, sequences = await _place(tx, rows)
     await tx.connection.execute(_NAME, [row["id"] for row in rows])
     bodies = [_body(row, places[row["id"]], sequences[row["id"]]) for row in rows]
@@ -164,10 +167,13 @@ async def hand_out_one(tx: Tx, event_id: UUID) -> None:
     """Hand out an event that was set aside. Does nothing to one that still waits for its turn."""
     row = await tx.connection.fetchrow(_ONE, event_id)
     if row is not None:
+        [row] = await with_codes(tx, [row])
         await _deliver(tx, [row], [_body(row, row["place"], row["sequence"])])
 
 
-async def _place(tx: Tx, rows: Sequence[asyncpg.Record]) -> tuple[dict[UUID, int], dict[UUID, int]]:
+async def _place(
+    tx: Tx, rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[UUID, int], dict[UUID, int]]:
     """Give events their places in the feed, in this order; return by id where each happened, by the
     code of today, and its number.
     """
@@ -183,11 +189,11 @@ async def _place(tx: Tx, rows: Sequence[asyncpg.Record]) -> tuple[dict[UUID, int
     return places, sequences
 
 
-async def _deliver(tx: Tx, rows: Sequence[asyncpg.Record], bodies: Sequence[bytes]) -> int:
+async def _deliver(tx: Tx, rows: Sequence[Mapping[str, Any]], bodies: Sequence[bytes]) -> int:
     row = await tx.connection.fetchrow(
         _HAND_OUT,
         [row["id"] for row in rows],
-        bodies,
+        [_sealed(tx, *each) for each in zip(rows, bodies, strict=True)],
         f"{int(tx.now.timestamp() * 1000):012x}7",
         tx.now,
         CHANNEL,
@@ -198,9 +204,19 @@ async def _deliver(tx: Tx, rows: Sequence[asyncpg.Record], bodies: Sequence[byte
     return count
 
 
+def _sealed(tx: Tx, row: Mapping[str, Any], body: bytes) -> bytes:
+    """Seal a body if something is in the event, under the same key."""
+    if row["codes_sealed"] is None:
+        return body
+    try:
+        return tx.keyring.seal(BODY_PLACE, row["id"], body, owner_of(row["codes_sealed"]))
+    except Erased:  # and with it what the body would tell
+        return body
+
+
 def _kinds(row: Mapping[str, Any]) -> str | None:
     """Return the kinds of agencies that have a role which reads the event; None: all."""
-    readers = readers_of(row["wire_name"], orjson.loads(row["data"]))
+    readers = readers_of(row["wire_name"], row["data"])
     if readers is None:
         return None
     return ",".join(sorted({kind for code in readers for kind in roles()[code].agency_kinds}))
@@ -208,7 +224,7 @@ def _kinds(row: Mapping[str, Any]) -> str | None:
 
 def _body(row: Mapping[str, Any], place: int, sequence: int) -> bytes:
     facts = {
-        **orjson.loads(row["data"]),
+        **row["data"],
         "region_code": region_text(place),
         "home_county": region_text(row["home_county"]),
         "event_id": str(row["id"]),
