@@ -53,7 +53,7 @@ Check = Callable[..., tuple[int, str]]
 def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
     """What the verifier says to who holds these notes."""
 
-    def check(
+    def verified(
         written: list[bytes], *held: str | bytes, more: tuple[str, ...] = ()
     ) -> tuple[int, str]:
         folder, file = tmp_path / "held", tmp_path / "export.jsonl"
@@ -64,7 +64,7 @@ def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
         code = main([str(file), str(folder), "--key", str(KEY.public), *more])
         return code, capsys.readouterr().out
 
-    return check
+    return verified
 
 
 def written_over(old: bytes, new: bytes) -> list[bytes]:
