@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Column, Text
 from sqlmodel import Field, SQLModel
 
-from app.core.data import backups, distribution, rls
+from app.core.data import backups, distribution, retention, rls
 from app.core.data.columns import Instant
 
 
@@ -25,6 +25,7 @@ rls.allow("backups_made", "SELECT")
 # All else it only reads; this it says in a transaction that may write.
 rls.let("backups_made", rls.BACKUP_ROLE, "SELECT, INSERT, UPDATE")
 distribution.in_one_place("two rows, about all of it", "backups_made")
+retention.for_ever("backups_made", "one row of each kind, which the next of its kind replaces")
 backups.once_restored(
     "backups: none is of this server yet, and it says so until one is", "DELETE FROM backups_made"
 )
