@@ -66,7 +66,6 @@ BY_TWO: Mapping[str, frozenset[str]] = {
         (
             *("resumeClient", "allowBearerTokens", "registerApp", "holdPost"),
             *("changeAgency", "changePost", "handOverPost", "registerWitness", "endWitness"),
-            "startLog",
         ),
         frozenset({"operator"}),
     ),
