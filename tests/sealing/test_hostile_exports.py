@@ -132,6 +132,7 @@ def test_no_line_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         note(SIZE).replace(b64encode(root(SIZE)).decode(), "é"),
         note(SIZE) + "— witness é\n",
     ],
+    ids=["bytes", "root", "signature"],
 )
 def test_a_checkpoint_that_is_none_is_said_to_be_none(checked: Check, held) -> None:
     code, said = checked(lines(), held)

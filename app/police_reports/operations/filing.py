@@ -106,8 +106,7 @@ async def file_report(
     if corrects is not None:
         said = await claims.carried_over(tx, said, corrects, new.child_id)
     made = await _keys(tx, report_id)
-    codes = await fetching.sealed(tx, report_id, {"situations": said.situations})
-    report = _report(tx, principal, new, report_id, said, content, codes=codes)
+    report = await _report(tx, principal, new, report_id, said, content)
     report.incident_id = await event_called(tx, report.id, called_after(new.incident_id, corrects))
     seen = said.child if said.seen else None
     report.subject_sealed = await _sealed_subject(tx, new, report.id, seen)
@@ -183,17 +182,15 @@ def stated_id(ring: Keyring, new: ReportCreate, content: bytes) -> UUID | None:
     return own_id(ring, content.hex()) if "id" in new.unread and new.id is None else new.id
 
 
-def _report(
+async def _report(
     tx: Tx,
     principal: Principal,
     new: ReportCreate,
     report_id: UUID,
     said: claims.Understood,
     content: bytes,
-    *,
-    codes: Mapping[str, Any],
 ) -> models.PoliceReport:
-    """`codes`: what it says happened, as it is written."""
+    codes = await fetching.sealed(tx, report_id, {"situations": said.situations})
     return models.PoliceReport(
         id=report_id,
         home_county=said.home_county,
