@@ -123,26 +123,41 @@ async def seal_plain(tx: Tx, plain: InPlain, after: Sequence[Any] | None = None)
     if not some:
         return Batch(None, 0, 0)
     ends = [tuple(some[0]), tuple(some[-1])]
-    rows = await tx.connection.fetch(
-        f"SELECT t.* FROM {plain.table} t WHERE ({_of('t', key)}) >= ({_places(key, 1)})"
+    window = (
+        f"({_of('t', key)}) >= ({_places(key, 1)})"
         f" AND ({_of('t', key)}) <= ({_places(key, 1 + len(key))})"
+    )
+    changed, refused = await _plain_of(tx, plain, window, *ends[0], *ends[1])
+    return Batch(_last(some, key), len(some), changed, refused)
+
+
+async def seal_plain_of(tx: Tx, plain: InPlain, which: str, *values: Any) -> Batch:
+    """Seal likewise what of some rows (`t`) lies in the clear, in one go."""
+    changed, refused = await _plain_of(tx, plain, which, *values)
+    return Batch(None, changed, changed, refused)
+
+
+async def _plain_of(tx: Tx, plain: InPlain, which: str, *values: Any) -> tuple[int, int]:
+    """Return how much changed of these rows, and how much no key opens."""
+    key = _key(plain.table)
+    rows = await tx.connection.fetch(
+        f"SELECT t.* FROM {plain.table} t WHERE {which}"
         f" AND (t.{plain.column} IS NULL OR substr(t.{plain.column}, 1, 1) <> '\\x04') FOR UPDATE",
-        *ends[0],
-        *ends[1],
+        *values,
     )
     try:
         changed, refused = await _out_of_plain(tx, plain, rows)
     except DecryptionRefused:  # the key itself is under one that the file has not
-        return Batch(_last(some, key), len(some), 0, len(rows))
+        return 0, len(rows)
     for row, new in changed:
-        values = ", ".join(f"{name} = ${n}" for n, name in enumerate(new, 1 + len(key)))
-        which = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
+        values_of = ", ".join(f"{name} = ${n}" for n, name in enumerate(new, 1 + len(key)))
+        its = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
         await tx.connection.execute(
-            f"UPDATE {plain.table} SET {values} WHERE {which}",
+            f"UPDATE {plain.table} SET {values_of} WHERE {its}",
             *(row[name] for name in key),
             *new.values(),
         )
-    return Batch(_last(some, key), len(some), len(changed), refused)
+    return len(changed), refused
 
 
 Change = tuple[Mapping[str, Any], Mapping[str, Any]]

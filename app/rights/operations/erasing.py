@@ -1,6 +1,7 @@
 """Erasing a file: its key goes, and with it all that was sealed under it, from every copy."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -9,6 +10,7 @@ from app.core.data import keys, resealing, sealed
 from app.core.data.db import Tx
 from app.core.data.envelopes import Whose, of_child
 from app.core.http.preconditions import check_version
+from app.core.jobs import events
 from app.core.problems import Problem
 from app.rights.acts import ACTS
 
@@ -46,6 +48,19 @@ SELECT EXISTS (SELECT FROM police_reports r WHERE r.child_county = $1 AND r.chil
 _IN_PLAIN: Final = """
 SELECT EXISTS (SELECT FROM visits WHERE home_county = $1 AND child_id = $2 AND findings <> '[]')
 """
+# What tells of a case has the child, a visit or a referral for its subject.
+_ITS_EVENTS: Final = """
+t.{} IN (SELECT e.id FROM events e WHERE e.wire_name = ANY ($3) AND e.subject_id = ANY (ARRAY(
+    SELECT $2::uuid
+    UNION ALL SELECT v.id FROM visits v WHERE v.home_county = $1 AND v.child_id = $2
+    UNION ALL SELECT r.id FROM referrals r WHERE r.home_county = $1 AND r.child_id = $2)))
+"""
+_OF_THE_CHILD: Final = {
+    "referrals": "t.home_county = $1 AND t.child_id = $2",
+    "events": _ITS_EVENTS.format("id"),
+    "webhook_deliveries": _ITS_EVENTS.format("event_id"),
+}
+"""Of tables in which a release before left codes in the clear, the rows about a child."""
 _FOUND_BY: Final = ("child_names", "resident_ids", "child_external_ids")
 """What finds the child by a name or number."""
 _FORGET: Final = "DELETE FROM {} WHERE home_county = $1 AND child_id = $2"
@@ -80,6 +95,7 @@ async def erase_child_data(
         if await tx.connection.fetchval(_IN_PLAIN, *key):  # as the release before wrote them
             raise NotSealedYet
         await _all_under_its_key(tx, row)
+        await _nothing_in_the_clear(tx, key)
         for table in _FOUND_BY:
             await tx.connection.execute(_FORGET.format(table), *key)
         await tx.connection.execute(_BLANK, *key, tx.now)
@@ -103,6 +119,22 @@ async def _all_under_its_key(tx: Tx, row: asyncpg.Record) -> None:
         if table.whose is Whose.child:
             try:
                 batch: Any = await resealing.seal_anew(tx, table, of=of)
+            except asyncpg.InsufficientPrivilegeError:
+                raise NotSealedYet from None
+            if batch.refused:
+                raise NotSealedYet
+
+
+async def _nothing_in_the_clear(tx: Tx, key: tuple[int, UUID]) -> None:
+    """Bring under the child's key the codes that a release before left in the clear. Raises
+    NotSealedYet of what the app may not change.
+    """
+    telling = [name for name, kind in events.kinds().items() if kind.of_case]
+    for plain in resealing.IN_PLAIN:
+        if which := _OF_THE_CHILD.get(plain.table):
+            values = (*key, telling) if "$3" in which else key
+            try:
+                batch: Any = await resealing.seal_plain_of(tx, plain, which, *values)
             except asyncpg.InsufficientPrivilegeError:
                 raise NotSealedYet from None
             if batch.refused:
