@@ -17,12 +17,18 @@ from app.core.clock import CHINA
 from app.core.data import crypto, key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
-from app.core.data.key_checks import INDEX, KNOWN_FOR, SIGNING
+from app.core.data.envelopes import TO_PUBLIC
+from app.core.data.key_checks import INDEX, KNOWN_FOR, SIGNING, SPOOL
 
 app = typer.Typer(help="Signing and encryption keys.", no_args_is_help=True)
 GOES_WITH_TIME: Final = timedelta(days=30)
 """For so long what is sent again is known again by an index key of before: as its answers are kept.
 """
+SEALED_BY_ALL: Final = timedelta(hours=1)
+"""So long after the first use of a key of the spool no process seals to the one before: who has it
+not as the first is wrong after ten minutes, and then seals to the newest in the database.
+"""
+_LONG: Final = {KNOWN_FOR: "ten minutes", SEALED_BY_ALL: "an hour", GOES_WITH_TIME: "30 days"}
 _File = Annotated[Path, typer.Argument(help="The key file.", exists=True, dir_okay=False)]
 
 
@@ -204,6 +210,66 @@ def drop_index(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `
     out.print(f"Index key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
 
 
+@app.command()
+def rotate_spool(path: _File) -> None:
+    """Add a key of the spool, which opens from then on; ten minutes later, let what waits be sealed
+    to it. An hour after that `drop-spool` the one before.
+
+    The file has the private keys; web processes that have one without get a copy made anew.
+    """
+    ring = _read(path)
+    if not ring.spool.keys() <= ring.unspool.keys():
+        fail("This file has not the private keys of the spool: take that of the workers.")
+
+    async def note(tx: Tx) -> tuple[Keyring, str]:
+        rows = await _right(tx, ring)
+        known = {row["kid"]: row for row in rows if row["kind"] == SPOOL}
+        seals, last = next(iter(ring.spool)), [*ring.spool][-1]
+        if known[last]["since"] > known[seals]["used_since"]:
+            _require_since(tx, rows, (SPOOL, last), "since", "is published")
+            await key_checks.use(tx, SPOOL, last)
+            said = f"{last} seals what waits from now on; in an hour drop-spool the one before."
+            return replace(ring, spool={last: ring.spool[last], **ring.spool}), said
+        if last != seals:
+            fail(f"Spool key {last} may be sealed to still: drop it first.")
+        made = crypto.new_key()
+        [(kid, public)] = crypto.public_parts(made).items()
+        await key_checks.make_known(tx, SPOOL, kid, public)
+        spool, unspool = {**ring.spool, kid: public}, {**ring.unspool, **made}
+        said = f"{kid} opens from now on. In ten minutes, run this again to seal to it."
+        return replace(ring, spool=spool, unspool=unspool), said
+
+    changed, said = in_transaction(note)
+    _write(path, changed)
+    out.print(f"Spool key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
+
+
+@app.command()
+def drop_spool(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `check`.")]) -> None:
+    """Let a key of the spool go for good, to which nothing is sealed any more."""
+    ring = _read(path)
+    newest = next(iter(ring.spool))
+    if kid not in ring.spool:
+        fail("There is no such key.")
+    if kid == newest:
+        fail("This key seals: rotate-spool first.")
+
+    async def note(tx: Tx) -> None:
+        rows = await _right(tx, ring)
+        _require_since(tx, rows, (SPOOL, newest), "used_since", "seals", SEALED_BY_ALL)
+        if waiting := await tx.connection.fetchval(_SEALED_TO, TO_PUBLIC + kid.encode()):
+            fail(f"{waiting:,} reports that wait are sealed to it: a worker files them first.")
+        await key_checks.end(tx, SPOOL, kid)
+
+    in_transaction(note)
+    kept = [{k: key for k, key in of.items() if k != kid} for of in (ring.spool, ring.unspool)]
+    _write(path, replace(ring, spool=kept[0], unspool=kept[1]))
+    out.print(f"Spool key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
+
+
+_SEALED_TO: Final = "SELECT count(*) FROM spooled_reports WHERE substr(sealed, 1, 5) = $1"
+
+
 async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:
     """Return what is known of keys, now that it is known of all of this file. Fails for another."""
     rows, wrong = await key_checks.settle(tx, ring)
@@ -223,8 +289,8 @@ def _require_since(
     """Fail if a key is so since less `long` than is asked for."""
     since = next(row[column] for row in rows if (row["kind"], row["kid"]) == key)
     if tx.now - since < long:
-        said = f"{long.days} days" if long.days else "ten minutes"
-        fail(f"Key {key[1]} {does} for less than {said}: run this again {_day(since + long)}.")
+        again = f"run this again {_day(since + long)}"
+        fail(f"Key {key[1]} {does} for less than {_LONG[long]}: {again}.")
 
 
 async def _leave(tx: Tx, rows: key_checks.Rows, ring: Keyring) -> None:

@@ -90,7 +90,7 @@ class Keyring:
             data=new_key(),
             coming_data=new_key(),
             index=new_key(),
-            spool=_public(unspool),
+            spool=public_parts(unspool),
             unspool=unspool,
         )
 
@@ -122,7 +122,7 @@ class Keyring:
             coming_data=_bytes_of(raw.get("coming_data", {})),
             data=data,
             index=_bytes_of({OLD_INDEX: index} if isinstance(index, str) else index),
-            spool=_bytes_of(raw["spool"]) if "spool" in raw else _public(unspool),
+            spool=_bytes_of(raw["spool"]) if "spool" in raw else public_parts(unspool),
             unspool=unspool,
         )
         if not (ring.signing and ring.data and ring.index):
@@ -376,7 +376,8 @@ def _derived(data: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def _public(private: Mapping[str, bytes]) -> dict[str, bytes]:
+def public_parts(private: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the public keys of the spool that belong to private ones."""
     return {
         kid: X25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
         for kid, key in private.items()

@@ -77,6 +77,7 @@ MISSING: Final = "is missing"
 ANOTHER: Final = "is another: this file has another under that id"
 ENDED: Final = "has ended, and is the first of this file"
 BEHIND: Final = "makes blind indexes by now, and is not the first of this file"
+BEHIND_SPOOL: Final = "is sealed to by now, and is not the first of this file"
 KNOWN_FOR: Final = timedelta(minutes=10)
 """For so long a key stands published before it is used: no token lives longer, nobody keeps our key
 set longer, and a file is on all machines by then.
@@ -95,8 +96,9 @@ async def rows_of(tx: Tx) -> Rows:
 
 def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     """Say what is wrong with keys. One that is coming may be missing: nothing is made by it yet. So
-    may one of the spool: to seal to it no process has to be sent. Of two index keys the one used
-    last is the first: what another makes is not found when that has gone.
+    may one of the spool: to open what lies there no process but a worker needs it. Of two index
+    keys, and of two of the spool, the one used last is the first: what is made by another is not
+    found, or not opened, when that has gone.
     """
     given, first = _keys(ring), _first(ring)
     given[DATA] = {**ring.coming_data, **ring.data}  # what is coming opens already
@@ -106,6 +108,7 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
         late = now - newest["used_since"] >= KNOWN_FOR
         if late and first[INDEX] != newest["kid"]:
             found.append(Fault(INDEX, newest["kid"], BEHIND))
+    found += _behind_spool(first[SPOOL], _counting(rows, SPOOL), now)
     for row in rows:
         kind, kid = row["kind"], row["kid"]
         key = given[kind].get(kid)
@@ -118,6 +121,17 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
         elif not _is_it(kind, kid, key, row["shown"]):
             found.append(Fault(kind, kid, ANOTHER))
     return sorted(found)
+
+
+def _behind_spool(first: str, rows: Rows, now: datetime) -> list[Fault]:
+    """Say whether what waits is sealed to a key of before; one that nobody knows yet is none."""
+    used = {row["kid"]: row["used_since"] for row in rows}
+    newest = next(iter(used), first)
+    if first not in used or used[newest] is None:
+        return []
+    is_before = used[first] is None or used[first] < used[newest]
+    late = now - used[newest] >= KNOWN_FOR
+    return [Fault(SPOOL, newest, BEHIND_SPOOL)] if is_before and late else []
 
 
 def for_intake(rows: Rows) -> Keyring:
@@ -179,7 +193,7 @@ async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
         return rows, wrong
     first = _first(ring)
     for kind, kid, shown in _news(ring, rows):
-        later = kind == INDEX and rows and first[kind] != kid
+        later = first[kind] != kid and (kind == SPOOL or (kind == INDEX and rows))
         used = None if kid in ring.coming or later else tx.now
         if shown is None:
             await tx.connection.execute(_USED, kind, kid, tx.now)
@@ -259,6 +273,7 @@ def _first(ring: Keyring) -> dict[str, str]:
         DATA: next(iter(ring.data)),
         INDEX: next(iter(ring.index)),
         SIGNING: next(iter(ring.signing)),
+        SPOOL: next(iter(ring.spool)),
     }
 
 
