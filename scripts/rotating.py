@@ -1,15 +1,17 @@
-"""Every key of the key file is changed under load: no request may fail, nothing may be lost.
+"""Every key of the service is changed under load: no request may fail, nothing may be lost.
 
     python -m scripts.rotating [REQUESTS_A_SECOND [SECONDS]]
 
-Two processes of `tonghu serve` and a worker, callers who read, search, write and report all the
-while, and the commands of docs/changing-keys.md and docs/keys.md, one after another; `SECONDS`: how
-long requests go on between them. Ten minutes and thirty days, for which a key has to stand, pass in
-the database: what it noted is moved back by so long.
+Two processes of `tonghu serve`, a worker and a sealer, callers who read, search, write and report
+all the while, and the commands of docs/changing-keys.md and docs/keys.md, one after another;
+`SECONDS`: how long requests go on between them. Ten minutes and thirty days, for which a key has to
+stand, pass in the database: what it noted is moved back by so long.
 """
 
 import asyncio
 import logging
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -25,12 +27,15 @@ from app.core import logs
 from app.core.data import migrations
 from app.core.data.crypto import Keyring
 from app.embedded import postgres
-from scripts.drill import name_of
-from scripts.under_load import PATIENCE, Load
+from scripts.drill import VILLAGE, name_of
+from scripts.under_load import PATIENCE, Load, Process
+from tests.access.approving import send_by_two
+from tests.police_reports.factories import a_report
 from tests.waiting import until
 
 TAKEN_AFTER = 5.0
 """Each process has looked at the file by then, which it does every two seconds."""
+SPOOLED_EVERY = 0.5
 HOME = migrations.HOME
 GoOn = Callable[[], Awaitable[None]]
 _PASSED = """
@@ -40,6 +45,9 @@ _BEGUN = """
 UPDATE job_schedules SET next_at = now() WHERE name IN ('children.reindex', 'unresolved.reindex')
 """
 _ANSWERS = "DELETE FROM idempotency_keys WHERE substr(answer, 2, 4) = $1"
+_SEALED_TO = "SELECT count(*) FROM spooled_reports WHERE substr(sealed, 1, 5) = $1"
+_SIGNED_BY = "SELECT EXISTS (SELECT FROM audit_checkpoints WHERE log_key LIKE $1)"
+_NOTE = "SELECT note FROM audit_checkpoints ORDER BY size DESC LIMIT 1"
 _NOT_YET = "SELECT count(*) FROM reindexed WHERE NOT whole"
 _FOUND_ANEW = "SELECT coalesce(sum(files), 0) FROM reindexed WHERE kid = $1"
 
@@ -55,22 +63,30 @@ async def run(work: Path, rate: float, seconds: float, say: Callable[[str], None
         await load.known(20)
         connection = await asyncpg.connect(load.it.superuser_url, database="tonghu")
         before = Keyring.from_json(load.keys.read_text())
+        sealer: subprocess.Popen[bytes] | None = None
         try:
             for name in ("one", "two"):
                 await load.started(name, HOME)
             await load.started("worker", HOME, "worker")
+            sealer = await _sealer(load, connection, "sealer-1")
             load.begin()
-            say(f"two processes and a worker, {rate:g} requests a second")
+            say(f"two processes, a worker and a sealer, {rate:g} requests a second")
             go_on = partial(_go_on, load, seconds)
             await go_on()
             await _data_key(load, connection, go_on)
             await _index_key(load, connection, go_on)
             await _signing_key(load, connection, go_on)
+            await _spool_key(load, connection, go_on)
+            sealer = await _log_key(load, connection, sealer)
+            await go_on()
             await _all_are_read(load)
             await _nothing_of_before(load, before)
         finally:
-            await connection.close()
             await load.end()
+            if sealer is not None:
+                sealer.kill()
+                sealer.wait()
+            await connection.close()
     return load
 
 
@@ -122,6 +138,111 @@ async def _signing_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) 
         await go_on()
 
 
+async def _spool_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) -> None:
+    """Change it while a third process, of other keys, puts into the spool what it is told."""
+    [old] = Keyring.from_json(load.keys.read_text()).spool
+    other = load.work / "other.json"
+    other.write_text(Keyring.generate().to_json())
+    intake = await load.started("of other keys", HOME, keys=other)
+    over = asyncio.Event()
+    spooled: list[str] = []
+    spooling = asyncio.create_task(_spool(load, intake, spooled, over))
+    try:
+        for _ in range(2):
+            await _said(load, "rotate-spool", str(load.keys))
+            seen = len(spooled)
+            await until(partial(_more_than, spooled, seen + 2), PATIENCE)
+            await go_on()
+            await connection.execute(_PASSED, timedelta(minutes=11))
+            load.say("ten minutes pass")
+        await connection.execute(_PASSED, timedelta(hours=1))
+        load.say("an hour passes")
+        await until(lambda: _none(connection, _SEALED_TO, b"\x02" + old.encode()), PATIENCE)
+        await _said(load, "drop-spool", str(load.keys), old)
+        await until(partial(_more_than, spooled, len(spooled) + 2), PATIENCE)
+    finally:
+        over.set()
+        await spooling
+    await load.stopped(intake)
+    await until(lambda: _none(connection, "SELECT count(*) FROM spooled_reports"), PATIENCE)
+    load.filed += spooled
+    load.say(f"{len(spooled):,} reports waited meanwhile, and each was filed")
+
+
+async def _spool(load: Load, intake: Process, spooled: list[str], over: asyncio.Event) -> None:
+    while not over.is_set():
+        assert load.director
+        body = a_report(region_code=str(VILLAGE), narrative=f"合成 {len(spooled)} 待登记")
+        answer = await intake.client.post(
+            "/v1/police-reports", json=body, headers=load.director.headers, timeout=30
+        )
+        if answer.status_code == httpx.codes.ACCEPTED:
+            spooled.append(answer.json()["report_id"])
+        else:
+            load.failed[f"report to be kept {answer.status_code}"] += 1
+        await asyncio.sleep(SPOOLED_EVERY)
+
+
+def _more_than(found: list[str], number: int) -> bool:
+    return len(found) >= number
+
+
+async def _none(connection: asyncpg.Connection, count: str, *values: object) -> bool:
+    return not await connection.fetchval(count, *values)
+
+
+async def _sealer(load: Load, connection: asyncpg.Connection, name: str) -> subprocess.Popen[bytes]:
+    """Start a sealer with the key of a name, and wait for what it signs."""
+    said = {
+        "TONGHU_ENVIRONMENT": "sandbox",
+        "TONGHU_DATABASE__SEALER_URL": load.it.sealer_url,
+        "TONGHU_AUDIT_KEY_FILE": str(load.work / f"{name}.key"),
+    }
+    if not (load.work / f"{name}.key").exists():
+        await _new_log(load, name)
+    kept = {each: text for each, text in os.environ.items() if not each.startswith("TONGHU_")}
+    with (load.work / f"{name}.log").open("wb") as log:
+        running = subprocess.Popen(  # noqa: ASYNC220  waited for by what it signs
+            [sys.executable, "-m", "app.cli", "sealer"],
+            cwd=HOME,
+            env={**kept, **said},
+            stdout=log,
+            stderr=log,
+        )
+    await until(lambda: connection.fetchval(_SIGNED_BY, f"{name}.example+%"), PATIENCE)
+    load.say(f"{name} seals and signs")
+    return running
+
+
+async def _new_log(load: Load, name: str) -> str:
+    """Make a key of the log; return the one by which what it signs is verified."""
+    path = str(load.work / f"{name}.key")
+    said = await load.tonghu(HOME, "audit", "keygen", path, "--name", f"{name}.example")
+    return said.strip().splitlines()[-1]
+
+
+async def _log_key(
+    load: Load, connection: asyncpg.Connection, running: subprocess.Popen[bytes]
+) -> subprocess.Popen[bytes]:
+    """Two operators begin another log over the same entries; the sealer of before ends by itself,
+    and what is recorded until the next one runs waits.
+    """
+    [process, *_] = [each for each in load.processes if not each.is_apart]
+    await load.renew()
+    said = {"key": await _new_log(load, "sealer-2")}
+    begun = await send_by_two(
+        process.client, *load.operators, "startLog", "POST", "/v1/audit/logs", said
+    )
+    assert begun.status_code == httpx.codes.CREATED, begun.text
+    load.say(f"`startLog`, by two: after {begun.json()['old_size']:,} entries")
+    await until(lambda: running.poll() is not None, PATIENCE)
+    load.say("the sealer of before has ended")
+    sealer = await _sealer(load, connection, "sealer-2")
+    note = await connection.fetchval(_NOTE)
+    assert f"continues sealer-1.example {begun.json()['old_size']} " in note, note
+    return sealer
+
+
 async def _said(load: Load, command: str, *arguments: str) -> None:
     said = await load.tonghu(HOME, "keys", command, *arguments)
     lines = [line for line in said.splitlines() if line.strip() and " so far" not in line]
@@ -130,7 +251,7 @@ async def _said(load: Load, command: str, *arguments: str) -> None:
 
 async def _all_are_read(load: Load) -> None:
     """Read each file and each report that was written at any time, under the keys of now."""
-    [process, *_] = [each for each in load.processes if not each.is_worker]
+    [process, *_] = [each for each in load.processes if not each.is_apart]
     await load.renew()
     for child, number in [*load.written.items()]:
         answer = await load.get(process, f"/v1/children/{child}")
@@ -143,9 +264,9 @@ async def _all_are_read(load: Load) -> None:
 
 async def _nothing_of_before(load: Load, before: Keyring) -> None:
     now = Keyring.from_json(load.keys.read_text())
-    for kind in ("data", "index", "signing"):
+    for kind in ("data", "index", "signing", "spool"):
         assert not getattr(before, kind).keys() & getattr(now, kind).keys(), kind
-    load.say("no data key, index key or signing key of before is in the file")
+    load.say("no key of before is in the file")
 
 
 def main() -> None:

@@ -49,7 +49,8 @@ class Process:
     running: subprocess.Popen[bytes]
     client: httpx.AsyncClient
     ready: bool = False
-    is_worker: bool = False
+    is_apart: bool = False
+    """Callers are not sent there: a worker, or one that has other keys."""
 
 
 @dataclass
@@ -74,6 +75,7 @@ class Load:
     over: bool = False
     system: Caller | None = None
     director: Caller | None = None
+    operators: list[Caller] = field(default_factory=list)
 
     @property
     def keys(self) -> Path:
@@ -85,6 +87,9 @@ class Load:
         async with serving(self.it.app_url, keyring) as (client, database, settings):
             self.director = await load(client, database, settings, files)
             self.system = await a_caller(database, settings, "civil_affairs", COUNTY, machine=True)
+            one = await a_caller(database, settings, "operator", 0)
+            two = await a_caller(database, settings, "operator", 0, agency_id=one.agency_id)
+            self.operators = [one, two]
         await self.renew()
 
     async def renew(self) -> None:
@@ -96,6 +101,7 @@ class Load:
         assert self.director
         self.system = renewed(database, settings, self.system)
         self.director = renewed(database, settings, self.director)
+        self.operators = [renewed(database, settings, each) for each in self.operators]
         await database.close()
 
     def begin(self) -> None:
@@ -130,10 +136,14 @@ class Load:
             self.say(f"  {times} × {what}")
         assert not lost, "something that was answered with 201 is not there"
 
-    async def started(self, name: str, home: Path, *command: str) -> Process:
-        """Start `tonghu serve`, or another command that answers at a port, and wait for it."""
+    async def started(
+        self, name: str, home: Path, *command: str, keys: Path | None = None
+    ) -> Process:
+        """Start `tonghu serve`, or another command that answers at a port, and wait for it. `keys`:
+        a file of other keys than the database's.
+        """
         [port] = free_ports(1)
-        settings = {"TONGHU_WORKER__PORT": str(port)}
+        settings = {"TONGHU_WORKER__PORT": str(port), "TONGHU_KEYS_FILE": str(keys or self.keys)}
         arguments = command or ("serve", "--port", str(port))
         with (self.work / f"{name}.log").open("wb") as log:
             running = subprocess.Popen(  # noqa: ASYNC220  waited for by asking it
@@ -145,7 +155,7 @@ class Load:
             )
         limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits)
-        process = Process(name, running, client, is_worker=bool(command))
+        process = Process(name, running, client, is_apart=bool(command or keys))
         self.processes.append(process)
         await until(lambda: self._asked(process), PATIENCE)
         self.say(f"{name} is ready")
@@ -197,11 +207,11 @@ class Load:
         )
 
     def _ready(self) -> list[Process]:
-        return [each for each in self.processes if each.ready and not each.is_worker]
+        return [each for each in self.processes if each.ready and not each.is_apart]
 
     async def _asked(self, process: Process) -> bool:
         """Ask a process whether it is ready, as a proxy does."""
-        path = "/livez" if process.is_worker else "/readyz"
+        path = "/livez" if process.is_apart else "/readyz"
         try:
             answer = await process.client.get(path, timeout=5)
             process.ready = answer.status_code == httpx.codes.OK

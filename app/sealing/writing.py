@@ -180,6 +180,7 @@ async def _sign(
     waits = state.signed_at is not None and now < state.signed_at + CHECKPOINT_EVERY
     if size == state.signed or waits:
         return None, []
+    await _continues(connection, str(signer.public), signer.public)
     await continuing.refuse_forks(connection, signer.public)
     if state.to_ask:
         awaits = await continuing.unasked(connection, signer.public, state.place)

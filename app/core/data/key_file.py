@@ -50,7 +50,8 @@ class KeyFile:
             now = tx.now
         if wrong and self._renew():  # it came while we looked
             return await self.look(database)
-        before, told = database.keyring, "; ".join(map(str, wrong))
+        told = "; ".join(map(str, wrong))
+        before = database.keyring, database.wrong_keys
         if not wrong:
             ended = key_checks.ended(rows, key_checks.SIGNING)
             if database.wrong_keys is not None:
@@ -62,11 +63,11 @@ class KeyFile:
         else:
             if told != self._told:
                 log.error("keys.wrong", which=told, do=_DO)
-            if database.wrong_keys is None or told != self._told:
-                database.wrong_keys = WrongKeys(told, key_checks.verifying(rows))
-                database.keyring = key_checks.for_intake(rows)
+            # Those of the database change, too: of the spool, and of tokens.
+            database.wrong_keys = WrongKeys(told, key_checks.verifying(rows))
+            database.keyring = key_checks.for_intake(rows)
         self._told = told
-        return database.keyring != before
+        return (database.keyring, database.wrong_keys) != before
 
     def _is_kept(self, database: Database, rows: key_checks.Rows, now: datetime) -> bool:
         ours = database.keyring

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -83,6 +84,28 @@ async def test_the_line_comes_again_when_it_says_something_else(
     assert [each["event"] for each in told] == ["keys.wrong", "keys.wrong", "keys.right"]
     assert "data key" in told[0]["which"]
     assert told[1]["which"] == f"index key {next(iter(keyring.index))} is missing"
+
+
+async def test_a_wrong_process_seals_to_the_newest_key_of_the_spool_and_knows_all_of_tokens(
+    live_database, keyring
+) -> None:
+    await KeyFile(keyring).look(Database(live_database.engine, keyring, live_database.clock))
+    other = Keyring.generate()
+    database = Database(live_database.engine, other, live_database.clock)
+    file = KeyFile(other)
+    assert await file.look(database)
+    async with live_database.begin(SYSTEM) as tx:
+        soon = tx.now + timedelta(seconds=1)
+        [(kid, public)] = Keyring.generate().spool.items()
+        await key_checks.make_known(tx, key_checks.SPOOL, kid, public, soon)
+    assert await file.look(database)
+    assert next(iter(database.keyring.spool)) == kid
+    async with live_database.begin(SYSTEM) as tx:
+        await key_checks.make_known(tx, key_checks.SIGNING, "late", b'{"kty":"EC"}')
+    assert await file.look(database)
+    assert database.wrong_keys
+    assert "late" in database.wrong_keys.verifying
+    assert not await file.look(database)
 
 
 @pytest.mark.parametrize("there", [True, False])
