@@ -33,7 +33,10 @@ SESSION: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-_ITS_OWN: Final = "SELECT has_table_privilege('audit_entries', 'INSERT, UPDATE, DELETE')"
+_ITS_OWN: Final = """
+SELECT has_any_column_privilege('audit_entries', 'INSERT, UPDATE')
+    OR has_table_privilege('audit_entries', 'DELETE')
+"""
 _AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 log = structlog.get_logger(__name__)
 

@@ -77,6 +77,7 @@ distribution.in_one_place(
     "one record of who looked, kept out of reach of who keeps the rest",
     *("audit_entries", "audit_children"),
 )
+_SAID = [each for each in AuditEntry.model_fields if each != "committed_in"]
 months.partitioned("audit_entries", by="id")
 months.partitioned("audit_children", by="entry_id")
 rls.allow("audit_children", "SELECT, INSERT")
@@ -91,7 +92,8 @@ rls.protect(
         (rls.IN_RANGE, "true"),
     ),
     check="true",
-    privileges="SELECT, INSERT",
+    # In which transaction it was committed the server says, and nobody else.
+    privileges=f"SELECT, INSERT ({', '.join(_SAID)})",
 )
 for _table in ("audit_children", "audit_entries"):
     retention.for_ever(_table, "who saw or changed what is proof (AUD-6)")

@@ -13,6 +13,7 @@ from typing import Final
 from app.backup import folder as folders
 from app.backup import programs, role
 from app.backup.programs import BackupRefused
+from app.embedded import cluster
 
 SLOT: Final = "tonghu_wal"
 
@@ -29,7 +30,11 @@ async def keep(url: str, folder: Path) -> None:
     bare, environment = programs.dsn(url)
     arguments = (f"--directory={wal}", f"--slot={SLOT}", "--synchronous", "--no-password")
     process = await asyncio.create_subprocess_exec(
-        program, f"--dbname={bare}", *arguments, env=environment
+        program,
+        f"--dbname={bare}",
+        *arguments,
+        env=environment,
+        preexec_fn=cluster.die_with_parent(signal.SIGTERM),  # else a second one finds the slot held
     )
     loop = asyncio.get_running_loop()
     for told in (signal.SIGTERM, signal.SIGINT):

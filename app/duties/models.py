@@ -99,6 +99,12 @@ class Duty(hiding.HiddenRow, table=True):
             "id",
             postgresql_where=text("told_to IS NOT NULL"),
         ),
+        # How many are late of what is in no county's count (`figures`).
+        Index(
+            "ix_duties_told_late",
+            "rule",
+            postgresql_where=text("told_to IS NOT NULL AND state = 'overdue'"),
+        ),
         Index("ix_duties_child_id", "child_id"),
         Index("ix_duties_subject_id", "subject_id"),
         # For who sees all of them. Of a quarter all fall due at one moment.
@@ -198,6 +204,15 @@ class DutyCount(SQLModel, table=True):
     """
 
     __tablename__ = "duty_counts"
+    __table_args__: Any = (
+        # How many are late, of each rule, without all that is counted besides.
+        Index(
+            "ix_duty_counts_late",
+            "rule",
+            postgresql_include=["n"],
+            postgresql_where=text("outcome = 'overdue' AND chosen_by = 'all'"),
+        ),
+    )
     county_code: int = Field(sa_type=BigInteger, primary_key=True)
     rule: str = Field(primary_key=True)
     period: str = Field(primary_key=True)

@@ -220,7 +220,7 @@ class Home:
                     cwd="/",
                     env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"},
                     pass_fds=(lock, *folders),
-                    preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 -- one thread only
+                    preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509 -- one thread only
                     **account,
                 )
         finally:
@@ -314,7 +314,10 @@ class Home:
             shutil.rmtree(self.sockets, ignore_errors=True)
 
 
-def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """Return what a child process runs before its program, so that it is told to end when this one
+    is gone, however that ended (`preexec_fn`). Linux only.
+    """
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 

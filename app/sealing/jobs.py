@@ -1,13 +1,14 @@
 """Tell witnesses of checkpoints, and operators when the sealing is in trouble."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 
 from app.core.data.db import Tx
 from app.core.jobs import events, queue
 from app.regions import rules as regions
-from app.sealing import reading, standing
+from app.sealing import passed_over, reading, standing
 from app.sealing.events import CheckpointMade, SealingInTrouble, Trouble
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,16 @@ async def watch(tx: Tx, payload: dict[str, Any]) -> None:
     for trouble in found.troubles(tx.now):
         log.error("audit.sealing_in_trouble", reason=str(trouble))
         await _tell(tx, trouble)
+
+
+@queue.walk("sealing.look_through", "30 3 * * *")
+async def look_through(tx: Tx, after: UUID) -> UUID | None:
+    """Each night: look for entries of the last two days that were passed over, and tell."""
+    looked = await passed_over.after(tx.connection, max(after, passed_over.since(tx.now)))
+    if looked.entry_id is not None:
+        log.error("audit.entry_passed_over", entry_id=str(looked.entry_id))
+        await _tell(tx, Trouble.sealing_late)
+    return looked.upto
 
 
 async def _tell(tx: Tx, trouble: Trouble) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.sealing import reading
+from app.sealing import passed_over, reading
 from app.sealing.events import Trouble
 
 LATE: Final = timedelta(minutes=5)
@@ -28,9 +28,9 @@ class Held(NamedTuple):
 
 class Standing(NamedTuple):
     """How it stands. `waits_since`: when the oldest entry was made that is not sealed; None: all
-    are. `unsigned_since`: likewise of what is sealed and not signed. `forked`: a witness
-    holds what is not in the log; `unasked`: the database was put elsewhere or back, and not all
-    witnesses said since what they hold.
+    are. One of the newest that was passed over waits for ever. `unsigned_since`: likewise of what
+    is sealed and not signed. `forked`: a witness holds what is not in the log; `unasked`: the
+    database was put elsewhere or back, and not all witnesses said since what they hold.
     """
 
     sealed: int
@@ -118,10 +118,11 @@ async def standing(connection: asyncpg.Connection) -> Standing:
     waits = await connection.fetchrow(_WAITS) or await connection.fetchrow(_WAITS_FIRST)
     signed = await connection.fetchrow(_SIGNED, await reading.place(connection))
     size = signed["size"]
+    over = await passed_over.lately(connection)
     held = await connection.fetch(_HELD)
     return Standing(
         await connection.fetchval(_SEALED),
-        waits["waits_since"],
+        min((at for at in (over, waits["waits_since"]) if at), default=None),
         signed["unsigned_since"],
         size,
         signed["made_at"],

@@ -5,11 +5,12 @@ elsewhere checks an export against those (clients/verify).
 """
 
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
 from app.core.data.backups import Look, look_at
-from app.sealing import leaves, notes
+from app.sealing import leaves, notes, passed_over
 from app.sealing.merkle import Edge
 from app.sealing.notes import BadNote, VerifierKey
 
@@ -40,7 +41,8 @@ class _Bad(Exception):
 @look_at("audit")
 async def look(connection: asyncpg.Connection) -> Look:
     """Make every leaf anew from its entry, and compare the root at each checkpoint with what was
-    signed; and by which children an entry is found with whom its leaf names.
+    signed; and by which children an entry is found with whom its leaf names. Then look for entries
+    that are no leaf and should be.
     """
     upto = await connection.fetchval(_UPTO)
     if upto is None:
@@ -58,6 +60,7 @@ async def look(connection: asyncpg.Connection) -> Look:
                     key = _compare(edge, checkpoints[edge.size])
                     signed += 1
         _whole(edge, upto, await connection.fetchrow(_BEYOND))
+        await _none_passed_over(connection)
     except _Bad as bad:
         return Look(good=False, found=str(bad))
     said = f"{upto:,} entries are what {signed:,} checkpoints were signed for, the last by {key}"
@@ -69,6 +72,14 @@ def _whole(edge: Edge, upto: int, beyond: asyncpg.Record | None) -> None:
         raise _Bad(f"leaf {edge.size} is missing, and {upto} were signed")
     if beyond is not None:
         raise _Bad(f"{beyond['name']} countersigned size {beyond['size']}, which is not here")
+
+
+async def _none_passed_over(connection: asyncpg.Connection) -> None:
+    looked = await passed_over.after(connection, UUID(int=0))
+    while looked.upto is not None:
+        if looked.entry_id is not None:
+            raise _Bad(f"the entry {looked.entry_id} was passed over: it is no leaf")
+        looked = await passed_over.after(connection, looked.upto)
 
 
 def _leaf(row: asyncpg.Record, n: int) -> bytes:

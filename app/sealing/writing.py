@@ -9,6 +9,7 @@ holds nothing back, nothing that commits late is passed over, and nothing is rea
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -18,7 +19,9 @@ from app.sealing.merkle import Edge
 from app.sealing.notes import Signer, VerifierKey
 
 BATCH: Final = 5_000
-"""Entries of one transaction."""
+"""Entries that are sealed in one transaction."""
+LOOKED_AT: Final = 50_000
+"""Entries that are looked at in one transaction, sealed before or not."""
 CHECKPOINT_EVERY: Final = timedelta(seconds=30)
 
 
@@ -26,12 +29,26 @@ class LogBroken(Exception):
     """What is stored is not what was signed: nothing more is sealed upon it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """That the entries came from another server, whose numbers of transactions say nothing here:
+    each is looked at once. `reached`: the last that was. `cluster`, `next_xid`, `pending`: this
+    server, and how it stood when that began: what is committed later is told by its number again.
+    """
+
+    cluster: str
+    next_xid: int
+    pending: list[int]
+    reached: tuple[int, UUID] = (-1, UUID(int=0))
+
+
 @dataclass(slots=True)
 class State:
     """How far the log is. `signed`: the size of the last checkpoint, made at `signed_at`. `moved`:
-    the entries came from another server, whose numbers of transactions say nothing here. `place`:
-    where the database stands; `to_ask`: it did not stand here when it was signed last, so that
-    witnesses are asked first. `continues`: the line that names the log before this one.
+    until all entries of another server are looked at, `next_xid`, `pending` and `cluster` stay that
+    server's, so that who begins anew looks anew. `place`: where the database stands; `to_ask`: it
+    did not stand here when it was signed last, so that witnesses are asked first. `continues`: the
+    line that names the log before this one.
     """
 
     edge: Edge
@@ -40,7 +57,7 @@ class State:
     cluster: str
     signed: int = 0
     signed_at: datetime | None = None
-    moved: bool = False
+    moved: Moved | None = None
     place: str = ""
     to_ask: bool = False
     continues: str = ""
@@ -72,12 +89,21 @@ _LATE: Final = f"""
 SELECT e.* FROM audit_entries e WHERE e.committed_in = ANY ($1::bigint[]) AND {_UNSEALED}
 ORDER BY e.committed_in, e.id
 """
-# Below $2: rows that came from another server may have numbers that are not given out here yet.
 _FRESH: Final = f"""
 SELECT e.* FROM audit_entries e
-WHERE e.committed_in >= $1 AND ($2::bigint IS NULL OR e.committed_in < $2) AND {_UNSEALED}
+WHERE e.committed_in >= $1 AND e.committed_in < $2 AND {_UNSEALED}
 ORDER BY e.committed_in, e.id LIMIT {BATCH}
 """
+_LOOKED_AT: Final = f"""
+SELECT committed_in, id FROM audit_entries WHERE (committed_in, id) > ($1, $2)
+ORDER BY committed_in, id OFFSET {LOOKED_AT - 1} LIMIT 1
+"""
+_MOVED: Final = f"""
+SELECT e.* FROM audit_entries e
+WHERE (e.committed_in, e.id) > ($1, $2) AND (e.committed_in, e.id) <= ($3, $4) AND {_UNSEALED}
+ORDER BY e.committed_in, e.id LIMIT {BATCH}
+"""
+_END: Final = (2**63 - 1, UUID(int=2**128 - 1))
 _SIGN: Final = """
 INSERT INTO audit_checkpoints
     (size, root, note, log_key, made_at, next_xid, pending, cluster, place, id)
@@ -93,8 +119,10 @@ async def resume(connection: asyncpg.Connection, log: VerifierKey) -> State:
     size = await reading.size(connection)
     cluster = await connection.fetchval(_CLUSTER)
     place = await reading.place(connection)
+    seen = await connection.fetchrow(_SNAPSHOT)
+    moved = Moved(cluster, seen["xmax"], seen["xip"])
     if last is None:
-        return State(await reading.edge(connection, size), 0, [], cluster, place=place)
+        return State(await reading.edge(connection, size), 0, [], "", moved=moved, place=place)
     continues = await _continues(connection, last["log_key"], log)
     if size < last["size"] or await reading.root_at(connection, last["size"]) != last["root"]:
         raise LogBroken(
@@ -102,15 +130,14 @@ async def resume(connection: asyncpg.Connection, log: VerifierKey) -> State:
             " database. Nothing more is sealed. Keep everything as it is, export it (tonghu audit"
             " export), and check that against the checkpoints of your witnesses."
         )
-    moved = last["cluster"] != cluster
     return State(
         await reading.edge(connection, size),
-        0 if moved else last["next_xid"],
-        [] if moved else last["pending"],
-        cluster,
+        last["next_xid"],
+        last["pending"],
+        last["cluster"],
         last["size"],
         last["made_at"],
-        moved,
+        moved if last["cluster"] != cluster else None,
         place,
         last["log_key"] == str(log) and last["place"] not in {None, place},
         continues,
@@ -139,23 +166,39 @@ async def seal(
 ) -> tuple[State, Sealed]:
     """Seal the next entries in one transaction, and sign if it is time; return the state after."""
     async with connection.transaction(isolation="repeatable_read"):
-        seen = await connection.fetchrow(_SNAPSHOT)
-        bound = None if state.moved else seen["xmax"]
-        late = await connection.fetch(_LATE, state.pending) if state.pending else []
-        fresh = await connection.fetch(_FRESH, state.next_xid, bound)
-        more = len(fresh) == BATCH
-        next_xid = fresh[-1]["committed_in"] if more else seen["xmax"]
-        after = replace(
-            state,
-            edge=state.edge.copy(),
-            next_xid=next_xid,
-            pending=[xid for xid in seen["xip"] if xid < next_xid],
-            moved=state.moved and more,
-        )
-        rows = [*late, *fresh]
+        next_rows = _next if state.moved is None else _next_of_moved
+        after, rows, more = await next_rows(connection, replace(state, edge=state.edge.copy()))
         await _add(connection, after.edge, rows)
         signed, awaits = await _sign(connection, after, signer, now)
     return after, Sealed([row["at"] for row in rows], more, signed, awaits)
+
+
+_Next = tuple[State, list[asyncpg.Record], bool]
+"""The state after, the rows that are to be sealed, and whether there may be more at once."""
+
+
+async def _next(connection: asyncpg.Connection, state: State) -> _Next:
+    seen = await connection.fetchrow(_SNAPSHOT)
+    late = await connection.fetch(_LATE, state.pending) if state.pending else []
+    fresh = await connection.fetch(_FRESH, state.next_xid, seen["xmax"])
+    more = len(fresh) == BATCH
+    next_xid = fresh[-1]["committed_in"] if more else seen["xmax"]
+    pending = [xid for xid in seen["xip"] if xid < next_xid]
+    return replace(state, next_xid=next_xid, pending=pending), [*late, *fresh], more
+
+
+async def _next_of_moved(connection: asyncpg.Connection, state: State) -> _Next:
+    """Look at the next entries of a server that it is not any more, sealed or not."""
+    moved = state.moved
+    assert moved is not None  # noqa: S101  who calls has looked
+    upto = tuple(await connection.fetchrow(_LOOKED_AT, *moved.reached) or _END)
+    rows = await connection.fetch(_MOVED, *moved.reached, *upto)
+    if len(rows) == BATCH:
+        upto = rows[-1]["committed_in"], rows[-1]["id"]
+    if upto != _END:
+        return replace(state, moved=replace(moved, reached=upto)), rows, True
+    here = replace(state, cluster=moved.cluster, next_xid=moved.next_xid, pending=moved.pending)
+    return replace(here, moved=None), rows, True
 
 
 async def _add(connection: asyncpg.Connection, edge: Edge, rows: list[Any]) -> None:

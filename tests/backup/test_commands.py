@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.faults.command import Tonghu, here
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.xdist_group("backup")
+ROOT = Path(__file__).parents[2]
 PAST = "2020-01-01T00:00:00+0000"
 
 
@@ -174,6 +177,23 @@ class TestWhatIsWritten:
         thread.join()
         assert code == 1
         assert err.endswith("pg_receivewal ended with status -9.\n")
+
+    def test_is_fetched_no_longer_by_who_outlives_a_killed_command(
+        self, small, folder, keys_file
+    ) -> None:
+        _until(False, small)
+        settings = {
+            "TONGHU_DATABASE__URL": small.server.app_url,
+            "TONGHU_DATABASE__BACKUP_URL": small.server.backup_url,
+            "TONGHU_KEYS_FILE": str(keys_file),
+        }
+        inherited = {name: value for name, value in os.environ.items() if "TONGHU" not in name}
+        command = [sys.executable, "-c", "from app.cli import main; main()", "wal", str(folder)]
+        with subprocess.Popen(command, env=inherited | settings, cwd=ROOT) as process:
+            _until(True, small)
+            process.kill()
+        _until(False, small)
+        assert small.ask("SELECT count(*) FROM pg_stat_replication") == [(0,)]
 
     def test_is_not_mixed_with_another_servers(self, tonghu, folder) -> None:
         folder.mkdir()

@@ -232,6 +232,17 @@ class TestSteps:
         await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
         assert len(queries) <= 13, queries.statements
 
+    async def test_whether_the_release_before_may_run_is_asked_once_a_request(
+        self, client, offices, queries
+    ) -> None:
+        report_id = await filed(client, offices.school)
+        await step(client, offices.police, report_id, "acknowledgement", ACCEPT)
+        queries.clear()
+        await step(client, offices.police, report_id, "dispositions", DISPOSE)
+        asked = [each for each in queries.statements if "SELECT EXISTS (SELECT FROM form" in each]
+        assert len(asked) == 1, "a disposition seals its own codes and its step's"
+        assert len(queries) <= 14, queries.statements
+
 
 class TestForwarding:
     async def test_report_goes_to_the_other_police_and_starts_anew(

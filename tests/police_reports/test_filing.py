@@ -108,7 +108,7 @@ class TestFileReport:
         child = await a_child(database, VILLAGE)
         queries.clear()
         await filed(client, offices.village, child_id=str(child.id))
-        assert len(queries) <= 17, queries.statements
+        assert len(queries) <= 16, queries.statements
 
 
 class TestOnce:

@@ -67,9 +67,9 @@ class Log:
 
 
 @asynccontextmanager
-async def a_log(url: str) -> AsyncIterator[Log]:
+async def a_log(url: str, key: Signer = KEY) -> AsyncIterator[Log]:
     connection = await asyncpg.connect(url)
-    log = Log(url, connection, await writing.resume(connection, KEY.public))
+    log = Log(url, connection, await writing.resume(connection, key.public), key)
     try:
         yield log
     finally:

@@ -73,6 +73,7 @@ async def test_what_commits_late_is_not_lost_by_who_begins_anew(log, live_databa
 
 
 async def test_what_is_taken_back_is_waited_for_no_longer(log, live_database) -> None:
+    await log.seal()
     a = live_database.begin(db.SYSTEM)
     tx = await a.__aenter__()
     await look(tx, "a")
@@ -91,18 +92,25 @@ async def test_more_than_a_batch_is_sealed_at_once_batch_by_batch(
 ) -> None:
     """With one under way from before, and with more rows of one transaction than a batch has."""
     monkeypatch.setattr(writing, "BATCH", 4)
-    smaller = writing._FRESH.replace("LIMIT 5000", "LIMIT 4")
-    monkeypatch.setattr(writing, "_FRESH", smaller)
+    for name in ("_FRESH", "_MOVED"):
+        smaller = getattr(writing, name).replace("LIMIT 5000", "LIMIT 4")
+        monkeypatch.setattr(writing, name, smaller)
     async with live_database.begin(db.SYSTEM) as a:
         await look(a, "a")
         await looks(live_database, 11)
         for _ in range(3):
             await looks(live_database, 1)
+        more = [(await log.seal()).more for _ in range(5)]
+        assert more == [True, True, True, True, False]
+        await _count(log, 14)
+        await looks(live_database, 11)
+        for _ in range(3):
+            await looks(live_database, 1)
         more = [(await log.seal()).more for _ in range(4)]
         assert more == [True, True, True, False]
-        await _count(log, 14)
+        await _count(log, 28)
     await log.seal()
-    await _all_sealed(log, 15)
+    await _all_sealed(log, 29)
 
 
 async def _count(log: Log, many: int) -> None:
@@ -206,6 +214,41 @@ async def test_a_server_that_begins_to_count_anew_seals_what_is_written_there(
     await _all_sealed(log, 6)
 
 
+async def test_what_another_server_sealed_is_looked_at_once_part_by_part(
+    log, live_database, superuser, monkeypatch
+) -> None:
+    """And what is written here meanwhile is sealed, though its numbers lie below the others'."""
+    monkeypatch.setattr(writing, "BATCH", 4)
+    looked_at = writing._LOOKED_AT.replace("OFFSET 49999", "OFFSET 5")
+    monkeypatch.setattr(writing, "_LOOKED_AT", looked_at)
+    monkeypatch.setattr(writing, "_MOVED", writing._MOVED.replace("LIMIT 5000", "LIMIT 4"))
+    await looks(live_database, 20)
+    while (await log.seal()).more:
+        pass
+    await looks(live_database, 6)
+    await superuser.execute("UPDATE audit_checkpoints SET cluster = 'another'")
+    await superuser.execute("UPDATE audit_entries SET committed_in = committed_in + 1000000000")
+    await log.again()
+    async with live_database.begin(db.SYSTEM) as a:
+        await look(a, "a")
+        done = [await log.seal()]
+        await looks(live_database, 3)
+        done += [await log.seal() for _ in range(3)]
+        assert [len(each.ats) for each in done] == [0, 0, 0, 4]
+        await log.again()
+        assert log.state.moved, "what was looked at is not known to who begins anew"
+        while log.state.moved:
+            done.append(await log.seal())
+        assert sum(len(each.ats) for each in done) == 9
+        assert await _number(a) in log.state.pending
+    await looks(live_database, 1)
+    await log.seal()
+    await log.seal()
+    await _all_sealed(log, 31)
+    await log.again()
+    assert log.state.moved is None
+
+
 @pytest.mark.parametrize("gone", ["n >= 200", "n BETWEEN 260 AND 261", "n = 258"])
 async def test_a_log_that_lacks_leaves_is_not_gone_on_with(
     log, live_database, superuser, gone
@@ -246,6 +289,12 @@ async def test_the_app_cannot_seal_and_the_sealer_cannot_write_what_it_seals(
         for done in (f"INSERT INTO {table} DEFAULT VALUES", f"DELETE FROM {table}"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await app.execute(done)
+    for done in (
+        "INSERT INTO audit_entries (id, committed_in) VALUES (gen_random_uuid(), 1)",
+        "UPDATE audit_entries SET committed_in = 1",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute(done)
     await app.close()
     may = await log.connection.fetch(
         "SELECT c.relname, p.what FROM pg_class c,"
@@ -318,7 +367,7 @@ async def test_who_has_sealed_all_there_is_rests(
     await looks(live_database, 2)
     settings = _settings(database_urls.sealer, tmp_path)
     await asyncio.wait_for(sealer.run(settings), PATIENCE)
-    async with a_log(database_urls.sealer) as other:
+    async with a_log(database_urls.sealer, sealer.signer(settings)) as other:
         await _all_sealed(other, 2)
     assert (tmp_path / "audit.key").stat().st_mode & 0o777 == 0o600
 

@@ -121,7 +121,7 @@ class Tx:
     `connection` is raw asyncpg; `now` is the instant the transaction began (aware, UTC);
     `witness` writes the audit row of what was shown or refused, into the transaction it is given;
     `recording` knows whether that can be done. `wakes`: the channels on which is told that it was
-    committed.
+    committed. `former`: whether the release before may run, once that was asked.
     """
 
     connection: asyncpg.Connection
@@ -129,6 +129,7 @@ class Tx:
     keyring: Keyring
     recording: Recording = field(repr=False)
     wakes: set[str] = field(default_factory=set, kw_only=True)
+    former: bool | None = field(default=None, kw_only=True)
     _lane: "Lane" = field(repr=False)
     witness: Callable[["Tx", Any], Awaitable[None]] | None = None
     idempotency: Any = None

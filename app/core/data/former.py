@@ -44,9 +44,11 @@ def gone_since(tx: Tx) -> datetime:
 
 
 async def may_run(tx: Tx) -> bool:
-    """Tell whether processes of the release before may run."""
-    found: Any = await tx.connection.fetchval(f"SELECT {MAY_RUN.format('$1')}", gone_since(tx))
-    return bool(found)
+    """Tell whether processes of the release before may run; asked once in a transaction."""
+    if tx.former is None:
+        asked = f"SELECT {MAY_RUN.format('$1')}"
+        tx.former = bool(await tx.connection.fetchval(asked, gone_since(tx)))
+    return tx.former
 
 
 async def left(tx: Tx, part: str) -> bool:
