@@ -1,6 +1,7 @@
 """The dashboard of `deploy/`, asked of a real Prometheus: what is empty, and how it looks."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def _panel(axis: Any, queries: list[Shown], factor: float) -> None:
     lines = {name: points for query in queries for name, points in query.series.items()}
     for name, points in lines.items():
         axis.plot(*zip(*points, strict=True), label=name, linewidth=1)
-    highest = max((value for points in lines.values() for _, value in points), default=0.0)
+    values = (value for points in lines.values() for _, value in points)
+    highest = max(filter(math.isfinite, values), default=0.0)
     axis.set_ylim(defaults.get("min"), defaults.get("max") or 1.2 * highest or 1)
     for step in defaults["thresholds"]["steps"]:
         if step["value"] is not None:
