@@ -1,6 +1,9 @@
 """The dashboard of `deploy/`, asked of a real Prometheus: what is empty, and how it looks."""
 
 import json
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +12,13 @@ from typing import Any, Final
 from app.core.data.migrations import HOME
 from scripts.watching import Watch
 
+HOUR: Final = 3600
 EMPTY_IS_GOOD: Final = {
     "topk(5, max by (name) (tonghu_jobs_oldest_seconds)) > 0": "no job waits past its time",
     "max by (rule) (tonghu_duties_late)": "no duty is late",
     "min by (instance) (tonghu_replica_used)": "there is no replica",
     "max by (figure) (tonghu_figures_unread)": "all are read",
+    "max by (witness) (tonghu_audit_witness_behind_rows)": "there is no witness",
 }
 """What may show nothing all night, and why."""
 
@@ -55,16 +60,25 @@ def empty(board: list[Shown]) -> list[str]:
 
 
 def _legend(wanted: str, labels: dict[str, str]) -> str:
-    for name in ("instance", "process", "cause", "lane", "status", "name", "rule", "class"):
-        wanted = wanted.replace(f"{{{{{name}}}}}", labels.get(name, ""))
-    for name in ("endpoint", "figure", "trouble", "mountpoint", "kind"):
-        wanted = wanted.replace(f"{{{{{name}}}}}", labels.get(name, "")[:8])
-    return wanted
+    def told(found: re.Match[str]) -> str:
+        value = labels.get(found[1], "")
+        return value[:8] if found[1] in {"endpoint", "witness"} else value
+
+    return re.sub(r"\{\{(\w+)\}\}", told, wanted)
 
 
-def draw(board: list[Shown], to: Path) -> None:
-    """Draw each panel where it stands, with its unit, its legend and the lines of its thresholds.
-    Needs matplotlib, and a font with Chinese.
+UNITS: Final[dict[str, Callable[[float], str]]] = {
+    "s": lambda value: f"{value:g} s" if value < HOUR else f"{value / HOUR:g} h",
+    "bytes": lambda value: f"{value / 2**20:,.0f} MiB",
+    "percentunit": lambda value: f"{value:.0%}",
+    "reqps": lambda value: f"{value:g}/s",
+    "short": lambda value: f"{value:g}",
+}
+
+
+def draw(board: list[Shown], to: Path, factor: float) -> None:
+    """Draw each panel in its turn, over one and the same time. Needs matplotlib, and a font with
+    Chinese. `factor`: how much faster than the thresholds in seconds time went by.
     """
     import matplotlib as mpl  # noqa: PLC0415  nothing else needs it
 
@@ -75,19 +89,36 @@ def draw(board: list[Shown], to: Path) -> None:
     panels: dict[int, list[Shown]] = {}
     for each in board:
         panels.setdefault(each.panel["id"], []).append(each)
+    times = [at for each in board for points in each.series.values() for at, _ in points]
     rows = -(-len(panels) // 3)
-    figure, axes = plt.subplots(rows, 3, figsize=(22, 3.6 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, 3, figsize=(22, 3.8 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
     for axis, queries in zip(axes.flat, panels.values(), strict=False):
-        defaults = queries[0].panel["fieldConfig"]["defaults"]
-        for query in queries:
-            for name, points in query.series.items():
-                axis.plot(*zip(*points, strict=True), label=name, linewidth=1)
-        for step in defaults["thresholds"]["steps"]:
-            if step["value"] is not None:
-                axis.axhline(step["value"], color=step["color"], linestyle=":", linewidth=1)
-        axis.set_title(f"{queries[0].panel['title']}  [{defaults['unit']}]", fontsize=10)
-        axis.tick_params(labelsize=7)
-        if any(query.series for query in queries):
-            axis.legend(fontsize=6, loc="upper left", ncols=2)
+        axis.set_axis_on()
+        _panel(axis, queries, factor)
+        axis.set_xlim(min(times), max(times))
+        axis.xaxis.set_major_formatter(mpl.dates.DateFormatter("%H:%M"))
     figure.tight_layout()
     figure.savefig(to, dpi=70)
+
+
+def _panel(axis: Any, queries: list[Shown], factor: float) -> None:
+    defaults = queries[0].panel["fieldConfig"]["defaults"]
+    lines = {name: points for query in queries for name, points in query.series.items()}
+    for name, points in lines.items():
+        axis.plot(*zip(*points, strict=True), label=name, linewidth=1)
+    values = (value for points in lines.values() for _, value in points)
+    highest = max(filter(math.isfinite, values), default=0.0)
+    axis.set_ylim(defaults.get("min"), defaults.get("max") or 1.2 * highest or 1)
+    for step in defaults["thresholds"]["steps"]:
+        if step["value"] is not None:
+            at = step["value"] / (factor if defaults["unit"] == "s" else 1)
+            axis.axhline(at, color=step["color"], linestyle=":", linewidth=1)
+    axis.set_title(queries[0].panel["title"], fontsize=11)
+    axis.yaxis.set_major_formatter(lambda value, _: UNITS[defaults["unit"]](value))
+    axis.tick_params(labelsize=8)
+    if lines:
+        axis.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=5)
+    else:
+        axis.text(0.5, 0.5, "nothing", transform=axis.transAxes, ha="center")

@@ -16,7 +16,6 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,16 +30,15 @@ import httpx
 
 from app import wiring
 from app.core import logs
-from app.core.data.migrations import HOME
 from scripts import board
+from scripts.night_town import DISK, Place, small_disk
 from scripts.watching import Watch, prometheus
 from tests.faults import load, town
-from tests.faults.town import Town, free_ports
+from tests.faults.town import free_ports
 from tests.waiting import until
 from tests.webhooks.workshop import Receiver
 
 FACTOR: Final = 12.0
-DISK: Final = 2**30
 NIGHT: Final = 300.0
 """Seconds after which what has not fired never does."""
 ALWAYS: Final = {"WitnessesMissing", "DiskFilling", "Unwatched"}
@@ -70,39 +68,6 @@ class Fired:
     fault: Fault
     after: dict[str, float] = field(default_factory=dict)
     quiet: float = 0.0
-
-
-class Place(Town):
-    """The town of the tests, with what a night has besides. Timeouts are the product's own."""
-
-    worker_port = 0
-
-    @property
-    def environment(self) -> dict[str, str]:
-        ours = super().environment
-        for name in ("LOCK", "STATEMENT"):
-            del ours[f"TONGHU_DATABASE__{name}_TIMEOUT_MS"]
-        return {**ours, "TONGHU_WORKER__PORT": str(self.worker_port)}
-
-    def up(self) -> None:
-        super().up()
-        for name, arguments in (("sealer", ("sealer",)), ("wal", ("wal", str(self.backups)))):
-            process = self.processes.get(name)
-            if process is None or process.poll() is not None:
-                self.start(name, "-m", "app.cli", *arguments)
-
-    @property
-    def backups(self) -> Path:
-        return self.data_dir.parent / "backups"
-
-    def back_up(self) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "app.cli", "backup", str(self.backups)],
-            env=self.environment,
-            cwd=HOME,
-            check=True,
-            capture_output=True,
-        )
 
 
 @dataclass
@@ -263,9 +228,7 @@ class Night:
 
     @asynccontextmanager
     async def wal_dead(self) -> AsyncIterator[None]:
-        self.place.kill("wal")
-        for pid in _children_of(str(self.place.backups)):
-            os.kill(pid, signal.SIGKILL)
+        self.place.kill_wal()
         yield
         await asyncio.to_thread(self.place.up)
 
@@ -281,16 +244,6 @@ class Night:
         await self.desk.enter_async_context(town.desk(self.place, Receiver()))
 
     desk: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
-
-
-def _children_of(folder: str) -> list[int]:
-    """Find what `tonghu wal` started for a folder, which goes on when that is killed."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if f"--directory={folder}" in each.read_text():
-                found.append(int(each.parent.name))
-    return found
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:
@@ -347,21 +300,6 @@ FAULTS: Final = (
         unhurried=60.0,
     ),
 )
-
-
-@asynccontextmanager
-async def small_disk(folder: Path) -> AsyncIterator[Path | None]:
-    """Make a disk of its own for the database; None where only root could."""
-    made = subprocess.run(  # noqa: ASYNC221
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tonghu-night", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    try:
-        yield folder if made.returncode == 0 else None
-    finally:
-        if made.returncode == 0:
-            subprocess.run(["umount", str(folder)], check=False)  # noqa: ASYNC221
 
 
 @asynccontextmanager
@@ -433,7 +371,7 @@ async def play(factor: float, only: str | None, picture: Path | None) -> int:
             if only is None:
                 night.wrong += [f"nothing is shown of {each}" for each in board.empty(told)]
             if picture is not None:
-                board.draw(told, picture)
+                board.draw(told, picture, factor)
             night.say(f"answers: {dict(sorted(night.answered.items()))}")
             for line in night.wrong:
                 night.say(f"WRONG: {line}")

@@ -146,6 +146,7 @@ async def _signed_in(session: Session, by: str, password: str) -> _Asker:
     logs.configure(logging.WARNING)  # a command says itself what was answered
     post, factors = await _post_of(session, by, password)
     settings, database = session
+    app = main.assemble(settings, None)  # first: it may take a while, and a token is short-lived
     async with database.begin(SYSTEM) as tx:
         client_id = await tx.connection.fetchval(_COMMAND, founding.COMMAND)
         begun = await tx.add(
@@ -174,7 +175,7 @@ async def _signed_in(session: Session, by: str, password: str) -> _Asker:
             now=database.clock(),
             seconds=_SECONDS,
         )
-        return _Asker(main.assemble(settings, None), state, token)
+        return _Asker(app, state, token)
 
 
 async def _post_of(session: Session, by: str, password: str) -> tuple[Any, list[str]]:

@@ -193,11 +193,11 @@ def test_a_gap_is_found_where_a_file_of_the_log_ends(tmp_path) -> None:
     place = a_backup(tmp_path, 1, 0xFD)
     wal = tmp_path / "wal"
     wal.mkdir()
-    (wal / f"00000001{'0' * 8}000000FE").touch()
-    (wal / f"00000001{'0' * 7}1{'0' * 8}").touch()
+    (wal / f"00000001{'0' * 8}000000FE").write_bytes(a_segment())
+    (wal / f"00000001{'0' * 7}1{'0' * 8}").write_bytes(a_segment())
     said = folders.Backup.read(place)
     assert checking.wal(wal, said).found == f"a gap after {'0' * 8}000000FE"
-    (wal / f"00000001{'0' * 8}000000FF").touch()
+    (wal / f"00000001{'0' * 8}000000FF").write_bytes(a_segment())
     assert checking.wal(wal, said).good
 
 

@@ -71,11 +71,18 @@ def founded(tonghu: Tonghu) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def by_two(tonghu: Tonghu, one: tuple[str, ...], two: tuple[str, ...], *command: object) -> dict:
     """Give a command that takes two people."""
-    _, said, _ = tonghu(*command, "--reason", REASON, *one)
-    approval = json.loads(said)["approval_id"]
+    approval = printed(tonghu, *command, "--reason", REASON, *one)["approval_id"]
     decide = ("approvals", "decide", approval, "--verdict", "approved", "--reason", REASON)
-    assert tonghu(*decide, *two)[0] == 0
-    made: dict = json.loads(tonghu(*command, "--approval", approval, *one)[1])
+    code, _, errors = tonghu(*decide, *two)
+    assert code == 0, errors
+    return printed(tonghu, *command, "--approval", approval, *one)
+
+
+def printed(tonghu: Tonghu, *command: object) -> dict:
+    """Read what a command prints; who sees it fail sees what it said."""
+    code, said, errors = tonghu(*command)
+    assert code == 0, errors
+    made: dict = json.loads(said)
     return made
 
 
@@ -151,7 +158,7 @@ def test_from_two_operators_to_people_with_posts(tonghu: Tonghu) -> None:
     one, two = founded(tonghu)
     assert "Operators were named before" in tonghu(*INIT)[2]
 
-    agency = json.loads(tonghu(*AGENCY, "--region", TOWNSHIP, *one)[1])["agency_id"]
+    agency = printed(tonghu, *AGENCY, "--region", TOWNSHIP, *one)["agency_id"]
     for region in (TOWNSHIP, "120225101000", "120119101"):  # its code until 2015; without zeros
         _, said, told = tonghu(*AGENCY, "--region", region, *one)
         assert (json.loads(said)["agency_id"], "before" in told) == (agency, True)
@@ -160,7 +167,7 @@ def test_from_two_operators_to_people_with_posts(tonghu: Tonghu) -> None:
         assert (code, said, len(errors.splitlines())) == (1, "", 1)
 
     school = ("agencies", "create", "--kind", "school", "--name", "测试小学")
-    school_id = json.loads(tonghu(*school, "--region", TOWNSHIP, *one)[1])["agency_id"]
+    school_id = printed(tonghu, *school, "--region", TOWNSHIP, *one)["agency_id"]
     client = ("clients", "create", "--name", "测试考勤", "--role", "school_system")
     of_school = ("--agency", school_id, "--region", TOWNSHIP)
     code, _, errors = tonghu(*client, *of_school, *one)
@@ -189,7 +196,7 @@ def test_from_two_operators_to_people_with_posts(tonghu: Tonghu) -> None:
     assert "not two entries" in tonghu("staff", "same", person, uuid4(), *one)[2]
     post = ("posts", "add", "--agency", agency, "--role", "township_supervisor")
     place = ("--region", TOWNSHIP, "--title", "督导员")
-    post_id = json.loads(tonghu(*post, *place, *one)[1])["post_id"]
+    post_id = printed(tonghu, *post, *place, *one)["post_id"]
     held = tonghu("posts", "hold", post_id, person, "--since", "2026-01-01", *one)
     assert "holding_id" in held[1]
 
@@ -275,7 +282,7 @@ def test_whom_to_tell_of_a_breach_and_the_figures_of_a_year(
     assert (len(said.splitlines()), "before you tell nobody" in errors) == (1, True)
     assert "--actor is staff:ID" in tonghu("breach", *days, "--actor", "op.one")[2]
     assert "after --since" in tonghu("breach", "--since", "2026-11-02", "--until", "2026-11-02")[2]
-    figures = json.loads(tonghu("year", "2026")[1])
+    figures = printed(tonghu, "year", "2026")
     assert figures["files"] == {"under_14": 0, "under_18": 0, "all": 0}
     assert (figures["looks"]["partly"], figures["looks"]["allowed"]) == (0, 1)
 
@@ -316,18 +323,18 @@ def test_power_from_the_command_line_is_used_by_two(tonghu: Tonghu, tmp_path) ->
     approval = json.loads(said)["approval_id"]
     assert (code, f"tonghu approvals decide {approval}" in told) == (0, True)
     assert re.search(f"{approval} .*createAgency", tonghu("approvals", "list", *two)[1])
-    shown = json.loads(tonghu("approvals", "show", approval, *two)[1])
+    shown = printed(tonghu, "approvals", "show", approval, *two)
     assert (shown["body"]["kind"], shown["reason"]) == ("police", REASON)
     decide = ("approvals", "decide", approval, "--verdict", "approved", "--reason", REASON)
     assert "Another person" in tonghu(*decide, *one)[2]
     assert tonghu(*decide, *two)[1] == "It is approved.\n"
     used = (*police, "--uscc", "91110000600037341L", "--approval", approval)
     assert "does not let this request through" in tonghu(*used[:-4], *used[-2:], *one)[2]
-    assert json.loads(tonghu(*used, *one)[1])["agency_id"]
+    assert printed(tonghu, *used, *one)["agency_id"]
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [a_key()[1]]}))
     system = ("clients", "create", "--name", "接警系统", "--role", "police", "--jwks", keys)
-    agency = json.loads(tonghu(*used, *one)[1])["agency_id"]
+    agency = printed(tonghu, *used, *one)["agency_id"]
     made = by_two(tonghu, one, two, *system, "--agency", agency, "--region", TOWNSHIP)
     assert (made["client_secret"], "client_id" in made) == (None, True)
     lost = tonghu(*AGENCY[:-1], "别的乡镇", "--region", TOWNSHIP, *by("op.one", "wrong password"))
@@ -354,7 +361,7 @@ def test_commands_without_a_database(tonghu: Tonghu, tmp_path, document) -> None
     assert all(word in said for word in ("carried", "partly", "not yet", "all 238"))
     missing = [each for each in clauses.load() if each.partly]
     assert all(f"{each.id}  {each.partly}\n" in said for each in missing)
-    assert json.loads(tonghu("openapi")[1]) == document
+    assert printed(tonghu, "openapi") == document
 
 
 def test_an_operator_with_a_second_factor_is_asked_for_it(

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -28,6 +29,8 @@ from tests.operate.test_front import NGINX, a_certificate
 from tests.waiting import until
 
 STRANGER = "203.0.113.9"
+ELSEWHERE = "127.0.0.2"
+"""An address of this machine that is none of ours."""
 READ_ONLY = """
 mount --make-rprivate /
 mount --bind {backups} {backups}
@@ -186,7 +189,7 @@ async def _service(place: Place, name: str, command: list[str]) -> AsyncIterator
 
 @asynccontextmanager
 async def _front(place: Place) -> AsyncIterator[httpx.AsyncClient]:
-    """deploy/nginx.conf, before the web process."""
+    """deploy/nginx.conf, before the web process; who asks it comes from elsewhere."""
     certificate, key = a_certificate(place.folder)
     text = (HOME / "deploy/nginx.conf").read_text("utf-8")
     for was, becomes in (
@@ -207,7 +210,8 @@ async def _front(place: Place) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         _service(place, "front", command),
         httpx.AsyncClient(
-            base_url=f"https://127.0.0.1:{place.ports['tls']}", verify=trust
+            base_url=f"https://127.0.0.1:{place.ports['tls']}",
+            transport=httpx.AsyncHTTPTransport(verify=trust, local_address=ELSEWHERE),
         ) as https,
     ):
         yield https
@@ -225,6 +229,16 @@ async def _healthy(place: Place, name: str) -> None:
     port = place.ports[name]
     check = [re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", each) for each in asked]
     await until(lambda: pieces.succeeded(foreign(*check)))
+
+
+async def _recorded_and_signed(url: str, request: str) -> None:
+    """The front says itself for whom it asks, and the sealer signs what was written of it."""
+    async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
+        entry = await pool.fetchrow(
+            "SELECT ip, operation FROM audit_entries WHERE request_id = $1", request
+        )
+        assert dict(entry) == {"ip": ELSEWHERE, "operation": "readMe"}
+        await until(lambda: pool.fetchval("SELECT max(size) > 0 FROM audit_checkpoints"))
 
 
 @pytest.mark.long
@@ -265,8 +279,11 @@ async def test_all_of_it_comes_up_in_its_order_on_a_root_that_is_read_only(
             async with _front(place) as https:
                 await until(lambda: _is(200, https, "/livez"))
                 assert await _is(404, https, "/metrics")
-                answer = await https.get("/v1/me")
+                forged = {"authorization": "Bearer none", "x-forwarded-for": STRANGER}
+                answer = await https.get("/v1/me", headers=forged)
+                assert answer.status_code == 401
                 assert "strict-transport-security" in answer.headers
+                await _recorded_and_signed(url, answer.headers["x-request-id"])
             web = f"http://127.0.0.1:{place.ports['web']}"
             async with httpx.AsyncClient(base_url=web) as client:
                 figures = await client.get("/metrics")
