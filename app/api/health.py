@@ -88,7 +88,9 @@ async def _look(database: Database) -> _Look:
             ahead = await months.ahead(tx.connection, tx.now)
     except TemporarilyUnavailable as away:
         return _Look("database away", away.cause)
-    except TimeoutError:
+    except TimeoutError:  # who holds the audit's table keeps this look waiting, too
+        if database.recording.missing is not None:
+            return _Look("audit", Cause.record_away)
         return _Look("database away", Cause.database_silent)
     except asyncpg.PostgresError:
         return _Look("database not migrated", Cause.not_migrated)

@@ -1,11 +1,11 @@
 """The yearly audit of minors' data as a document to be printed and signed (MNP-37)."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from app.core import printed
-from app.core.clock import CHINA
+from app.core.clock import CHINA, beginning
 
 _PARTS: Final = (
     (
@@ -93,7 +93,9 @@ def year_document(figures: Mapping[str, Any], made_at: datetime) -> str:
         "app.breaches",
         "year",
         year=figures["year"],
+        due=date(figures["year"] + 1, 1, 31),
         made_at=_moment(made_at),
+        unended=made_at < beginning(date(figures["year"] + 1, 1, 1)),
         parts=[*_parts(figures)],
         sealed={**sealed, "checkpoints": checkpoints},
     )

@@ -9,7 +9,7 @@ from app.core.data.db import Tx
 _FILES: Final = """
 SELECT count(*) FILTER (WHERE birth_date > $1::date) AS under_14,
     count(*) FILTER (WHERE birth_date > $2::date) AS under_18, count(*) AS all
-FROM children
+FROM children WHERE created_at < $3
 """
 _LOOKED: Final = """
 SELECT count(*) FILTER (
@@ -78,7 +78,8 @@ async def figures(tx: Tx, year: int) -> dict[str, Any]:
     """
     first, last = date(year, 1, 1), date(year, 12, 31)
     span = beginning(first), beginning(date(year + 1, 1, 1))
-    files = await tx.connection.fetchrow(_FILES, *(date(year - age, 12, 31) for age in (14, 18)))
+    born = (date(year - age, 12, 31) for age in (14, 18))
+    files = await tx.connection.fetchrow(_FILES, *born, span[1])
     looked = await tx.connection.fetchrow(_LOOKED, *span)
     grants = await tx.connection.fetchrow(_GRANTS, first, last)
     opened = await tx.connection.fetchrow(_OPENED, *span)

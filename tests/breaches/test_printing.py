@@ -1,10 +1,11 @@
 """The yearly report as a document (MNP-37)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from app.breaches import printing, yearly
+from app.core.clock import CHINA
 from app.core.data import db
 from tests.access.factories import a_caller
 from tests.children.factories import a_child
@@ -42,6 +43,38 @@ async def test_it_has_each_figure_in_both_languages(client, database, settings) 
     ):
         assert line in said, line
     assert "src=" not in said, "it needs nothing beside it"
+
+
+async def test_it_says_who_reports_what_to_whom_by_when(database) -> None:
+    said = await _document(database, 2026)
+    for line in (
+        "个人信息处理者",
+        "报送",
+        "网信部门",
+        "最迟 2027-01-31",
+        "2026-01-01 至 2026-12-31",
+        "委托专业机构",
+        "审计结论",
+        "发现的问题与整改",
+    ):
+        assert line in said, line
+    assert "年度尚未结束" in said
+    assert said.count("<td>无 ") == 3, "no request, no breach, no witness: each is said"
+    assert "年度尚未结束" not in await _document(database, 2025)
+
+
+async def test_files_opened_after_the_year_are_none_of_it(database) -> None:
+    child = await a_child(database, VILLAGE)
+    async with database.begin(db.SYSTEM) as tx:
+        now = (await yearly.figures(tx, NOW.year))["files"]
+        before = (await yearly.figures(tx, NOW.year - 1))["files"]
+        await tx.connection.execute(
+            "UPDATE children SET created_at = $2 WHERE id = $1",
+            child.id,
+            datetime(NOW.year - 1, 12, 31, 23, 59, tzinfo=CHINA),
+        )
+        then = (await yearly.figures(tx, NOW.year - 1))["files"]
+    assert (now["all"], before, then["all"]) == (1, dict.fromkeys(before, 0), 1)
 
 
 @pytest.mark.xdist_group("sealing")

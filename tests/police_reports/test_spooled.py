@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from app.access import queries as access
 from app.access.principal import Principal, as_kept, kept
@@ -158,7 +159,9 @@ async def _all_else_is_refused(client, offices) -> None:
     unplaced = await client.post(URL, json=unplaced, headers=headers)
     assert unplaced.json()["type"] == "/problems/report-invalid"
     assert (await client.get("/livez")).status_code == 200
-    assert (await client.get("/readyz")).status_code == 503
+    with capture_logs() as logs:
+        assert (await client.get("/readyz")).status_code == 503
+    assert [line["cause"] for line in logs if line["event"] == "request"] == ["record_away"]
 
 
 async def _is_ready(client) -> bool:
