@@ -1,4 +1,4 @@
-"""Every key is changed under load, in short: `python -m scripts.rotating` is the whole of it."""
+"""The key file is changed under load, in short: `python -m scripts.rotating` is the whole of it."""
 
 import tempfile
 from pathlib import Path
