@@ -216,10 +216,8 @@ class Load:
         if process.since > written:
             return True
         said = (self.work / f"{process.name}.log").read_text(errors="replace").splitlines()
-        lines = [orjson.loads(each) for each in said if '"keys.renewed"' in each]
-        return any(
-            datetime.fromisoformat(line["timestamp"]).timestamp() >= written for line in lines
-        )
+        read = [orjson.loads(each)["timestamp"] for each in said if '"keys.renewed"' in each]
+        return any(datetime.fromisoformat(each) >= written for each in read)
 
     async def tonghu(self, home: Path, *arguments: str) -> str:
         """Run a command to its end; return what it said. Raises AssertionError if it failed."""
