@@ -207,7 +207,9 @@ class Load:
         """Wait until every process that has this file has read it since it was written."""
         written = datetime.fromtimestamp(self.keys.stat().st_mtime, UTC)
         having = [each for each in self.processes if each.has_keys and self._stands(each)]
-        await until(lambda: all(self._has_read(each, written) for each in having), PATIENCE)
+        async with asyncio.timeout(PATIENCE):  # logs are long: they are not read without a pause
+            while not all(self._has_read(each, written) for each in having):
+                await asyncio.sleep(LOOKS_EVERY)
 
     def _stands(self, process: Process) -> bool:
         return process.running.poll() is None
