@@ -208,7 +208,7 @@ class Load:
         written = datetime.fromtimestamp(self.keys.stat().st_mtime, UTC)
         having = [each for each in self.processes if each.has_keys and self._stands(each)]
         async with asyncio.timeout(PATIENCE):  # logs are long: they are not read without a pause
-            while not all(self._has_read(each, written) for each in having):
+            while not all(self._has_read(each, written) for each in having):  # noqa: ASYNC110
                 await asyncio.sleep(LOOKS_EVERY)
 
     def _stands(self, process: Process) -> bool:
