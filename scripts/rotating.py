@@ -14,7 +14,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -33,8 +34,7 @@ from tests.access.approving import send_by_two
 from tests.police_reports.factories import a_report
 from tests.waiting import until
 
-TAKEN_AFTER = 5.0
-"""Each process has looked at the file by then, which it does every two seconds."""
+GOES_ON = 5.0
 SPOOLED_EVERY = 0.5
 HOME = migrations.HOME
 GoOn = Callable[[], Awaitable[None]]
@@ -52,11 +52,15 @@ _NOT_YET = "SELECT count(*) FROM reindexed WHERE NOT whole"
 _FOUND_ANEW = "SELECT coalesce(sum(files), 0) FROM reindexed WHERE kid = $1"
 
 
-async def run(work: Path, rate: float, seconds: float, say: Callable[[str], None]) -> Load:
-    """Change all keys once."""
+async def run(
+    work: Path, rate: float, seconds: float, say: Callable[[str], None], *, whole: bool = True
+) -> Load:
+    """Change all keys once. Not the `whole`: those of the key file, nothing in the spool, by
+    commands that run in this process.
+    """
     wiring.load()
     with await asyncio.to_thread(postgres.acquire, work / "server") as lease:
-        load = Load(work, lease.server, rate, say)
+        load = Load(work, lease.server, rate, say, here=not whole)
         load.keys.write_text(Keyring.generate().to_json())
         load.keys.chmod(0o600)
         await asyncio.to_thread(migrations.upgrade, load.it.owner_url)
@@ -65,20 +69,23 @@ async def run(work: Path, rate: float, seconds: float, say: Callable[[str], None
         before = Keyring.from_json(load.keys.read_text())
         sealer: subprocess.Popen[bytes] | None = None
         try:
-            for name in ("one", "two"):
-                await load.started(name, HOME)
-            await load.started("worker", HOME, "worker")
-            sealer = await _sealer(load, connection, "sealer-1")
+            await asyncio.gather(
+                *(load.started(name, HOME) for name in ("one", "two")),
+                load.started("worker", HOME, "worker"),
+            )
+            if whole:
+                sealer = await _sealer(load, connection, "sealer-1")
             load.begin()
-            say(f"two processes, a worker and a sealer, {rate:g} requests a second")
+            say(f"two processes and a worker, {rate:g} requests a second")
             go_on = partial(_go_on, load, seconds)
             await go_on()
             await _data_key(load, connection, go_on)
             await _index_key(load, connection, go_on)
             await _signing_key(load, connection, go_on)
-            await _spool_key(load, connection, go_on)
-            sealer = await _log_key(load, connection, sealer)
-            await go_on()
+            await _spool_key(load, connection, go_on, reported=whole)
+            if sealer is not None:
+                sealer = await _log_key(load, connection, sealer)
+                await go_on()
             await _all_are_read(load)
             await _nothing_of_before(load, before)
         finally:
@@ -91,7 +98,8 @@ async def run(work: Path, rate: float, seconds: float, say: Callable[[str], None
 
 
 async def _go_on(load: Load, seconds: float) -> None:
-    await asyncio.sleep(max(seconds, TAKEN_AFTER))
+    await load.taken()
+    await asyncio.sleep(seconds)
     await load.go_on()
 
 
@@ -138,20 +146,17 @@ async def _signing_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) 
         await go_on()
 
 
-async def _spool_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) -> None:
-    """Change it while a third process, of other keys, puts into the spool what it is told."""
+async def _spool_key(
+    load: Load, connection: asyncpg.Connection, go_on: GoOn, *, reported: bool
+) -> None:
+    """Change it. `reported`: meanwhile a third process, of other keys, puts into the spool what it
+    is told.
+    """
     [old] = Keyring.from_json(load.keys.read_text()).spool
-    other = load.work / "other.json"
-    other.write_text(Keyring.generate().to_json())
-    intake = await load.started("of other keys", HOME, keys=other)
-    over = asyncio.Event()
     spooled: list[str] = []
-    spooling = asyncio.create_task(_spool(load, intake, spooled, over))
-    try:
+    async with _spooling(load, spooled) if reported else nullcontext():
         for _ in range(2):
             await _said(load, "rotate-spool", str(load.keys))
-            seen = len(spooled)
-            await until(partial(_more_than, spooled, seen + 2), PATIENCE)
             await go_on()
             await connection.execute(_PASSED, timedelta(minutes=11))
             load.say("ten minutes pass")
@@ -159,14 +164,27 @@ async def _spool_key(load: Load, connection: asyncpg.Connection, go_on: GoOn) ->
         load.say("an hour passes")
         await until(lambda: _none(connection, _SEALED_TO, b"\x02" + old.encode()), PATIENCE)
         await _said(load, "drop-spool", str(load.keys), old)
-        await until(partial(_more_than, spooled, len(spooled) + 2), PATIENCE)
-    finally:
-        over.set()
-        await spooling
-    await load.stopped(intake)
+        await go_on()
     await until(lambda: _none(connection, "SELECT count(*) FROM spooled_reports"), PATIENCE)
     load.filed += spooled
-    load.say(f"{len(spooled):,} reports waited meanwhile, and each was filed")
+    load.say(f"{len(spooled):,} reports waited in the spool meanwhile, and each was filed")
+
+
+@asynccontextmanager
+async def _spooling(load: Load, spooled: list[str]) -> AsyncIterator[None]:
+    other, over = load.work / "other.json", asyncio.Event()
+    other.write_text(Keyring.generate().to_json())
+    intake = await load.started("of other keys", HOME, keys=other)
+    task = asyncio.create_task(_spool(load, intake, spooled, over))
+    await until(lambda: spooled or task.done(), PATIENCE)
+    try:
+        yield
+        seen = len(spooled)  # by the last key, too
+        await until(lambda: len(spooled) > seen + 2 or task.done(), PATIENCE)
+    finally:
+        over.set()
+        await task
+    await load.stopped(intake)
 
 
 async def _spool(load: Load, intake: Process, spooled: list[str], over: asyncio.Event) -> None:
@@ -181,10 +199,6 @@ async def _spool(load: Load, intake: Process, spooled: list[str], over: asyncio.
         else:
             load.failed[f"report to be kept {answer.status_code}"] += 1
         await asyncio.sleep(SPOOLED_EVERY)
-
-
-def _more_than(found: list[str], number: int) -> bool:
-    return len(found) >= number
 
 
 async def _none(connection: asyncpg.Connection, count: str, *values: object) -> bool:
@@ -271,7 +285,7 @@ async def _nothing_of_before(load: Load, before: Keyring) -> None:
 
 def main() -> None:
     rate = float(sys.argv[1]) if sys.argv[1:] else 20.0
-    seconds = float(sys.argv[2]) if sys.argv[2:] else TAKEN_AFTER
+    seconds = float(sys.argv[2]) if sys.argv[2:] else GOES_ON
     logs.configure(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tonghu-rotating-") as place:
         load = asyncio.run(run(Path(place), rate, seconds, partial(print, flush=True)))

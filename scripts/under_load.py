@@ -12,13 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
+import orjson
+from typer.testing import CliRunner
 
+from app.cli import commands
 from app.core.clock import utc_now
 from app.core.data import db
 from app.core.data.crypto import Keyring
@@ -51,6 +55,8 @@ class Process:
     ready: bool = False
     is_apart: bool = False
     """Callers are not sent there: a worker, or one that has other keys."""
+    has_keys: bool = True
+    since: datetime = field(default_factory=utc_now)
 
 
 @dataclass
@@ -64,6 +70,8 @@ class Load:
     it: postgres.Server
     rate: float
     say: Callable[[str], None]
+    here: bool = False
+    """Commands run in this process, which has loaded what they need."""
     processes: list[Process] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
     took: list[float] = field(default_factory=list)
@@ -124,6 +132,8 @@ class Load:
         children = {str(row[0]) for row in await connection.fetch("SELECT id FROM children")}
         reports = {str(row[0]) for row in await connection.fetch("SELECT id FROM police_reports")}
         await connection.close()
+        for each in self.processes:
+            self._say_why(each)
         self.took.sort()
         p95 = self.took[len(self.took) * 95 // 100] * 1e3
         lost = len({*self.written} - children) + len({*self.filed} - reports)
@@ -135,6 +145,15 @@ class Load:
         for what, times in self.failed.most_common(20):
             self.say(f"  {times} × {what}")
         assert not lost, "something that was answered with 201 is not there"
+
+    def _say_why(self, process: Process) -> None:
+        """Say of each request that was told to come back why it was, by the log of who said so."""
+        for line in (self.work / f"{process.name}.log").read_text(errors="replace").splitlines():
+            said = orjson.loads(line) if '"status":503' in line else {"operation": "readyz"}
+            if said["operation"] != "readyz":
+                self.say(
+                    f"{process.name}: {said['operation']} 503, {said['cause']}, {said['ms']} ms"
+                )
 
     async def started(
         self, name: str, home: Path, *command: str, keys: Path | None = None
@@ -156,6 +175,7 @@ class Load:
         limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits)
         process = Process(name, running, client, is_apart=bool(command or keys))
+        process.has_keys = keys is None
         self.processes.append(process)
         await until(lambda: self._asked(process), PATIENCE)
         self.say(f"{name} is ready")
@@ -183,8 +203,32 @@ class Load:
             "TONGHU_RATE_LIMIT__PER_SECOND": "10000",
         }
 
+    async def taken(self) -> None:
+        """Wait until every process that has this file has read it since it was written."""
+        written = datetime.fromtimestamp(self.keys.stat().st_mtime, UTC)
+        having = [each for each in self.processes if each.has_keys and self._stands(each)]
+        async with asyncio.timeout(PATIENCE):  # logs are long: they are not read without a pause
+            while not all(self._has_read(each, written) for each in having):  # noqa: ASYNC110
+                await asyncio.sleep(LOOKS_EVERY)
+
+    def _stands(self, process: Process) -> bool:
+        return process.running.poll() is None
+
+    def _has_read(self, process: Process, written: datetime) -> bool:
+        if process.since > written:
+            return True
+        said = (self.work / f"{process.name}.log").read_text(errors="replace").splitlines()
+        read = [orjson.loads(each)["timestamp"] for each in said if '"keys.renewed"' in each]
+        return any(datetime.fromisoformat(each) >= written for each in read)
+
     async def tonghu(self, home: Path, *arguments: str) -> str:
         """Run a command to its end; return what it said. Raises AssertionError if it failed."""
+        if self.here:
+            done_here = await asyncio.to_thread(
+                CliRunner(env=self.environment(home)).invoke, commands.app, arguments
+            )
+            assert done_here.exit_code == 0, done_here.output
+            return done_here.output
         done = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app.cli", *arguments),
             cwd=home,
