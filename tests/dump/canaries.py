@@ -12,6 +12,7 @@ import httpx
 from jsonschema import Draft202012Validator
 
 from app.children.naming import spell
+from tests.dump.opening import Opened
 
 FILLED = ("createChild", "changeChild", "recordVisit", "correctVisit")
 """Operations whose every field in words is sent, also those that a test leaves out."""
@@ -43,12 +44,13 @@ def forms(word: str) -> Iterator[bytes]:
 class Cage(httpx.AsyncBaseTransport):
     """Sends on what it is given, with canaries in it. `sent`: each, with where it was sent first;
     `codes`: the codes of cases likewise. `fields`: every field that was sent in words.
-    `since`: when it began, as files have it.
+    `since`: when it began, as files have it. `opened`: what sealed columns hold.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.inner = inner
         self.since = 0.0
+        self.opened = Opened()
         self.sent: dict[str, str] = {}
         self.codes: dict[str, str] = {}
         self.fields: set[str] = set()
