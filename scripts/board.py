@@ -68,7 +68,7 @@ def _legend(wanted: str, labels: dict[str, str]) -> str:
 
 
 UNITS: Final[dict[str, Callable[[float], str]]] = {
-    "s": lambda value: f"{value:g} s" if value < HOUR else f"{value / HOUR:g} h",
+    "s": lambda value: f"{value:g} s" if value < HOUR else f"{value / HOUR:.3g} h",
     "bytes": lambda value: f"{value / 2**20:,.0f} MiB",
     "percentunit": lambda value: f"{value:.0%}",
     "reqps": lambda value: f"{value:g}/s",
