@@ -49,6 +49,7 @@ def re_encrypt() -> None:
     refused = asyncio.run(_as_owner(_re_encrypt))
     if refused:
         fail(f"{refused:,} values are opened by no key: is it the right file? See `keys check`.")
+    out.print("All lies under the key it belongs under.")
 
 
 async def _as_owner(work: Any) -> Any:

@@ -108,7 +108,8 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     assert code == 0, error
     assert "child_changes: sealed anew 1 of 1 rows" in said
     assert "child_keys: sealed anew 1 of 1 rows" in said
-    assert (await run(tonghu, "keys", "re-encrypt"))[1] == "", "all is done"
+    again = (await run(tonghu, "keys", "re-encrypt"))[1]
+    assert again == "All lies under the key it belongs under.\n", "all is done, and it says so"
     now, words = await stands(urls, before)  # whoever read the file before opens it all the same
     assert (now[:2], words, now != sealed) == (b"\x04\x01", "[]", True)
     code, said, error = await run(tonghu, "keys", "drop", path, kid)

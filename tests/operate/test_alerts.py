@@ -121,7 +121,8 @@ def test_a_section_says_what_it_is_whether_somebody_is_woken_and_what_to_do(rule
 
 
 def test_each_cause_is_explained() -> None:
-    table = re.findall(r"^\| (`.+?) \|", RUNBOOK.partition("\n## ")[0], re.MULTILINE)
+    causes = RUNBOOK.partition("| cause |")[2].partition("\n\n")[0]
+    table = re.findall(r"^\| (`.+?) \|", causes, re.MULTILINE)
     explained = set(re.findall(r"`(\w+)`", " ".join(table)))
     assert explained == {*Cause} - {Cause.other}
 
