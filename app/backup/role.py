@@ -49,8 +49,8 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     """Connect. Raises TemporarilyUnavailable if nobody answers."""
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
-        raise TemporarilyUnavailable from None
+    except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as error:
+        raise TemporarilyUnavailable from error
     try:
         yield connection
     finally:

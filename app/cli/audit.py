@@ -1,13 +1,17 @@
-"""`tonghu audit`: the log's key, and an export that others check without the database."""
+"""`tonghu audit`: the log's key, its witnesses, and an export that others check without the
+database.
+"""
 
 import sys
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 
 from app import sealer
-from app.cli.console import fail, in_transactions, out
+from app.cli.acting import ApprovalId, Asked, By, Password, Reason, act, ask_one
+from app.cli.console import fail, in_transactions, out, print_json
 from app.core import own_files
 from app.core.jobs.queue import Begin
 from app.sealing import exporting
@@ -15,7 +19,7 @@ from app.sealing.notes import BadNote, Signer
 
 TOLD_EVERY: Final = 100_000
 """Entries after which an export says how far it is."""
-app = typer.Typer(help="The sealed audit: its key, and exports.", no_args_is_help=True)
+app = typer.Typer(help="The sealed audit: its key, witnesses, and exports.", no_args_is_help=True)
 
 
 @app.command()
@@ -34,6 +38,42 @@ def keygen(
     except FileExistsError:
         fail(f"{path} exists already; keys are never overwritten.")
     typer.echo(key.public)
+
+
+@app.command()
+def witness(
+    key: Annotated[str, typer.Argument(help="Its verifier key for cosignatures.")],
+    agency: Annotated[UUID, typer.Option(help="The agency: police or civil affairs.")],
+    by: By,
+    password: Password,
+    reason: Reason = None,
+    approval: ApprovalId = None,
+) -> None:
+    """Register an agency that is to countersign checkpoints, by two people."""
+    body = {"agency_id": str(agency), "key": key}
+    asked = Asked("registerWitness", "POST", "/v1/audit/witnesses", body)
+    print_json(act(by, password, asked, reason=reason, approval=approval))
+
+
+@app.command()
+def witnesses(by: By, password: Password) -> None:
+    """List the witnesses, and how far each is."""
+    print_json(ask_one(by, password, Asked("listWitnesses", "GET", "/v1/audit/witnesses")))
+
+
+@app.command("start-log")
+def start_log(
+    key: Annotated[str, typer.Argument(help="The verifier key that `keygen` printed.")],
+    by: By,
+    password: Password,
+    reason: Reason = None,
+    approval: ApprovalId = None,
+) -> None:
+    """Begin another log over the same entries, by two people: the one before forked, or its key is
+    lost.
+    """
+    asked = Asked("startLog", "POST", "/v1/audit/logs", {"key": key})
+    print_json(act(by, password, asked, reason=reason, approval=approval))
 
 
 @app.command()

@@ -78,8 +78,8 @@ def migrate() -> None:
         async with startup.reachable_database(read(Settings)) as addresses:
             try:
                 await asyncio.to_thread(migrations.upgrade, addresses.owner_url)
-            except OSError:
-                raise TemporarilyUnavailable from None
+            except OSError as error:
+                raise TemporarilyUnavailable from error
             except CommandError as error:
                 fail(str(error))
 

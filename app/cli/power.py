@@ -108,7 +108,7 @@ def create_client(
     """
     body: dict[str, Any] = {"name": name, "dpop_bound_access_tokens": bound}
     if jwks is not None:
-        body["jwks"] = json.loads(jwks.read_text())
+        body["jwks"] = _json(jwks)
     if redirect_uri:
         body |= {"redirect_uris": redirect_uri, "require_pushed_authorization_requests": pushed}
         asked = Asked("registerApp", "POST", "/v1/clients/apps", body)
@@ -243,3 +243,10 @@ def _print(answered: dict[str, Any], called: str, *also: str) -> None:
         print_json(answered)
         return
     print_json({called: answered["id"], **{name: answered.get(name) for name in also}})
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        fail(f"{path} is no JSON: {error}.")

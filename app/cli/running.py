@@ -89,8 +89,20 @@ def _given_up(_: Any) -> Iterator[str]:
     yield "Given up."
 
 
-def _away(_: Any) -> Iterator[str]:
-    yield "The database cannot be reached."
+def _away(error: Any) -> Iterator[str]:
+    yield f"The database cannot be reached: {_reason(error.__cause__)}."
+
+
+def _reason(error: BaseException | None) -> str:
+    """Say which address or file it was, and what came of it, as far as that is known."""
+    if isinstance(error, TimeoutError) or error is None:
+        return "no answer in time"
+    words = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
+    if "unsupported startup parameter" in words:
+        return f"{words}; if a pooler answers there, set TONGHU_DATABASE__BEHIND_PGBOUNCER=true"
+    file = getattr(error, "filename", None)
+    said = f"{words}: {file}" if file else words
+    return " ".join(said.split()).rstrip(".") or type(error).__name__
 
 
 def _of_another_version(error: Any) -> Iterator[str]:

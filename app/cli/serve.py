@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import in_transaction
+from app.cli.console import Session, in_session
+from app.core.data.db import SYSTEM
 
 
 def serve(
@@ -14,9 +15,17 @@ def serve(
 ) -> None:
     """Serve the API."""
     # Let a wrong setting or database fail in one line here, not inside a server process.
-    in_transaction(lambda tx: tx.flush())
+    documented = in_session(_started)
     from app import serving  # noqa: PLC0415  the routes take longer to load than most commands run
 
     there = serving.address(host, port)
-    typer.echo(f"Serving {there}, its docs at /docs; Ctrl-C stops it.", err=True)
+    docs = ", its docs at /docs" if documented else ""
+    typer.echo(f"Serving {there}{docs}; Ctrl-C stops it.", err=True)
     serving.run(host, port, workers)
+
+
+async def _started(session: Session) -> bool:
+    """Reach the database; tell whether the docs are served."""
+    async with session.database.begin(SYSTEM) as tx:
+        await tx.flush()
+    return session.settings.serves_docs

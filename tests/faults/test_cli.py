@@ -19,6 +19,7 @@ from app.core.ids import new_id
 from app.core.jobs import queue
 from app.embedded import postgres
 from app.policy import clauses
+from app.sealing.notes import LOG, WITNESS, VerifierKey
 from tests import schema
 from tests.access.apps import a_key, an_authenticator
 from tests.faults.command import Tonghu
@@ -337,6 +338,15 @@ def test_power_from_the_command_line_is_used_by_two(tonghu: Tonghu, tmp_path) ->
     agency = printed(tonghu, *used, *one)["agency_id"]
     made = by_two(tonghu, one, two, *system, "--agency", agency, "--region", TOWNSHIP)
     assert (made["client_secret"], "client_id" in made) == (None, True)
+    keys.write_text("no keys")
+    refused = tonghu(*system, "--agency", agency, "--region", TOWNSHIP, *one)
+    assert (refused[0], f"{keys} is no JSON: " in refused[2]) == (1, True)
+    key = str(VerifierKey("witness.example", WITNESS, bytes(32)))
+    made = by_two(tonghu, one, two, "audit", "witness", key, "--agency", agency)
+    assert json.loads(tonghu("audit", "witnesses", *two)[1])["items"] == [made]
+    log = str(VerifierKey("tonghu.example/2", LOG, bytes(32)))
+    refused = tonghu("audit", "start-log", log, "--reason", REASON, *one)
+    assert (refused[0], "Nothing was signed yet" in refused[2]) == (1, True)
     lost = tonghu(*AGENCY[:-1], "别的乡镇", "--region", TOWNSHIP, *by("op.one", "wrong password"))
     assert (lost[0], "No operator signs in" in lost[2]) == (1, True)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,17 @@ async def test_timeouts_that_a_pooler_would_lose(database_urls, refusal) -> None
 
 async def test_database_that_is_away(refusal, tmp_path) -> None:
     nowhere = f"postgresql://a:b@/c?host={tmp_path}"
-    assert await refusal(nowhere, "migrate") == "The database cannot be reached."
+    said = "The database cannot be reached: No such file or directory."
+    assert await refusal(nowhere, "migrate") == said
+
+
+@pytest.mark.parametrize("arguments", [("migrate",), ("jobs", "held"), ("backup", "copies")])
+async def test_whoever_cannot_reach_the_database_is_told_where_and_why(refusal, arguments) -> None:
+    nowhere = "postgresql://a:b@127.0.0.1:1/c"
+    line = await refusal(nowhere, *arguments, BACKUP_URL=nowhere, OWNER_URL=nowhere)
+    # As the loop of asyncio says it, or uvloop.
+    why = r"(Connect call failed \('127\.0\.0\.1', 1\)|Connection refused)"
+    assert re.fullmatch(f"The database cannot be reached: {why}\\.", line)
 
 
 def test_what_runs_both_adds_nothing_to_the_line_of_a_refusal(monkeypatch, capfd) -> None:

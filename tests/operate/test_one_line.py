@@ -54,6 +54,9 @@ ON_THE_DATABASE: dict[str, tuple[str, ...]] = {
     "keys rotate": ("{keys}",),
     "keys re-encrypt": (),
     "audit export": ("{folder}/audit.jsonl",),
+    "audit witness": ("x", "--agency", ID, *BY),
+    "audit witnesses": BY,
+    "audit start-log": ("x", *BY),
 }
 """What each command is given that needs the database."""
 

@@ -33,13 +33,15 @@ def test_what_is_set_stays() -> None:
     assert serving.served_at(told, "127.0.0.1", 8001) is told
 
 
+@pytest.mark.parametrize(("docs", "named"), [("true", ", its docs at /docs"), ("false", "")])
 async def test_clients_are_told_of_the_port_they_call(
-    database_urls, keyring, tmp_path: Path
+    database_urls, keyring, tmp_path: Path, docs: str, named: str
 ) -> None:
     [port] = free_ports(1)
     environment = settings_of(
         database_urls.app, 0, TONGHU_DATA_DIR=str(tmp_path), TONGHU_KEYS=keyring.to_json()
     )
+    environment["TONGHU_DOCS_ENABLED"] = docs
     log = tmp_path / "log"
     with log.open("wb") as said:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
@@ -61,4 +63,4 @@ async def test_clients_are_told_of_the_port_they_call(
     finally:
         process.terminate()
         process.wait(PATIENCE)
-    assert f"Serving {place}" in log.read_text()
+    assert f"Serving {place}{named}; Ctrl-C stops it." in log.read_text()

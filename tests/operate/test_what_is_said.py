@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import cli
 from app.cli import running
+from app.core.data.db import TemporarilyUnavailable
 from app.core.processes import PortTaken
 
 
@@ -36,6 +37,12 @@ def wrapped(error: Exception) -> DBAPIError:
     return DBAPIError("SELECT", {}, orig)
 
 
+def away(error: Exception | None) -> TemporarilyUnavailable:
+    said = TemporarilyUnavailable()
+    said.__cause__ = error
+    return said
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -58,6 +65,20 @@ def wrapped(error: Exception) -> DBAPIError:
             "The system refuses /run/secrets/keys: Permission denied.",
         ),
         (OSError("odd"), "The system refuses: OSError."),
+        (away(None), "The database cannot be reached: no answer in time."),
+        (away(TimeoutError()), "The database cannot be reached: no answer in time."),
+        (
+            away(PermissionError(errno.EACCES, "Permission denied", "/root/.pgpass")),
+            "The database cannot be reached: Permission denied: /root/.pgpass.",
+        ),
+        (away(ConnectionError()), "The database cannot be reached: ConnectionError."),
+        (
+            away(asyncpg.ProtocolViolationError("unsupported startup parameter: jit")),
+            (
+                "The database cannot be reached: unsupported startup parameter: jit; if a pooler"
+                " answers there, set TONGHU_DATABASE__BEHIND_PGBOUNCER=true."
+            ),
+        ),
         (RuntimeError("120119200001011234"), "A fault of the program: RuntimeError."),
     ],
 )
