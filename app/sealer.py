@@ -117,7 +117,7 @@ async def _work(url: str, key: Signer, clock: Clock, stop: asyncio.Event) -> Non
             state, sealed = await writing.seal(connection, state, key, clock())
             if sealed.awaits != awaits:
                 awaits = sealed.awaits
-                log.warning("sealer.awaits_witnesses", witnesses=len(awaits))
+                log.warning("sealer.awaits_witnesses", rows=len(awaits))
             if sealed.checkpoint is not None:
                 log.info("sealer.signed", rows=sealed.checkpoint)
             if not sealed.more:

@@ -1,9 +1,11 @@
 """Run queued jobs inside a test, as the worker would, on the test's own database."""
 
+from typing import Any
+
 import orjson
 
 from app.core.data.db import SYSTEM, Database
-from app.core.jobs import queue
+from app.core.jobs import case_codes, queue
 from app.webhooks.operations import fan_out
 
 
@@ -33,3 +35,12 @@ async def run_jobs(database: Database, *, rounds: int = 50) -> list[str]:
                 await queue.REGISTRY[row["name"]].handler(tx, orjson.loads(row["payload"]))
             done.append(row["name"])
     raise AssertionError(f"jobs never end: {done[-10:]}")
+
+
+async def told(database: Database, name: str | None = None) -> list[dict[str, Any]]:
+    """Return the events there are, in order, with the codes of a case that are sealed in them."""
+    async with database.begin(SYSTEM) as tx:
+        rows = await tx.connection.fetch(
+            "SELECT * FROM events WHERE wire_name = coalesce($1, wire_name) ORDER BY id", name
+        )
+        return await case_codes.with_codes(tx, rows)

@@ -55,7 +55,7 @@ LOGGED = {
     *("agency", "client", "error", "failure", "job", "job_id", "ms", "operation", "process"),
     *("reason", "report", "reports", "request_id", "rows", "seconds", "sign_in", "status", "table"),
     *("by", "cause", "do", "exc_info", "figure", "port", "shown_to", "signing", "standing"),
-    *("times", "which"),
+    *("entry_id", "times", "which"),
 }
 """What a line of the log may say of anything: ids, codes and numbers (IN-10)."""
 

@@ -15,6 +15,8 @@ DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recove
 OTHERS = {
     ("attendance_batches", "answer"): "counts and ids of a receipt, packed",
     ("audit_checkpoints", "root"): "a digest of digests, told to witnesses",
+    ("audit_logs", "old_root"): "the same, of the log that was gone on from",
+    ("audit_presented", "root"): "the same, as a witness holds it",
     ("key_checks", "shown"): "what a key is known by, and public keys",
     ("spooled_reports", "sealed"): "to a key of the spool, till it is filed",
 }

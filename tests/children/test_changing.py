@@ -23,7 +23,7 @@ from tests.children.conftest import (
     VILLAGE,
 )
 from tests.children.factories import RESIDENT_ID, a_child, a_file, everywhere, with_check_digit
-from tests.jobs import hand_out, run_jobs
+from tests.jobs import hand_out, run_jobs, told
 
 _A_FACT = """
 INSERT INTO child_facts (home_county, child_id, region_code, id, kind, value_sealed, since,
@@ -158,15 +158,9 @@ class TestChangesSections:
             {"role": role, "statuses": [{"status": "at_home"}]} for role in ("father", "mother")
         ]
         await patch(director, file["id"], {"family": {"parents": home}})
-        async with database.begin(SYSTEM) as tx:
-            events = {
-                row["wire_name"]: row["data"]
-                for row in await tx.connection.fetch(
-                    "SELECT wire_name, data::text AS data FROM events"
-                )
-            }
-        assert orjson.loads(events["children.child_changed"])["sections"] == ["family"]
-        assert orjson.loads(events["children.categories_changed"])["removed"] == ["left_behind"]
+        events = {row["wire_name"]: row["data"] for row in await told(database)}
+        assert events["children.child_changed"]["sections"] == ["family"]
+        assert events["children.categories_changed"]["removed"] == ["left_behind"]
 
 
 class TestWhoMayChange:

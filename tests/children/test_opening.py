@@ -7,6 +7,7 @@ import pytest
 from app.children import schemas
 from app.core.data import db
 from app.core.data.db import SYSTEM
+from app.core.jobs import case_codes
 from tests.access.factories import a_caller, an_agency
 from tests.children.conftest import (
     COUNTY,
@@ -58,12 +59,13 @@ class TestOpensAFile:
             event = await tx.connection.fetchrow(
                 "SELECT * FROM events WHERE wire_name = 'children.child_registered'"
             )
+            [told] = await case_codes.with_codes(tx, [event])
             entry = await tx.connection.fetchrow(
                 "SELECT * FROM audit_entries WHERE operation = 'createChild'"
             )
         assert str(event["subject_id"]) == file["id"]
-        assert "left_behind" in str(event["data"])
-        assert "样" not in str(event["data"])
+        assert told["data"]["categories"] == ["left_behind"]
+        assert "样" not in str(told["data"])
         assert [str(child) for child in entry["child_ids"]] == [file["id"]]
         assert {"identity", "residence", "derived"} <= {*entry["field_groups"]}
         assert entry["purpose"] == director.purpose

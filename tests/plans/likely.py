@@ -85,6 +85,7 @@ KEPT = {
     *("child_names", "names_unfilled"),  # made of the names, by the county's key
     *("used_proofs", "pushed_requests"),
     *("audit_leaves", "audit_nodes", "audit_checkpoints", "audit_cosignatures", "audit_witnesses"),
+    *("audit_logs", "audit_presented", "backups_made"),
     *("invitations", "device_codes", "sign_in_places"),
     *("used_assertions", "authorization_codes", "refresh_tokens", "school_calendar_days"),
 }

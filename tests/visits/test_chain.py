@@ -4,7 +4,7 @@ from app.core.data.db import SYSTEM
 from app.core.jobs import queue
 from tests.children.factories import a_child
 from tests.conftest import VILLAGE
-from tests.jobs import run_jobs
+from tests.jobs import run_jobs, told
 from tests.visits.factories import a_visit, something_wrong
 
 
@@ -45,11 +45,8 @@ async def test_a_visit_discharges_the_quarter_and_opens_the_follow_up(
         await client.post("/v1/visits", json=later, headers=director.headers)
         await run_jobs(database)
         assert await _duties(client, director) == {"VIS-01": "discharged", "VIS-03": state}
-    async with database.begin(SYSTEM) as tx:
-        left = await tx.connection.fetchval(
-            "SELECT data->'left' FROM events WHERE wire_name = 'visits.finding_left_open'"
-        )
-    assert left == ["health"]
+    [left] = await told(database, "visits.finding_left_open")
+    assert left["data"]["left"] == ["health"]
     for visit in (first, nothing, second, third):
         await client.patch(
             f"/v1/visits/{visit['id']}",

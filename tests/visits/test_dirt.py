@@ -8,6 +8,7 @@ import pytest
 
 from app.core.data.db import SYSTEM
 from tests.access.factories import a_caller, renewed
+from tests.jobs import told
 from tests.visits.factories import a_visit, something_wrong
 
 HARM = something_wrong(type="domestic_violence")
@@ -50,11 +51,8 @@ async def test_no_json_of_ours_beside_a_finding_refuses_it(
 
 
 async def _types(database) -> list[str]:
-    async with database.begin(SYSTEM) as tx:
-        rows = await tx.connection.fetch(
-            "SELECT data->'types' AS types FROM events WHERE wire_name = 'visits.abnormal_finding'"
-        )
-    return [kind for row in rows for kind in row["types"]]
+    said = await told(database, "visits.abnormal_finding")
+    return [kind for row in said for kind in row["data"]["types"]]
 
 
 NORMAL: list[dict[str, Any]] = [

@@ -11,6 +11,7 @@ from tests.access.factories import a_caller
 from tests.children.conftest import SIBLING
 from tests.children.factories import a_child, moved
 from tests.conftest import VILLAGE
+from tests.jobs import told
 from tests.regions.factories import some_regions
 from tests.visits.factories import a_visit, something_wrong
 
@@ -22,9 +23,7 @@ async def _record(client, caller, body, **headers):
 
 
 async def _events(database):
-    async with database.begin(SYSTEM) as tx:
-        rows = await tx.connection.fetch("SELECT wire_name, data FROM events ORDER BY id")
-    return [(row["wire_name"], row["data"]) for row in rows]
+    return [(row["wire_name"], row["data"]) for row in await told(database)]
 
 
 async def test_stores_announces_and_audits(client, database, director, child) -> None:
@@ -284,11 +283,11 @@ class TestMovedMeanwhile:
         assert (read.status_code, read.json()["note"]) == (200, "家中无人")
         announced = [data for name, data in await _events(database) if name.startswith("visits.")]
         async with database.begin(SYSTEM) as tx:
-            told = await tx.connection.fetch(
+            places = await tx.connection.fetch(
                 "SELECT DISTINCT region_code FROM events WHERE wire_name LIKE 'visits.%'"
             )
         assert len(announced) == 2
-        assert [row["region_code"] for row in told] == [NEW_HOME]
+        assert [row["region_code"] for row in places] == [NEW_HOME]
 
     async def test_who_sent_it_sees_no_more_of_the_child(self, client, director, child) -> None:
         body = a_visit(child.id)

@@ -10,6 +10,7 @@ from app.core.data.db import SYSTEM
 from app.visits.operations.storing import digests
 from app.visits.schemas.recording import VisitCreate
 from tests.access.factories import a_caller
+from tests.jobs import told
 from tests.visits.factories import a_visit, something_wrong
 
 HARM = something_wrong(type="domestic_violence")
@@ -67,12 +68,8 @@ async def test_more_that_speaks_of_harm_is_looked_at_by_somebody(
         "母亲：孩子被打",
         "安好",
     }
-    async with database.begin(SYSTEM) as tx:
-        told = await tx.connection.fetch(
-            "SELECT data->'types' AS types FROM events WHERE wire_name = 'visits.abnormal_finding'"
-            " ORDER BY id"
-        )
-    assert [row["types"] for row in told] == [["dropout"], ["domestic_violence", "dropout"]]
+    said = await told(database, "visits.abnormal_finding")
+    assert [row["data"]["types"] for row in said] == [["dropout"], ["domestic_violence", "dropout"]]
 
 
 DRESS = [
