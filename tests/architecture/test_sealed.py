@@ -6,9 +6,11 @@ from pathlib import Path
 from sqlalchemy import LargeBinary
 from sqlmodel import SQLModel
 
+from app import wiring
 from app.core.data import rls, sealed
 from app.core.data.envelopes import SUITES, Whose
-from tests import schema  # noqa: F401  every table is known
+
+wiring.load()
 
 DIGESTS = re.compile(r"(^|_)(index|mac|hash|sha256|fingerprint|mark|claim|recovery)$")
 """Columns of digests."""
