@@ -58,12 +58,13 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "school": ("学校", "school"),
     "education": ("教育行政部门", "education authority"),
 }
-_MOST: Final = 5_000
-_LOOKS: Final = f"""
+MOST: Final = 5_000
+"""Lines of the document, the most: one that has more says that it begins later."""
+_LOOKS: Final = """
 SELECT (a.at AT TIME ZONE 'Asia/Shanghai')::date AS day, g.kind, g.name, a.role, a.purpose,
     a.operation, count(*) AS times
 FROM audit_entries a JOIN agencies g ON g.id = a.agency_id
-WHERE {{}} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2, 3, 4, 5, 6 LIMIT {_MOST}
+WHERE {} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2, 3, 4, 5, 6 LIMIT {}
 """
 _NAMED: Final = "ANY (a.subject_id || a.beside_ids)"
 _ABOUT: Final = """a.id = ANY (ARRAY(
@@ -81,7 +82,9 @@ async def readers(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.
     where.checked().add(_ABOUT, row["child_id"])
     where.add("{}::uuid = ANY (a.child_ids)", row["child_id"])  # as its sealed leaf says (ADR 71)
     async with tx.as_system():
-        found = await tx.connection.fetch(_LOOKS.format(where), *where.arguments)
+        looks = _LOOKS.format(where, where.bind(MOST + 1))
+        all_or_more = await tx.connection.fetch(looks, *where.arguments)
+    found = all_or_more[:MOST]
     lines = [
         {
             "day": each["day"].isoformat(),
@@ -100,6 +103,7 @@ async def readers(tx: Tx, principal: Principal, row: asyncpg.Record) -> schemas.
         request_id=row["id"],
         made_at=_moment(tx.now),
         lines=lines,
+        begins_later=len(all_or_more) > MOST,
     )
     return schemas.ReadersDocument(
         request_id=row["id"],

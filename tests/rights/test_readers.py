@@ -2,6 +2,7 @@
 
 import re
 
+from app.rights import printing
 from tests.access.factories import a_caller
 from tests.conftest import undone
 from tests.jobs import run_jobs
@@ -37,6 +38,18 @@ async def test_a_guardian_hears_of_each_kind_of_office_when_and_why(client, offi
     assert (document["child_id"], document["since"]) == (child_id, "2026-11-20")
     for kept in ("登记走访", "测试"):
         assert kept not in document["html"]
+
+
+async def test_one_that_cannot_hold_all_says_so(client, offices, monkeypatch) -> None:
+    child_id = await a_filed_child(client, offices.village)
+    await shown(client, offices.township, f"/children/{child_id}")
+    request = await asked(client, offices.village, child_id)
+    for most, whole in ((2, True), (1, False)):
+        monkeypatch.setattr(printing, "MOST", most)
+        document = await _printed(client, offices.township, request)
+        assert len(_lines(document)) == most
+        assert ("的全部应当告知的查阅" in document["html"]) is whole
+        assert ("更早的查阅未列入" in document["html"]) is not whole
 
 
 async def test_the_child_hears_which_office_it_was_and_of_visits(client, offices) -> None:
