@@ -15,6 +15,7 @@ from app.core.jobs import queue
 from tests.children.factories import a_child, a_file
 from tests.children.test_rederiving import COUNTY, night, stored
 from tests.conftest import NOW, VILLAGE
+from tests.jobs import told
 
 
 @pytest.fixture
@@ -48,11 +49,9 @@ async def test_what_is_written_meanwhile_is_read_again(fifteen: str, database: D
         assert row["categories"] == ["left_behind"]
         assert not rederiving._spelt_otherwise(tx, row)
         assert sealing.named(tx.keyring, row)[0] == "李小四"
-        said = await tx.connection.fetchval(
-            "SELECT data ->> 'added' FROM events WHERE wire_name = 'children.categories_changed'"
-            " ORDER BY n DESC LIMIT 1"
-        )
-    assert said == '["left_behind"]'
+    assert (await told(database, "children.categories_changed"))[-1]["data"]["added"] == [
+        "left_behind"
+    ]
 
 
 async def test_a_file_that_cannot_be_read_keeps_no_other_waiting(
@@ -121,21 +120,17 @@ async def test_of_more_than_a_batch_all_change_in_a_night_and_each_is_told(
     async with database.begin(SYSTEM) as tx:
         left = "SELECT count(*) FROM children WHERE categories <> '{}'"
         assert await tx.connection.fetchval(left) == 0
-        told = await tx.connection.fetch(
-            "SELECT subject_id FROM events WHERE wire_name = 'children.categories_changed'"
-            " AND data ->> 'removed' = '[\"left_behind\"]'"
-        )
-    assert {row["subject_id"] for row in told} == children
+    changed = await told(database, "children.categories_changed")
+    gone = {row["subject_id"] for row in changed if row["data"]["removed"] == ["left_behind"]}
+    assert gone == children
 
 
 async def test_what_follows_from_what_others_told_is_told(fifteen: str, database: Database) -> None:
     source = new_id()
     fact = {"since": NOW.date(), "until": None, "source_id": source, "stated_by": None}
     async with database.begin(SYSTEM) as tx:
-        told = Told(kind="out_of_school", **fact)
-        await derivation.tell(tx, UUID(fifteen), "out_of_school", source, told)
-        added = await tx.connection.fetchval(
-            "SELECT data ->> 'added' FROM events WHERE wire_name = 'children.categories_changed'"
-            " ORDER BY n DESC LIMIT 1"
-        )
-    assert added == '["out_of_school"]'
+        said = Told(kind="out_of_school", **fact)
+        await derivation.tell(tx, UUID(fifteen), "out_of_school", source, said)
+    assert (await told(database, "children.categories_changed"))[-1]["data"]["added"] == [
+        "out_of_school"
+    ]
