@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "duties": "Who owes what by when.",
     "retention": "How long what only grows is kept.",
     "keys": "Signing and encryption keys.",
-    "audit": "The sealed audit: its key, and exports.",
+    "audit": "The sealed audit: its key, witnesses, and exports.",
     "jobs": "Background jobs: what is held, and when periodic ones last succeeded.",
 }
 

@@ -4,7 +4,6 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 
 from app.children import derivation
@@ -16,7 +15,7 @@ from app.core.ids import new_id
 from app.core.jobs import queue
 from tests.access.factories import a_caller
 from tests.conftest import VILLAGE
-from tests.jobs import run_jobs
+from tests.jobs import run_jobs, told
 
 
 async def night(database: Database) -> None:
@@ -41,13 +40,8 @@ IMPRISONED: dict[str, Any] = {
 
 
 async def said(database: Database, child_id: str) -> list[dict[str, Any]]:
-    async with database.begin(SYSTEM) as tx:
-        rows = await tx.connection.fetch(
-            "SELECT data::text FROM events WHERE subject_id = $1::uuid"
-            " AND wire_name = 'children.categories_changed' ORDER BY id",
-            child_id,
-        )
-    return [orjson.loads(row["data"]) for row in rows]
+    rows = await told(database, "children.categories_changed")
+    return [row["data"] for row in rows if str(row["subject_id"]) == child_id]
 
 
 @pytest.mark.parametrize("found_by", ["night", "change", "tell"])

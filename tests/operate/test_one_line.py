@@ -70,6 +70,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 }
 OF_OTHERS = {
     *("keys rotate-index", "keys drop-index", "keys rotate-data", "keys drop", "audit keygen"),
+    *("keys rotate-spool", "keys drop-spool"),
     *("backup", "wal", "restore", "verify", "sealer"),
 }
 """Commands that `tests/backup`, `tests/faults` and `tests/sealing` try."""

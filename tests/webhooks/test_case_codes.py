@@ -21,6 +21,7 @@ from app.webhooks.models import body_of
 from app.webhooks.operations import deliveries, fan_out
 from tests.access.factories import an_agency
 from tests.children.factories import a_child
+from tests.former import left
 from tests.jobs import run_jobs
 from tests.webhooks.workshop import HOME, an_endpoint, row_of
 
@@ -131,9 +132,9 @@ async def test_nothing_follows_from_what_was_erased(live, monkeypatch) -> None:
 async def test_what_a_release_before_left_in_the_clear_is_sealed(
     live, database_urls, clock
 ) -> None:
-    owner = await asyncpg.connect(database_urls.owner)
-    await owner.execute("INSERT INTO former_release (since) VALUES ($1)", clock())
+    await left(database_urls.owner, clock())
     child_id, event_id, delivery_id = await told(live)
+    owner = await asyncpg.connect(database_urls.owner)
     await owner.execute("DELETE FROM former_release")
     await owner.close()
     row, _ = await stored(live, event_id)
