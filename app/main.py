@@ -81,19 +81,21 @@ async def state(
     renew = partial(_renew, database, keys, proofs)
     renew()
     following = file and asyncio.create_task(file.follow(database, renew))
-    yield {
-        "database": database,
-        "replica": replica,
-        "token_keys": keys,
-        "proofs": proofs,
-        "rate_limits": limits.callers,
-        "reading_budgets": limits.reading,
-        "sign_in_limits": limits.sign_in,
-        "traces": limits.traces,
-        "settings": settings,
-    }
-    if following:
-        following.cancel()
+    try:
+        yield {
+            "database": database,
+            "replica": replica,
+            "token_keys": keys,
+            "proofs": proofs,
+            "rate_limits": limits.callers,
+            "reading_budgets": limits.reading,
+            "sign_in_limits": limits.sign_in,
+            "traces": limits.traces,
+            "settings": settings,
+        }
+    finally:
+        if following:
+            following.cancel()
 
 
 def _renew(database: Database, keys: TokenKeys, proofs: Proofs) -> None:

@@ -59,20 +59,22 @@ async def _run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
         keys = _Keys(database)
         following = file and asyncio.create_task(file.follow(database, keys.changed))
         ending = asyncio.create_task(keys.end_with(stop))
-        while await keys.are_right(stop):
-            async with asyncio.TaskGroup() as together:
-                pause = keys.pause
-                together.create_task(runner.run(connect, begin=begin, clock=clock, stop=pause))
-                together.create_task(handing.run(connect, begin=begin, stop=pause))
-                together.create_task(
-                    delivery.run(connect, begin=begin, settings=settings.webhooks, stop=pause)
-                )
-                together.create_task(
-                    key_sets.run(begin=begin, settings=settings.webhooks, stop=pause)
-                )
-        for task in (following, ending):
-            if task:
-                task.cancel()
+        try:
+            while await keys.are_right(stop):
+                async with asyncio.TaskGroup() as together:
+                    pause = keys.pause
+                    together.create_task(runner.run(connect, begin=begin, clock=clock, stop=pause))
+                    together.create_task(handing.run(connect, begin=begin, stop=pause))
+                    together.create_task(
+                        delivery.run(connect, begin=begin, settings=settings.webhooks, stop=pause)
+                    )
+                    together.create_task(
+                        key_sets.run(begin=begin, settings=settings.webhooks, stop=pause)
+                    )
+        finally:
+            for task in (following, ending):
+                if task:
+                    task.cancel()
         log.info("worker.stopped")
 
 

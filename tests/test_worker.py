@@ -32,6 +32,8 @@ async def test_it_plans_each_statement_for_what_is_there_now(database_urls, monk
     with pytest.raises(BaseExceptionGroup) as ended:
         await worker.run(Settings(environment="test", database=urls))
     assert ended.group_contains(Seen)
+    left = [str(task.get_coro()) for task in asyncio.all_tasks() if not task.cancelling()]
+    assert not [each for each in left if "follow" in each or "end_with" in each]
     assert found == ["force_custom_plan"] * 2
 
 
