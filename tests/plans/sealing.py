@@ -41,7 +41,8 @@ SELECT w.id, c.size, repeat('x', 120), c.made_at, c.made_at
 FROM audit_checkpoints c, audit_witnesses w WHERE w.ended_at IS NULL AND c.size % 2 = 0
 """
 _EMPTY: Final = """
-TRUNCATE audit_leaves, audit_nodes, audit_checkpoints, audit_witnesses, audit_cosignatures
+TRUNCATE audit_leaves, audit_nodes, audit_checkpoints, audit_witnesses, audit_cosignatures,
+    audit_presented
 """
 _KEY: Final = str(VerifierKey("plans.example/audit", LOG, bytes(32)))
 _WITNESS: Final = str(VerifierKey("witness.example", WITNESS, bytes(32)))
