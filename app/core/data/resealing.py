@@ -5,6 +5,7 @@ there. What is done is not done again, so that it may be stopped at any moment (
 Run as the owner of the tables: the app may not change most of what it has written.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -149,14 +150,14 @@ async def _plain_of(tx: Tx, plain: InPlain, which: str, *values: Any) -> tuple[i
         changed, refused = await _out_of_plain(tx, plain, rows)
     except DecryptionRefused:  # the key itself is under one that the file has not
         return 0, len(rows)
+    alike: defaultdict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
     for row, new in changed:
-        values_of = ", ".join(f"{name} = ${n}" for n, name in enumerate(new, 1 + len(key)))
-        its = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
-        await tx.connection.execute(
-            f"UPDATE {plain.table} SET {values_of} WHERE {its}",
-            *(row[name] for name in key),
-            *new.values(),
-        )
+        alike[tuple(new)].append([*(row[name] for name in key), *new.values()])
+    its = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
+    for columns, arguments in alike.items():
+        said = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, 1 + len(key)))
+        update = f"UPDATE {plain.table} SET {said} WHERE {its}"
+        await tx.connection.executemany(update, arguments)
     return len(changed), refused
 
 
