@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from app import worker
-from app.core import settings as config
 from app.core.settings import Settings
 
 
@@ -15,7 +14,18 @@ class Seen(Exception):
     """Enough was seen."""
 
 
-async def test_it_plans_each_statement_for_what_is_there_now(database_urls, monkeypatch) -> None:
+@pytest.fixture
+def told(settings: Settings, keyring, tmp_path) -> Settings:
+    """Of a worker that has the key file of its database: another's would be what the next test
+    finds there.
+    """
+    path = tmp_path / "keys.json"
+    path.write_text(keyring.to_json())
+    path.chmod(0o600)
+    return settings.model_copy(update={"keys_file": path})
+
+
+async def test_it_plans_each_statement_for_what_is_there_now(told, monkeypatch) -> None:
     """A plan kept from when nothing waited looks, for each that waits, at all that do (ADR 52)."""
     found = []
 
@@ -28,16 +38,15 @@ async def test_it_plans_each_statement_for_what_is_there_now(database_urls, monk
         raise Seen
 
     monkeypatch.setattr(worker.runner, "run", look)
-    urls = config.Database(url=database_urls.app, owner_url=database_urls.owner)
     with pytest.raises(BaseExceptionGroup) as ended:
-        await worker.run(Settings(environment="test", database=urls))
+        await worker.run(told)
     assert ended.group_contains(Seen)
     left = [str(task.get_coro()) for task in asyncio.all_tasks() if not task.cancelling()]
     assert not [each for each in left if "follow" in each or "end_with" in each]
     assert found == ["force_custom_plan"] * 2
 
 
-async def test_it_may_open_as_many_files_as_the_machine_lets_it(database_urls, monkeypatch) -> None:
+async def test_it_may_open_as_many_files_as_the_machine_lets_it(told, monkeypatch) -> None:
     """Those that are not ours would be taken for an endpoint's failures."""
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -45,11 +54,10 @@ async def test_it_may_open_as_many_files_as_the_machine_lets_it(database_urls, m
         raise Seen
 
     monkeypatch.setattr(worker.runner, "run", look)
-    urls = config.Database(url=database_urls.app, owner_url=database_urls.owner)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, most), most))
     try:
         with pytest.raises(BaseExceptionGroup):
-            await worker.run(Settings(environment="test", database=urls))
+            await worker.run(told)
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))

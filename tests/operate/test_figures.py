@@ -220,6 +220,7 @@ async def test_all_of_them_together_have_a_few_seconds(pool, monkeypatch) -> Non
 
 async def test_what_took_too_long_takes_no_time_of_the_others_afterwards(pool, monkeypatch) -> None:
     monkeypatch.setattr(metrics, "_BRIEFLY", "SET LOCAL statement_timeout = '20ms'")
+    monkeypatch.setattr(metrics, "_UNREAD", {})
     asked = []
 
     def figure(name: str, statement: str) -> None:
@@ -306,4 +307,4 @@ async def test_who_is_late_is_found_among_all_that_are_not(database) -> None:
         await tx.connection.execute(_LATE_DUTIES, ["VIS-01"] * 3000, tx.now)
     await _counted(database)
     async with database.begin(SYSTEM) as tx:
-        assert await blocks(tx, _LATE) <= 10
+        assert await blocks(tx, _LATE) <= 20, "3,000 rows are hundreds"
