@@ -11,11 +11,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from app import wiring
-from app.cli.console import fail, out
-from app.cli.keys import _File, _read, _write
+from app.cli.console import fail, in_transaction, out
+from app.cli.keys import SEALED_BY_ALL, _File, _read, _require_since, _right, _write
 from app.core import startup
 from app.core.clock import utc_now
 from app.core.data import db, former, key_checks, keys, resealing
+from app.core.data.crypto import Keyring
+from app.core.data.db import Tx
+from app.core.data.key_checks import DATA
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -28,15 +31,29 @@ _PASSES: Final = 3
 def rotate_data(path: _File) -> None:
     """Let the next data key seal, and make the one after it; those of before go on to open.
 
-    Restart all processes once they have this file: each opens already what the new key seals. Then
-    `re-encrypt`, and `drop` the key of before.
+    Copy the file to all machines: who has it not as the first is wrong after ten minutes. Then
+    `re-encrypt`, and an hour after this `drop` the key of before.
     """
     ring = _read(path)
-    first = not ring.coming_data
     new = ring.rotated_data()
-    _write(path, new)
-    if first:
-        out.print("No data key was coming; one is now. Restart all processes, and rotate again.")
+
+    async def note(tx: Tx) -> None:
+        rows = await _right(tx, ring)
+        for row in key_checks.coming(rows, DATA):
+            if row["kid"] not in ring.coming_data:
+                fail(f"Data key {row['kid']} is coming, and not in this file: take the newest.")
+        for kid in ring.coming_data:
+            _require_since(tx, rows, (DATA, kid), "since", "is published")
+        _write(path, new)
+        for kid in ring.coming_data:
+            await key_checks.use(tx, DATA, kid)
+        for kid in new.coming_data:
+            shown = key_checks.shown_of(new, DATA, kid)
+            await key_checks.make_known(tx, DATA, kid, shown)
+
+    in_transaction(note)
+    if not ring.coming_data:
+        out.print("No data key was coming; one is now. Copy the file, and in ten minutes again.")
         return
     out.print(f"The data key {next(iter(new.data))} seals; {len(ring.data)} of before open.")
 
@@ -118,24 +135,27 @@ def drop(
     path: _File,
     kid: Annotated[str, typer.Argument(help="Which, as `rotate-data` named it.")],
 ) -> None:
-    """Drop a data key of before, once nothing is sealed under it."""
+    """Drop a data key of before, once nothing is sealed under it, and nobody seals by it."""
     wiring.load()
     ring = _read(Path(path))
     if kid not in ring.data:
         fail("There is no such data key.")
     if kid == next(iter(ring.data)):
         fail("This key seals: rotate-data first.")
-    found = asyncio.run(_as_owner(partial(_end, kid=kid)))
+    found = asyncio.run(_as_owner(partial(_end, ring=ring, kid=kid)))
     if found:
         fail(f"Sealed under it still: {', '.join(f'{n:,} of {t}' for t, n in found.items())}.")
     _write(path, ring.without_data(kid))
     out.print(f"{kid} is gone from {path}. Restart all processes; keep no copy but an archive's.")
 
 
-async def _end(begin: Begin, kid: str) -> dict[str, int]:
+async def _end(begin: Begin, ring: Keyring, kid: str) -> dict[str, int]:
     """Note that a data key is done with, or no file without it is right; unless it is named."""
     async with begin() as tx:
+        rows = await _right(tx, ring)
+        newest = key_checks.used(rows, DATA)[0]
+        _require_since(tx, rows, (DATA, newest), "used_since", "seals", SEALED_BY_ALL)
         found = await resealing.naming(tx, kid)
         if not found:
-            await key_checks.end(tx, key_checks.DATA, kid)
+            await key_checks.end(tx, DATA, kid)
         return found

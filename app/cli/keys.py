@@ -25,8 +25,9 @@ GOES_WITH_TIME: Final = timedelta(days=30)
 """For so long what is sent again is known again by an index key of before: as its answers are kept.
 """
 SEALED_BY_ALL: Final = timedelta(hours=1)
-"""So long after the first use of a key of the spool no process seals to the one before: who has it
-not as the first is wrong after ten minutes, and then seals to the newest in the database.
+"""So long after the first use of a data key, or of one of the spool, no process seals by the one
+before: who has it not as the first is wrong after ten minutes, and then seals to the newest of the
+spool in the database.
 """
 _LONG: Final = {KNOWN_FOR: "ten minutes", SEALED_BY_ALL: "an hour", GOES_WITH_TIME: "30 days"}
 _File = Annotated[Path, typer.Argument(help="The key file.", exists=True, dir_okay=False)]
@@ -164,7 +165,7 @@ def rotate_index(path: _File) -> None:
     """
     ring = _read(path)
 
-    async def note(tx: Tx) -> tuple[Keyring, str]:
+    async def note(tx: Tx) -> str:
         rows = await _right(tx, ring)
         used, coming = key_checks.used(rows, INDEX), key_checks.coming(rows, INDEX)
         if coming:
@@ -172,19 +173,19 @@ def rotate_index(path: _File) -> None:
             if kid not in ring.index:
                 fail(f"Index key {kid} is coming, and not in this file: take the newest file.")
             _require_since(tx, rows, (INDEX, kid), "since", "is published")
+            _write(path, replace(ring, index={kid: ring.index[kid], **ring.index}))
             await key_checks.use(tx, INDEX, kid)
-            said = "makes blind indexes from now on; ten minutes later a worker writes all anew."
-            return replace(ring, index={kid: ring.index[kid], **ring.index}), f"{kid} {said}"
+            return f"{kid} makes blind indexes by now; in ten minutes a worker writes all anew."
         if len(used) > 1:
             fail(f"Index key {used[-1]} is in use still: drop it first.")
         made = crypto.new_key()
         [kid] = made
         await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
+        _write(path, replace(ring, index={**ring.index, **made}))
         said = "is asked from now on. In ten minutes, run this again to let it make blind indexes."
-        return replace(ring, index={**ring.index, **made}), f"{kid} {said}"
+        return f"{kid} {said}"
 
-    changed, said = in_transaction(note)
-    _write(path, changed)
+    said = in_transaction(note)
     out.print(f"Index key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
 
 
@@ -221,26 +222,25 @@ def rotate_spool(path: _File) -> None:
     if not ring.spool.keys() <= ring.unspool.keys():
         fail("This file has not the private keys of the spool: take that of the workers.")
 
-    async def note(tx: Tx) -> tuple[Keyring, str]:
+    async def note(tx: Tx) -> str:
         rows = await _right(tx, ring)
         known = {row["kid"]: row for row in rows if row["kind"] == SPOOL}
         seals, last = next(iter(ring.spool)), [*ring.spool][-1]
         if known[last]["since"] > known[seals]["used_since"]:
             _require_since(tx, rows, (SPOOL, last), "since", "is published")
+            _write(path, replace(ring, spool={last: ring.spool[last], **ring.spool}))
             await key_checks.use(tx, SPOOL, last)
-            said = f"{last} seals what waits from now on; in an hour drop-spool the one before."
-            return replace(ring, spool={last: ring.spool[last], **ring.spool}), said
+            return f"{last} seals what waits from now on; in an hour drop-spool the one before."
         if last != seals:
             fail(f"Spool key {last} may be sealed to still: drop it first.")
         made = crypto.new_key()
         [(kid, public)] = crypto.public_parts(made).items()
         await key_checks.make_known(tx, SPOOL, kid, public)
         spool, unspool = {**ring.spool, kid: public}, {**ring.unspool, **made}
-        said = f"{kid} opens from now on. In ten minutes, run this again to seal to it."
-        return replace(ring, spool=spool, unspool=unspool), said
+        _write(path, replace(ring, spool=spool, unspool=unspool))
+        return f"{kid} opens from now on. In ten minutes, run this again to seal to it."
 
-    changed, said = in_transaction(note)
-    _write(path, changed)
+    said = in_transaction(note)
     out.print(f"Spool key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
 
 
@@ -311,7 +311,10 @@ def _read(path: Path) -> Keyring:
 
 
 def _write(path: Path, ring: Keyring) -> None:
-    """Put a new file in the place of the old one; a reader finds the one or the other whole."""
+    """Put a new file in the place of the old one; a reader finds the one or the other whole. What
+    comes is there before the database knows of it, what goes after: where only one of both was
+    done, the file is right.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with own_files.create(beside) as file:
         file.write(ring.to_json())

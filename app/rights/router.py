@@ -183,7 +183,7 @@ async def cancel_rights_request(
 
 @router.post(
     "/rights-requests/{request_id}/restriction-end",
-    responses=documented(PersonRequired, NotRestricted),
+    responses=documented(PersonRequired, NotRestricted, ErasedAlready),
 )
 async def lift_restriction(
     principal: Lifts, found: ToChange, if_match: IfMatch, tx: Transaction

@@ -142,11 +142,9 @@ SELECT * FROM audit_presented WHERE witness_id = $1 AND place = $2 AND size = $3
 """
 
 
-async def present(
-    tx: Tx, principal: Principal, new: schemas.PresentationCreate
-) -> tuple[dict[str, Any], bool]:
-    """Note that a witness holds a checkpoint, and whether it is in the log. Return that, and
-    whether it is new. Raises NotAWitness, CheckpointForeign.
+async def present(tx: Tx, principal: Principal, new: schemas.PresentationCreate) -> dict[str, Any]:
+    """Note that a witness holds a checkpoint, and whether it is in the log; of one that it
+    presented before, as it was then. Raises NotAWitness, CheckpointForeign.
     """
     witness = await tx.connection.fetchrow(_OF_AGENCY, principal.agency_id)
     if witness is None:
@@ -157,7 +155,7 @@ async def present(
     kept = await reading.holds(tx.connection, said.size, said.root)
     made = await tx.connection.fetchrow(_PRESENT, *of, key, new.note, kept, tx.now)
     row = made or await tx.connection.fetchrow(_PRESENTED, *of)
-    return {**row, "root": queries.text_of(row["root"])}, made is not None
+    return {**row, "root": queries.text_of(row["root"])}
 
 
 def _signed_by(keys: list[str], note: str) -> tuple[str, notes.Said]:

@@ -57,6 +57,10 @@ InPath = Annotated[
         "checkpoint_id", "The checkpoint's id.", queries.find_checkpoint, CheckpointNotFound
     ),
 ]
+WitnessInPath = Annotated[
+    asyncpg.Record,
+    named_in_path("witness_id", "The witness's id.", queries.find_witness, WitnessNotFound),
+]
 WitnessToChange = Annotated[
     asyncpg.Record,
     named_in_path(
@@ -124,8 +128,7 @@ async def cosign_checkpoint(
 
 @router.post(
     "/audit/presentations",
-    status_code=201,
-    responses=REPEATED | documented(operations.NotAWitness, operations.CheckpointForeign),
+    responses=documented(operations.NotAWitness, operations.CheckpointForeign),
 )
 async def present_checkpoint(
     principal: Cosigns, new: schemas.PresentationCreate, tx: Transaction
@@ -133,13 +136,11 @@ async def present_checkpoint(
     """Present a checkpoint that you hold, as a witness: when you are told of one that is no larger,
     or does not go on from it.
     """
-    row, is_new = await operations.present(tx, principal, new)
-    return Shown(schemas.Presentation(**row), is_new=is_new)
+    return Shown(schemas.Presentation(**await operations.present(tx, principal, new)))
 
 
 @router.post(
     "/audit/logs",
-    status_code=201,
     responses=documented(operations.LogKeyUnfit, operations.NoLogBefore),
 )
 async def start_log(
@@ -173,6 +174,12 @@ async def register_witness(
     """Register an agency with the key by which it countersigns."""
     row = await operations.register(tx, principal, new)
     return _one(row, subject=row["id"])
+
+
+@router.get("/audit/witnesses/{witness_id}")
+async def read_witness(principal: Reads, found: WitnessInPath) -> Shown[schemas.Witness]:
+    """Read a witness, and how far it is."""
+    return Shown(schemas.Witness(**found))
 
 
 @router.post("/audit/witnesses/{witness_id}/end", responses=documented(operations.WitnessOver))

@@ -11,6 +11,7 @@ from app.core.data.key_checks import KNOWN_FOR
 from tests.access.approving import OTHER
 from tests.access.factories import Caller, a_caller
 from tests.regions.factories import some_regions
+from tests.time_of_keys import passed
 
 
 @pytest.fixture
@@ -51,10 +52,6 @@ def later(live_database):
 
     async def pass_by(long=KNOWN_FOR) -> None:
         async with live_database.begin(SYSTEM) as tx:
-            await tx.connection.execute(
-                "UPDATE key_checks SET since = since - $1::interval,"
-                " used_since = used_since - $1::interval",
-                long,
-            )
+            await passed(tx.connection, long)
 
     return pass_by

@@ -11,7 +11,7 @@ from app.core.clock import utc_now
 from app.core.data import key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
-from app.core.data.key_checks import BEHIND_SPOOL, ENDED, KNOWN_FOR, SPOOL, Fault
+from app.core.data.key_checks import BEHIND, ENDED, KNOWN_FOR, SPOOL, Fault
 from app.core.ids import new_id
 from app.police_reports.models import SPOOLED
 
@@ -64,7 +64,7 @@ async def test_what_lies_there_is_opened_and_what_comes_is_sealed_to_the_next(
         assert next(iter(key_checks.for_intake(await key_checks.rows_of(tx)).spool)) == second
     assert await wrong(old) == await wrong(coming) == []
     await later(KNOWN_FOR)
-    behind = [Fault(SPOOL, second, BEHIND_SPOOL)]
+    behind = [Fault(SPOOL, second, BEHIND[SPOOL])]
     assert await wrong(old) == await wrong(coming) == behind
     assert await wrong(now) == []
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +15,8 @@ import asyncpg
 import pytest
 
 from app.cli import data_keys
+from app.cli.keys import SEALED_BY_ALL
+from app.core.clock import utc_now
 from app.core.data import key_checks, keys, resealing
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, open_engine
@@ -28,6 +30,7 @@ from tests.children.factories import a_child
 from tests.conftest import NOW, VILLAGE
 from tests.faults.command import Tonghu
 from tests.former import left
+from tests.time_of_keys import passed
 
 
 @pytest.fixture
@@ -70,11 +73,27 @@ async def changed(urls: schema.Urls, ring: Keyring) -> bytes:
 
 async def faults(urls: schema.Urls, ring: Keyring) -> list[key_checks.Fault]:
     """What a process that starts with these keys finds wrong with them."""
-    database = Database(open_engine(urls.app, DatabaseSettings()), ring, lambda: NOW)
+    database = Database(open_engine(urls.app, DatabaseSettings()), ring, utc_now)
     async with database.begin(SYSTEM) as tx:
         _, found = await key_checks.settle(tx, ring)
     await database.close()
     return found
+
+
+async def later(urls: schema.Urls, long: timedelta = key_checks.KNOWN_FOR) -> None:
+    """Let as long pass, for what is known of keys."""
+    database = Database(open_engine(urls.app, DatabaseSettings()), Keyring.generate(), lambda: NOW)
+    async with database.begin(SYSTEM) as tx:
+        await passed(tx.connection, long)
+    await database.close()
+
+
+async def rotated(tonghu: Tonghu, urls: schema.Urls, path: Path) -> None:
+    """The key that was coming seals, and has for an hour."""
+    assert not await faults(urls, of(path))
+    await later(urls)
+    assert (await asyncio.to_thread(tonghu, "keys", "rotate-data", path))[0] == 0
+    await later(urls, SEALED_BY_ALL)
 
 
 async def stands(urls: schema.Urls, ring: Keyring) -> tuple[bytes, str]:
@@ -97,11 +116,28 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     run = asyncio.to_thread
     assert "no such" in (await run(tonghu, "keys", "drop", path, "none"))[2]
     assert "rotate-data first" in (await run(tonghu, "keys", "drop", path, kid))[2]
+    code, _, said = await run(tonghu, "keys", "rotate-data", path)
+    assert (code, f"Key {coming} is published for less than ten minutes" in said) == (1, True), said
+    await later(urls)
     code, said, _ = await run(tonghu, "keys", "rotate-data", path)
     assert (code, f"The data key {coming} seals; 1 of before open" in said) == (0, True), said
     assert of(path).data.keys() == {coming, kid}
     assert not await faults(urls, of(path))
     assert not await faults(urls, before), "a machine that has the file of before opens it"
+    code, _, said = await run(tonghu, "keys", "rotate-data", path)
+    assert (code, "is published for less" in said) == (1, True), "nobody else has it yet"
+    behind = [("data", coming, key_checks.BEHIND["data"])]
+    await later(urls)
+    assert await faults(urls, before) == behind, "after that it seals by a key that goes"
+    assert not await faults(urls, of(path))
+    code, _, said = await run(tonghu, "keys", "drop", path, kid)
+    assert (code, f"{coming} seals for less than an hour" in said) == (1, True), said
+    await later(urls, SEALED_BY_ALL)
+    newest = path.read_text()
+    path.write_text(before.to_json())
+    code, _, said = await run(tonghu, "keys", "rotate-data", path)
+    assert (code, f"data key {coming} seals by now" in said) == (1, True), said
+    path.write_text(newest)
     code, _, said = await run(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
     code, said, error = await run(tonghu, "keys", "re-encrypt")
@@ -121,7 +157,7 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
 
 
 async def test_it_is_counted_to_the_end_what_is_sealed_under_a_key(
-    tonghu: Tonghu, path, monkeypatch
+    tonghu: Tonghu, urls, path, monkeypatch
 ) -> None:
     """Of a million files that takes longer than any request may wait."""
     monkeypatch.setenv("TONGHU_DATABASE__STATEMENT_TIMEOUT_MS", "100")
@@ -129,7 +165,7 @@ async def test_it_is_counted_to_the_end_what_is_sealed_under_a_key(
     monkeypatch.setattr(resealing, "TABLES", [long])
     [kid] = of(path).data
     run = asyncio.to_thread
-    assert (await run(tonghu, "keys", "rotate-data", path))[0] == 0
+    await rotated(tonghu, urls, path)
     code, said, error = await run(tonghu, "keys", "drop", path, kid)
     assert (code, f"{kid} is gone" in said) == (0, True), error
 
@@ -141,14 +177,22 @@ async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:
     assert "values are opened by no key" in said
 
 
-def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, path) -> None:
+async def test_a_file_of_before_gets_a_key_that_comes_first(tonghu: Tonghu, urls, path) -> None:
     text = path.read_text().replace('"coming_data"', '"unknown"')
     path.write_text(text)
     [kid] = of(path).data
-    assert "Restart all processes" in tonghu("keys", "rotate-data", path)[1]
+    run = asyncio.to_thread
+    assert "one is now" in (await run(tonghu, "keys", "rotate-data", path))[1]
     assert list(of(path).data) == [kid]
     [coming] = of(path).coming_data
-    tonghu("keys", "rotate-data", path)
+    newest = path.read_text()
+    path.write_text(text)
+    code, _, said = await run(tonghu, "keys", "rotate-data", path)
+    assert (code, f"{coming} is coming, and not in this file" in said) == (1, True), said
+    assert path.read_text() == text
+    path.write_text(newest)
+    await later(urls)
+    await run(tonghu, "keys", "rotate-data", path)
     assert list(of(path).data) == [coming, kid]
 
 
@@ -268,7 +312,7 @@ async def test_a_data_key_does_not_go_while_an_answer_that_goes_by_itself_is_und
         await tx.connection.execute(_ANSWERED, sealed, tx.now)
     await database.close()
     [kid] = before.data
-    await asyncio.to_thread(tonghu, "keys", "rotate-data", path)
+    await rotated(tonghu, urls, path)
     code, _, said = await asyncio.to_thread(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of idempotency_keys" in said) == (1, True), said
     assert kid in of(path).data

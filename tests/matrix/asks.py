@@ -351,6 +351,7 @@ _SEALED = (
     Ask("startLog", always({"key": str(VerifierKey("audit.example", LOG, bytes(32)))})),
     Ask("listWitnesses", shows=("witness_id",)),
     Ask("registerWitness", lambda t: {"agency_id": str(t.police), "key": _WITNESS}),
+    Ask("readWitness"),
     Ask("endWitness"),
 )
 

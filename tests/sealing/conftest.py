@@ -56,6 +56,8 @@ async def two(client, live_database, settings, operators) -> list[Witness]:
         said = {"agency_id": str(caller.agency_id), "key": witness.key}
         answer = await send_by_two(client, *operators, "registerWitness", "POST", WITNESSES, said)
         assert answer.status_code == 201, answer.text
+        read = await client.get(answer.headers["location"], headers=caller.headers)
+        assert read.json() == answer.json(), read.text
         made.append(witness)
     return made
 

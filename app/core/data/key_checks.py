@@ -76,8 +76,11 @@ class Fault(NamedTuple):
 MISSING: Final = "is missing"
 ANOTHER: Final = "is another: this file has another under that id"
 ENDED: Final = "has ended, and is the first of this file"
-BEHIND: Final = "makes blind indexes by now, and is not the first of this file"
-BEHIND_SPOOL: Final = "is sealed to by now, and is not the first of this file"
+BEHIND: Final = {
+    DATA: "seals by now, and is not the first of this file",
+    INDEX: "makes blind indexes by now, and is not the first of this file",
+    SPOOL: "is sealed to by now, and is not the first of this file",
+}
 KNOWN_FOR: Final = timedelta(minutes=10)
 """For so long a key stands published before it is used: no token lives longer, nobody keeps our key
 set longer, and a file is on all machines by then.
@@ -96,19 +99,16 @@ async def rows_of(tx: Tx) -> Rows:
 
 def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     """Say what is wrong with keys. One that is coming may be missing: nothing is made by it yet. So
-    may one of the spool: to open what lies there no process but a worker needs it. Of two index
-    keys, and of two of the spool, the one used last is the first: what is made by another is not
-    found, or not opened, when that has gone.
+    may one of the spool: to open what lies there no process but a worker needs it. Of two data
+    keys, two index keys and two of the spool, the one used last is the first: what is made by
+    another is not found, or not opened, when that has gone.
     """
     given, first = _keys(ring), _first(ring)
-    given[DATA] = {**ring.coming_data, **ring.data}  # what is coming opens already
     found = []
-    newest = next(iter(_counting(rows, INDEX)), None)
-    if newest is not None and newest["used_since"] is not None and newest["kid"] in ring.index:
-        late = now - newest["used_since"] >= KNOWN_FOR
-        if late and first[INDEX] != newest["kid"]:
-            found.append(Fault(INDEX, newest["kid"], BEHIND))
-    found += _behind_spool(first[SPOOL], _counting(rows, SPOOL), now)
+    for kind in BEHIND:
+        newest = _behind(first[kind], _counting(rows, kind), now)
+        if newest is not None and (newest in given[kind] or kind == SPOOL):
+            found.append(Fault(kind, newest, BEHIND[kind]))
     for row in rows:
         kind, kid = row["kind"], row["kid"]
         key = given[kind].get(kid)
@@ -123,15 +123,16 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     return sorted(found)
 
 
-def _behind_spool(first: str, rows: Rows, now: datetime) -> list[Fault]:
-    """Say whether what waits is sealed to a key of before; one that nobody knows yet is none."""
+def _behind(first: str, rows: Rows, now: datetime) -> str | None:
+    """Return the key that things are made by, if the first of a file is one of before; one that
+    nobody knows yet is none.
+    """
     used = {row["kid"]: row["used_since"] for row in rows}
     newest = next(iter(used), first)
     if first not in used or used[newest] is None:
-        return []
+        return None
     is_before = used[first] is None or used[first] < used[newest]
-    late = now - used[newest] >= KNOWN_FOR
-    return [Fault(SPOOL, newest, BEHIND_SPOOL)] if is_before and late else []
+    return newest if is_before and now - used[newest] >= KNOWN_FOR else None
 
 
 def for_intake(rows: Rows) -> Keyring:
@@ -194,7 +195,8 @@ async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     first = _first(ring)
     for kind, kid, shown in _news(ring, rows):
         later = first[kind] != kid and (kind == SPOOL or (kind == INDEX and rows))
-        used = None if kid in ring.coming or later else tx.now
+        is_coming = kid in ring.coming or kid in ring.coming_data
+        used = None if is_coming or later else tx.now
         if shown is None:
             await tx.connection.execute(_USED, kind, kid, tx.now)
         else:
@@ -261,7 +263,7 @@ def _keys(ring: Keyring) -> dict[str, Mapping[str, Any]]:
     """Return keys by kind, those that have a public part or something shown of them by that."""
     signing = {**ring.signing, **ring.coming}
     return {
-        DATA: ring.data,
+        DATA: {**ring.data, **ring.coming_data},
         INDEX: {kid: crypto.check(key) for kid, key in ring.index.items()},
         SIGNING: {kid: crypto.public_of(pem) for kid, pem in signing.items()},
         SPOOL: ring.spool,

@@ -112,15 +112,17 @@ async def test_what_has_ended_is_neither_used_nor_coming_nor_verified_by(
     more = replace(keyring, data={**Keyring.generate().data, **keyring.data})
     await settled(live_database, more)
     [signs], [comes], [data] = keyring.signing, keyring.coming, keyring.data
+    [data_comes] = keyring.coming_data
     async with live_database.begin(SYSTEM) as tx:
         rows = await key_checks.rows_of(tx)
         assert key_checks.verifying(rows).keys() == {signs, comes}
-        assert [row["kid"] for row in key_checks.coming(rows)] == [comes]
+        assert [row["kid"] for row in key_checks.coming(rows, SIGNING)] == [comes]
+        assert [row["kid"] for row in key_checks.coming(rows, DATA)] == [data_comes]
         for kind, kid in ((SIGNING, comes), (DATA, data)):
             await key_checks.end(tx, kind, kid)
         rows = await key_checks.rows_of(tx)
     assert key_checks.verifying(rows).keys() == {signs}
-    assert key_checks.coming(rows) == []
+    assert key_checks.coming(rows, SIGNING) == []
     assert key_checks.used(rows, DATA) == [kid for kid in more.data if kid != data]
     assert not key_checks.faults(more, rows, NOW)
 
@@ -139,7 +141,7 @@ async def test_who_writes_by_the_index_key_before_is_wrong_though_another_comes(
         await key_checks.make_known(tx, INDEX, "more", os.urandom(32))
         rows = await key_checks.rows_of(tx)
     late = NOW + key_checks.KNOWN_FOR
-    assert key_checks.faults(both, rows, late) == [Fault(INDEX, "next", key_checks.BEHIND)]
+    assert key_checks.faults(both, rows, late) == [Fault(INDEX, "next", key_checks.BEHIND[INDEX])]
     first = replace(both, index=dict(reversed(both.index.items())))
     assert key_checks.faults(first, rows, late) == []
 
