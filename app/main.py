@@ -145,7 +145,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
             startup.open_database(chosen, clock, addresses=addresses) as database,
             startup.open_replica(chosen, clock, database) as replica,
             state(
-                chosen, database, limits, replica=replica, file=startup.key_file(chosen, database)
+                chosen, database, limits, replica=replica, file=startup.key_file(chosen)
             ) as shared,
         ):
             spare_the_collector()

@@ -55,7 +55,7 @@ async def _run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
         )
         begin = partial(database.begin, SYSTEM)
         log.info("worker.started", port=port)
-        file = startup.key_file(settings, database)
+        file = startup.key_file(settings)
         keys = _Keys(database)
         following = file and asyncio.create_task(file.follow(database, keys.changed))
         ending = asyncio.create_task(keys.end_with(stop))

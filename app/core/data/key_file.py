@@ -11,12 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import asyncpg
 import structlog
 
 from app.core.data import key_checks
 from app.core.data.crypto import Keyring
-from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.data.db import SYSTEM, Database
 from app.core.data.wrong_keys import WrongKeys
 
 _LOOK_SECONDS: Final = 2.0
@@ -31,11 +30,13 @@ log = structlog.get_logger(__name__)
 
 
 class KeyFile:
-    """Where a process has its keys from; no path: from its settings, for good."""
+    """Where a process has its keys from; no path: from its settings, for good. `ring`: those that
+    it had from there, be they right or wrong.
+    """
 
     def __init__(self, ring: Keyring, path: Path | None = None) -> None:
         self._path = path
-        self._read = self._stamp()
+        self._read: tuple[int, int] | None = None  # it may have changed since
         self._ring = ring
         self._told = ""
 
@@ -76,8 +77,8 @@ class KeyFile:
         return not key_checks.faults(ours, rows, now)
 
     async def follow(self, database: Database, changed: Callable[[], None]) -> None:
-        """Look every two seconds; say so when keys have `changed`. A database that is away is asked
-        again.
+        """Look every two seconds; say so when keys have `changed`. Whatever goes wrong, it is tried
+        again: who never looks again stays wrong, or writes by keys that go.
         """
         away = False
         while True:
@@ -86,7 +87,7 @@ class KeyFile:
                 if await self.look(database):
                     changed()
                 away = False
-            except (TemporarilyUnavailable, asyncpg.PostgresError, OSError) as error:
+            except Exception as error:  # noqa: BLE001
                 if not away:
                     log.warning("keys.not_compared", reason=type(error).__name__)
                 away = True
@@ -95,8 +96,8 @@ class KeyFile:
         """Read the file if it is another; tell whether it was. What cannot be read changes nothing:
         the keys of before go on.
         """
-        stamp = self._stamp()
-        if self._path is None or stamp == self._read:
+        stamp, before = self._stamp(), self._read
+        if self._path is None or stamp == before:
             return False
         self._read = stamp
         try:
@@ -104,7 +105,8 @@ class KeyFile:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("keys.not_renewed", reason=type(error).__name__)
             return False
-        log.info("keys.renewed", signing=next(iter(self._ring.signing)))
+        if before is not None:
+            log.info("keys.renewed", signing=next(iter(self._ring.signing)))
         return True
 
     def _stamp(self) -> tuple[int, int] | None:

@@ -8,10 +8,13 @@ import asyncpg
 import pytest
 import structlog
 
-from app.core.data import key_checks, key_file
+from app.core import startup
+from app.core.clock import utc_now
+from app.core.data import crypto, key_checks, key_file
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.data.key_file import KeyFile
+from app.core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,49 @@ async def test_a_database_that_is_away_is_asked_again_and_told_of_once(
         await looked.wait()
         following.cancel()
     assert [each["event"] for each in said] == ["keys.not_compared"]
+
+
+async def test_who_began_with_wrong_keys_goes_on_to_look(
+    database_urls, live_database, keyring, tmp_path
+) -> None:
+    """It seals what waits to the spool's key of now, and takes the right file."""
+    await KeyFile(keyring).look(live_database)
+    path = tmp_path / "keys.json"
+    path.write_text(Keyring.generate().to_json())
+    settings = Settings(environment="test", keys_file=path)
+    addresses = startup.DatabaseAddresses(database_urls.app, database_urls.owner, None)
+    async with startup.open_database(settings, utc_now, addresses=addresses) as database:
+        file = startup.key_file(settings)
+        await file.look(database)
+        assert database.keyring.is_for_intake
+        unspool = crypto.new_key()
+        [(kid, public)] = crypto.public_parts(unspool).items()
+        async with live_database.begin(SYSTEM) as tx:
+            await key_checks.make_known(tx, key_checks.SPOOL, kid, public)
+            await key_checks.use(tx, key_checks.SPOOL, kid)
+        assert await file.look(database)
+        assert next(iter(database.keyring.spool)) == kid
+        path.unlink()
+        path.write_text(keyring.to_json())
+        assert await file.look(database)
+        assert (database.keyring, database.wrong_keys) == (keyring, None)
+
+
+async def test_whatever_goes_wrong_it_goes_on_to_look(keyring, monkeypatch) -> None:
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.0)
+    file, looked, went_wrong = KeyFile(keyring), asyncio.Event(), []
+
+    async def look(_: Database) -> bool:
+        if not went_wrong:
+            went_wrong.append("once")
+            raise KeyError("unforeseen")
+        looked.set()
+        return False
+
+    monkeypatch.setattr(file, "look", look)
+    following = asyncio.create_task(file.follow(None, lambda: None))
+    await looked.wait()
+    following.cancel()
 
 
 async def test_a_right_process_says_once_that_its_file_is_wrong(
