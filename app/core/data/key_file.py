@@ -96,16 +96,16 @@ class KeyFile:
         """Read the file if it is another; tell whether it was. What cannot be read changes nothing:
         the keys of before go on.
         """
-        stamp, before = self._stamp(), self._read
-        if self._path is None or stamp == before:
+        stamp = self._stamp()
+        if self._path is None or stamp == self._read:
             return False
-        self._read = stamp
+        self._read, before = stamp, self._ring.to_json()
         try:
             self._ring = Keyring.from_json(self._path.read_text())
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("keys.not_renewed", reason=type(error).__name__)
             return False
-        if before is not None:
+        if self._ring.to_json() != before:
             log.info("keys.renewed", signing=next(iter(self._ring.signing)))
         return True
 

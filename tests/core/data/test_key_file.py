@@ -65,9 +65,12 @@ async def test_who_began_with_wrong_keys_goes_on_to_look(
             await key_checks.use(tx, key_checks.SPOOL, kid)
         assert await file.look(database)
         assert next(iter(database.keyring.spool)) == kid
+        file = startup.key_file(settings)
         path.unlink()
         path.write_text(keyring.to_json())
-        assert await file.look(database)
+        with structlog.testing.capture_logs() as said:
+            assert await file.look(database)
+        assert [each["event"] for each in said] == ["keys.renewed", "keys.right"]
         assert (database.keyring, database.wrong_keys) == (keyring, None)
 
 
