@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 from uuid import UUID
 
@@ -88,6 +89,15 @@ async def later(urls: schema.Urls, long: timedelta = key_checks.KNOWN_FOR) -> No
     await database.close()
 
 
+async def used(urls: schema.Urls) -> list[str]:
+    """The data keys that the database knows as used, the newest first."""
+    database = Database(open_engine(urls.app, DatabaseSettings()), Keyring.generate(), utc_now)
+    async with database.begin(SYSTEM) as tx:
+        rows = await key_checks.rows_of(tx)
+    await database.close()
+    return key_checks.used(rows, key_checks.DATA)
+
+
 async def rotated(tonghu: Tonghu, urls: schema.Urls, path: Path) -> None:
     """The key that was coming seals, and has for an hour."""
     assert not await faults(urls, of(path))
@@ -140,6 +150,7 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     path.write_text(newest)
     code, _, said = await run(tonghu, "keys", "drop", path, kid)
     assert (code, "1 of child_changes" in said, "1 of child_keys" in said) == (1, True, True)
+    assert await used(urls) == [coming, kid], "it has not ended, for it opens these"
     code, said, error = await run(tonghu, "keys", "re-encrypt")
     assert code == 0, error
     assert "child_changes: sealed anew 1 of 1 rows" in said
@@ -154,6 +165,33 @@ async def test_a_data_key_comes_is_used_and_goes(tonghu: Tonghu, urls, path) -> 
     assert not await faults(urls, of(path)), "no process misses what has gone"
     wrong = {("data", kid, key_checks.ENDED)}
     assert {*await faults(urls, before)} == wrong, "and none seals by it again"
+
+
+async def test_a_key_is_used_by_nobody_before_a_file_has_it_first(
+    tonghu: Tonghu, urls, path, monkeypatch
+) -> None:
+    """A disk is full: as if nothing had been asked."""
+    [kid], text = of(path).data, path.read_text()
+    assert not await faults(urls, of(path))
+    await later(urls)
+
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(data_keys, "_write", full)
+        code, _, said = await asyncio.to_thread(tonghu, "keys", "rotate-data", path)
+    assert (code, "No room left on the disk" in said) == (1, True), said
+    assert (await used(urls), path.read_text()) == ([kid], text)
+
+
+async def test_a_file_of_another_database_drops_no_key(tonghu: Tonghu, urls, path) -> None:
+    assert not await faults(urls, of(path))
+    other = Keyring.generate().rotated_data()
+    path.write_text(other.to_json())
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "drop", path, [*other.data][1])
+    assert (code, "is not the key file of the database" in said) == (1, True), said
+    assert of(path).data.keys() == other.data.keys()
 
 
 async def test_it_is_counted_to_the_end_what_is_sealed_under_a_key(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -217,3 +218,19 @@ async def test_whoever_has_wrong_keys_seals_hashes_and_opens_nothing(
         sealed = tx.keyring.seal_away("spooled_reports.sealed", "row", b"words")
     opened = of_before.unseal_away("spooled_reports.sealed", "row", sealed)
     assert opened == b"words", "to the public key that stands in the database"
+
+
+async def test_a_key_is_used_since_it_was_first(live_database, keyring) -> None:
+    await settled(live_database, keyring)
+    [kid] = keyring.data
+
+    async def since() -> object:
+        async with live_database.begin(SYSTEM) as tx:
+            rows = await key_checks.rows_of(tx)
+            return next(row["used_since"] for row in rows if row["kid"] == kid)
+
+    before = await since()
+    async with live_database.begin(SYSTEM) as tx:
+        later = replace(tx, now=tx.now + timedelta(hours=1))
+        await key_checks.use(later, DATA, kid)
+    assert await since() == before
