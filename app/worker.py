@@ -57,7 +57,7 @@ async def _run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
         log.info("worker.started", port=port)
         file = startup.key_file(settings)
         keys = _Keys(database)
-        following = file and asyncio.create_task(file.follow(database, keys.changed))
+        following = asyncio.create_task(file.follow(database, keys.changed))
         ending = asyncio.create_task(keys.end_with(stop))
         try:
             while await keys.are_right(stop):
@@ -73,8 +73,7 @@ async def _run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
                     )
         finally:
             for task in (following, ending):
-                if task:
-                    task.cancel()
+                task.cancel()
         log.info("worker.stopped")
 
 

@@ -4,6 +4,8 @@ service runs.
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,7 +14,7 @@ import typer
 
 from app import wiring
 from app.cli.console import fail, in_transaction, out
-from app.cli.keys import SEALED_BY_ALL, _File, _read, _require_since, _right, _write
+from app.cli.keys import SEALED_BY_ALL, _File, _held, _read, _require_since, _right, _write
 from app.core import startup
 from app.core.clock import utc_now
 from app.core.data import db, former, key_checks, keys, resealing
@@ -34,28 +36,28 @@ def rotate_data(path: _File) -> None:
     Copy the file to all machines: who has it not as the first is wrong after ten minutes. Then
     `re-encrypt`, and an hour after this `drop` the key of before.
     """
-    ring = _read(path)
-    new = ring.rotated_data()
+    with _held(path) as ring:
+        new = ring.rotated_data()
 
-    async def note(tx: Tx) -> None:
-        rows = await _right(tx, ring)
-        for row in key_checks.coming(rows, DATA):
-            if row["kid"] not in ring.coming_data:
-                fail(f"Data key {row['kid']} is coming, and not in this file: take the newest.")
-        for kid in ring.coming_data:
-            _require_since(tx, rows, (DATA, kid), "since", "is published")
-        _write(path, new)
-        for kid in ring.coming_data:
-            await key_checks.use(tx, DATA, kid)
-        for kid in new.coming_data:
-            shown = key_checks.shown_of(new, DATA, kid)
-            await key_checks.make_known(tx, DATA, kid, shown)
+        async def note(tx: Tx) -> None:
+            rows = await _right(tx, ring)
+            for row in key_checks.coming(rows, DATA):
+                if row["kid"] not in {**ring.coming_data, **ring.data}:
+                    fail(f"Data key {row['kid']} is coming, and not in this file: take the newest.")
+            for kid in ring.coming_data:
+                _require_since(tx, rows, (DATA, kid), "since", "is published")
+            _write(path, new)
+            for kid in ring.coming_data:
+                await key_checks.use(tx, DATA, kid)
+            for kid in new.coming_data:
+                shown = key_checks.shown_of(new, DATA, kid)
+                await key_checks.make_known(tx, DATA, kid, shown)
 
-    in_transaction(note)
-    if not ring.coming_data:
-        out.print("No data key was coming; one is now. Copy the file, and in ten minutes again.")
-        return
-    out.print(f"The data key {next(iter(new.data))} seals; {len(ring.data)} of before open.")
+        in_transaction(note)
+        if not ring.coming_data:
+            out.print("No data key was coming; one is now. Copy the file; in ten minutes again.")
+            return
+        out.print(f"The data key {next(iter(new.data))} seals; {len(ring.data)} of before open.")
 
 
 def re_encrypt() -> None:
@@ -81,7 +83,8 @@ async def _as_owner(work: Any) -> Any:
             await database.close()
 
 
-async def _re_encrypt(begin: Begin) -> int:
+async def _re_encrypt(as_it_is: Begin) -> int:
+    begin = partial(_sealing, as_it_is)
     async with begin() as tx:
         if await former.may_run(tx):
             fail("Processes of the release before may run, and could not read it: in an hour.")
@@ -104,6 +107,20 @@ async def _re_encrypt(begin: Begin) -> int:
         if not changed:
             break
     return refused
+
+
+@asynccontextmanager
+async def _sealing(begin: Begin) -> AsyncIterator[Tx]:
+    """Begin a transaction that seals. Fails by keys of another database, or of before: what is
+    sealed under them is opened by nobody when they have gone.
+    """
+    async with begin() as tx:
+        rows, wrong = await key_checks.settle(tx, tx.keyring)
+        if wrong:
+            fail(f"These are not the keys of the database: {'; '.join(map(str, wrong))}.")
+        if (newest := key_checks.overtaken(tx.keyring, rows, DATA)) is not None:
+            fail(f"Data key {newest['kid']} {key_checks.BEHIND[DATA]}: take the newest.")
+        yield tx
 
 
 def _of_whom(table: str) -> str:
@@ -145,7 +162,8 @@ def drop(
     found = asyncio.run(_as_owner(partial(_end, ring=ring, kid=kid)))
     if found:
         fail(f"Sealed under it still: {', '.join(f'{n:,} of {t}' for t, n in found.items())}.")
-    _write(path, ring.without_data(kid))
+    with _held(path) as now:  # others may have changed it while it was counted
+        _write(path, now.without_data(kid))
     out.print(f"{kid} is gone from {path}. Restart all processes; keep no copy but an archive's.")
 
 
@@ -155,6 +173,7 @@ async def _end(begin: Begin, ring: Keyring, kid: str) -> dict[str, int]:
         rows = await _right(tx, ring)
         newest = key_checks.used(rows, DATA)[0]
         _require_since(tx, rows, (DATA, newest), "used_since", "seals", SEALED_BY_ALL)
+    async with begin() as tx:  # which may take hours, in which others may go on
         found = await resealing.naming(tx, kid)
         if not found:
             await key_checks.end(tx, DATA, kid)

@@ -1,7 +1,9 @@
 """`tonghu keys`: make the key file, compare it, and change its keys while the service runs."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,11 +121,20 @@ def rotate(path: _File) -> None:
     Processes that run take it within seconds. Where the file lies on several machines, copy it to
     all within five minutes.
     """
-    ring = _read(path)
-    changed = ring.rotated()
+    with _held(path) as held:
+        is_next = _rotate(path, held)
+    if not is_next:
+        out.print("A next key is published: in ten minutes, run this again to let it sign.")
+    list_keys(path)
 
-    async def note(tx: Tx) -> None:
-        rows = await _right(tx, ring)
+
+def _rotate(path: Path, held: Keyring) -> bool:
+    """Change the keys of tokens; tell whether another signs."""
+
+    async def note(tx: Tx) -> tuple[Keyring, bool]:
+        rows = await _right(tx, held)
+        ring = held.without(*key_checks.ended(rows, SIGNING))
+        changed = ring.rotated()
         if ring.coming:
             next_kid, signs = next(iter(ring.coming)), next(iter(ring.signing))
             _require_since(tx, rows, (SIGNING, next_kid), "since", "is published")
@@ -131,29 +142,28 @@ def rotate(path: _File) -> None:
                 _require_since(tx, rows, (SIGNING, signs), "used_since", "signs")
             await key_checks.use(tx, SIGNING, next_kid)
         await _leave(tx, rows, changed)
+        return changed, bool(ring.coming)
 
-    in_transaction(note)
+    changed, is_next = in_transaction(note)
     _write(path, changed)
-    if not ring.coming:
-        out.print("A next key is published: in ten minutes, run this again to let it sign.")
-    list_keys(path)
+    return is_next
 
 
 @app.command()
 def retire(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `keys list`.")]) -> None:
     """Let a key verify no more: at once, all that it signed counts for nothing."""
-    ring = _read(path)
-    if kid == next(iter(ring.signing)):
-        fail("This key signs: rotate first.")
-    if kid not in {*ring.signing, *ring.coming}:
-        fail("There is no such key.")
+    with _held(path) as ring:
+        if kid == next(iter(ring.signing)):
+            fail("This key signs: rotate first.")
+        if kid not in {*ring.signing, *ring.coming}:
+            fail("There is no such key.")
 
-    async def note(tx: Tx) -> None:
-        await _right(tx, ring)
-        await key_checks.end(tx, SIGNING, kid)
+        async def note(tx: Tx) -> None:
+            await _right(tx, ring)
+            await key_checks.end(tx, SIGNING, kid)
 
-    in_transaction(note)
-    _write(path, ring.without(kid))
+        in_transaction(note)
+        _write(path, ring.without(kid))
     list_keys(path)
 
 
@@ -163,52 +173,54 @@ def rotate_index(path: _File) -> None:
     that makes them. A worker writes anew what is found; after thirty days `drop-index` the one
     before.
     """
-    ring = _read(path)
+    with _held(path) as ring:
 
-    async def note(tx: Tx) -> str:
-        rows = await _right(tx, ring)
-        used, coming = key_checks.used(rows, INDEX), key_checks.coming(rows, INDEX)
-        if coming:
-            kid = coming[0]["kid"]
-            if kid not in ring.index:
-                fail(f"Index key {kid} is coming, and not in this file: take the newest file.")
-            _require_since(tx, rows, (INDEX, kid), "since", "is published")
-            _write(path, replace(ring, index={kid: ring.index[kid], **ring.index}))
-            await key_checks.use(tx, INDEX, kid)
-            return f"{kid} makes blind indexes by now; in ten minutes a worker writes all anew."
-        if len(used) > 1:
-            fail(f"Index key {used[-1]} is in use still: drop it first.")
-        made = crypto.new_key()
-        [kid] = made
-        await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
-        _write(path, replace(ring, index={**ring.index, **made}))
-        said = "is asked from now on. In ten minutes, run this again to let it make blind indexes."
-        return f"{kid} {said}"
+        async def note(tx: Tx) -> str:
+            rows = await _right(tx, ring)
+            used, coming = key_checks.used(rows, INDEX), key_checks.coming(rows, INDEX)
+            if coming:
+                kid = coming[0]["kid"]
+                if kid not in ring.index:
+                    fail(f"Index key {kid} is coming, and not in this file: take the newest file.")
+                _require_since(tx, rows, (INDEX, kid), "since", "is published")
+                _write(path, replace(ring, index={kid: ring.index[kid], **ring.index}))
+                await key_checks.use(tx, INDEX, kid)
+                return f"{kid} makes blind indexes by now; in ten minutes a worker writes all anew."
+            if len(used) > 1:
+                fail(f"Index key {used[-1]} is in use still: drop it first.")
+            made = crypto.new_key()
+            [kid] = made
+            await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
+            _write(path, replace(ring, index={**ring.index, **made}))
+            said = (
+                "is asked from now on. In ten minutes, run this again to let it make blind indexes."
+            )
+            return f"{kid} {said}"
 
-    said = in_transaction(note)
-    out.print(f"Index key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
+        said = in_transaction(note)
+        out.print(f"Index key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
 
 
 @app.command()
 def drop_index(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `check`.")]) -> None:
     """Let an index key go for good, by which nothing is found any more."""
-    ring = _read(path)
-    if kid not in ring.index:
-        fail("There is no such key.")
+    with _held(path) as ring:
+        if kid not in ring.index:
+            fail("There is no such key.")
 
-    async def note(tx: Tx) -> None:
-        rows = await _right(tx, ring)
-        newest = key_checks.used(rows, INDEX)[0]
-        if kid == newest:
-            fail("This key makes blind indexes: rotate-index first.")
-        if not await reindexing.is_whole(tx, newest):
-            fail("Files are found by it still: `tonghu keys check` says how far a worker is.")
-        _require_since(tx, rows, (INDEX, newest), "used_since", "makes them", GOES_WITH_TIME)
-        await key_checks.end(tx, INDEX, kid)
+        async def note(tx: Tx) -> None:
+            rows = await _right(tx, ring)
+            newest = key_checks.used(rows, INDEX)[0]
+            if kid == newest:
+                fail("This key makes blind indexes: rotate-index first.")
+            if not await reindexing.is_whole(tx, newest):
+                fail("Files are found by it still: `tonghu keys check` says how far a worker is.")
+            _require_since(tx, rows, (INDEX, newest), "used_since", "makes them", GOES_WITH_TIME)
+            await key_checks.end(tx, INDEX, kid)
 
-    in_transaction(note)
-    _write(path, replace(ring, index={k: key for k, key in ring.index.items() if k != kid}))
-    out.print(f"Index key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
+        in_transaction(note)
+        _write(path, replace(ring, index={k: key for k, key in ring.index.items() if k != kid}))
+        out.print(f"Index key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
 
 
 @app.command()
@@ -218,60 +230,66 @@ def rotate_spool(path: _File) -> None:
 
     The file has the private keys; web processes that have one without get a copy made anew.
     """
-    ring = _read(path)
-    if not ring.spool.keys() <= ring.unspool.keys():
-        fail("This file has not the private keys of the spool: take that of the workers.")
+    with _held(path) as ring:
+        if not ring.spool.keys() <= ring.unspool.keys():
+            fail("This file has not the private keys of the spool: take that of the workers.")
 
-    async def note(tx: Tx) -> str:
-        rows = await _right(tx, ring)
-        known = {row["kid"]: row for row in rows if row["kind"] == SPOOL}
-        seals, last = next(iter(ring.spool)), [*ring.spool][-1]
-        if known[last]["since"] > known[seals]["used_since"]:
-            _require_since(tx, rows, (SPOOL, last), "since", "is published")
-            _write(path, replace(ring, spool={last: ring.spool[last], **ring.spool}))
-            await key_checks.use(tx, SPOOL, last)
-            return f"{last} seals what waits from now on; in an hour drop-spool the one before."
-        if last != seals:
-            fail(f"Spool key {last} may be sealed to still: drop it first.")
-        made = crypto.new_key()
-        [(kid, public)] = crypto.public_parts(made).items()
-        await key_checks.make_known(tx, SPOOL, kid, public)
-        spool, unspool = {**ring.spool, kid: public}, {**ring.unspool, **made}
-        _write(path, replace(ring, spool=spool, unspool=unspool))
-        return f"{kid} opens from now on. In ten minutes, run this again to seal to it."
+        async def note(tx: Tx) -> str:
+            rows = await _right(tx, ring)
+            known = {row["kid"]: row for row in rows if row["kind"] == SPOOL}
+            for kid, row in known.items():
+                if row["ended_at"] is None and kid not in ring.spool:
+                    fail(f"Spool key {kid} is not in this file: take the newest file.")
+            seals, last = next(iter(ring.spool)), [*ring.spool][-1]
+            if known[last]["since"] > known[seals]["used_since"]:
+                _require_since(tx, rows, (SPOOL, last), "since", "is published")
+                _write(path, replace(ring, spool={last: ring.spool[last], **ring.spool}))
+                await key_checks.use(tx, SPOOL, last)
+                return f"{last} seals what waits from now on; in an hour drop-spool the one before."
+            if last != seals:
+                fail(f"Spool key {last} may be sealed to still: drop it first.")
+            made = crypto.new_key()
+            [(kid, public)] = crypto.public_parts(made).items()
+            await key_checks.make_known(tx, SPOOL, kid, public)
+            spool, unspool = {**ring.spool, kid: public}, {**ring.unspool, **made}
+            _write(path, replace(ring, spool=spool, unspool=unspool))
+            return f"{kid} opens from now on. In ten minutes, run this again to seal to it."
 
-    said = in_transaction(note)
-    out.print(f"Spool key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
+        said = in_transaction(note)
+        out.print(f"Spool key {said}", f"Copy {path} to all machines before.", soft_wrap=True)
 
 
 @app.command()
 def drop_spool(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `check`.")]) -> None:
     """Let a key of the spool go for good, to which nothing is sealed any more."""
-    ring = _read(path)
-    newest = next(iter(ring.spool))
-    if kid not in ring.spool:
-        fail("There is no such key.")
-    if kid == newest:
-        fail("This key seals: rotate-spool first.")
+    with _held(path) as ring:
+        newest = next(iter(ring.spool))
+        if kid not in ring.spool:
+            fail("There is no such key.")
+        if kid == newest:
+            fail("This key seals: rotate-spool first.")
 
-    async def note(tx: Tx) -> None:
-        rows = await _right(tx, ring)
-        _require_since(tx, rows, (SPOOL, newest), "used_since", "seals", SEALED_BY_ALL)
-        if waiting := await tx.connection.fetchval(_SEALED_TO, TO_PUBLIC + kid.encode()):
-            fail(f"{waiting:,} reports that wait are sealed to it: a worker files them first.")
-        await key_checks.end(tx, SPOOL, kid)
+        async def note(tx: Tx) -> None:
+            rows = await _right(tx, ring)
+            _require_since(tx, rows, (SPOOL, newest), "used_since", "seals", SEALED_BY_ALL)
+            if waiting := await tx.connection.fetchval(_SEALED_TO, TO_PUBLIC + kid.encode()):
+                fail(f"{waiting:,} reports that wait are sealed to it: a worker files them first.")
+            await key_checks.end(tx, SPOOL, kid)
 
-    in_transaction(note)
-    kept = [{k: key for k, key in of.items() if k != kid} for of in (ring.spool, ring.unspool)]
-    _write(path, replace(ring, spool=kept[0], unspool=kept[1]))
-    out.print(f"Spool key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
+        in_transaction(note)
+        kept = [{k: key for k, key in of.items() if k != kid} for of in (ring.spool, ring.unspool)]
+        _write(path, replace(ring, spool=kept[0], unspool=kept[1]))
+        out.print(f"Spool key {kid} has gone. Copy {path} to all machines.", soft_wrap=True)
 
 
 _SEALED_TO: Final = "SELECT count(*) FROM spooled_reports WHERE substr(sealed, 1, 5) = $1"
 
 
 async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:
-    """Return what is known of keys, now that it is known of all of this file. Fails for another."""
+    """Return what is known of keys, now that it is known of all of this file, and let nobody else
+    change that. Fails for another file.
+    """
+    await key_checks.hold(tx)
     rows, wrong = await key_checks.settle(tx, ring)
     if wrong:
         fail(f"This is not the key file of the database: {'; '.join(map(str, wrong))}.")
@@ -303,6 +321,17 @@ async def _leave(tx: Tx, rows: key_checks.Rows, ring: Keyring) -> None:
         await key_checks.make_known(tx, SIGNING, kid, shown)
 
 
+@contextmanager
+def _held(path: Path) -> Iterator[Keyring]:
+    """Read a key file that nobody else on this machine changes meanwhile."""
+    folder = os.open(path.resolve().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield _read(path)
+    finally:
+        os.close(folder)
+
+
 def _read(path: Path) -> Keyring:
     try:
         return Keyring.from_json(path.read_text())
@@ -315,7 +344,8 @@ def _write(path: Path, ring: Keyring) -> None:
     comes is there before the database knows of it, what goes after: where only one of both was
     done, the file is right.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)  # of who was killed
     with own_files.create(beside) as file:
         file.write(ring.to_json())
         file.flush()

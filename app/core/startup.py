@@ -142,12 +142,12 @@ def refuse_open_file(keys_file: Path, name: str = "TONGHU_KEYS_FILE") -> None:
         )
 
 
-def key_file(settings: Settings) -> KeyFile | None:
-    """Return the file that the keys came from, which may change; None: they cannot. It is asked for
-    them, for a database has none of those that are wrong.
+def key_file(settings: Settings) -> KeyFile:
+    """Return the file that the keys came from, which may change; those of `TONGHU_KEYS` cannot, and
+    may become wrong. It is asked for them, for a database has none of those that are wrong.
     """
-    path = settings.keys_file or settings.data_dir / MADE
-    return None if settings.keys else KeyFile(keyring(settings), path)
+    path = None if settings.keys else settings.keys_file or settings.data_dir / MADE
+    return KeyFile(keyring(settings), path)
 
 
 def keyring(settings: Settings) -> Keyring:

@@ -208,3 +208,14 @@ async def test_each_process_looks_by_itself(
                 break
             await asyncio.sleep(0)
     assert published[1]["kid"] == before
+
+
+async def test_a_key_that_was_ended_comes_back_by_no_file_of_before(path, ran) -> None:
+    before = path.read_text()
+    [comes] = Keyring.from_json(before).coming
+    await ran("retire", path, comes)
+    path.write_text(before)
+    await ran("rotate", path)
+    now = Keyring.from_json(path.read_text())
+    assert comes not in {**now.signing, **now.coming}
+    await ran("check", path)

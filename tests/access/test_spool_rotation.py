@@ -102,3 +102,14 @@ async def test_of_a_file_with_several_of_before_none_comes_back(path, ran, later
     assert "drop it first" in await ran("rotate-spool", path, code=1)
     assert await ran("check", path)
     assert [*ring_of(path).spool] == [*several.spool]
+
+
+async def test_a_file_without_a_key_that_comes_is_changed_no_further(path, ran) -> None:
+    """Two files would each have a key that the other opens nothing of."""
+    before = path.read_text()
+    await ran("rotate-spool", path)
+    newest = [*ring_of(path).spool][-1]
+    path.write_text(before)
+    said = await ran("rotate-spool", path, code=1)
+    assert f"Spool key {newest} is not in this file: take the newest" in said
+    assert path.read_text() == before

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from errno import ENOSPC
 from pathlib import Path
@@ -185,6 +186,36 @@ async def test_a_key_is_used_by_nobody_before_a_file_has_it_first(
     assert (await used(urls), path.read_text()) == ([kid], text)
 
 
+async def test_nothing_is_sealed_anew_by_a_file_of_before(tonghu: Tonghu, urls, path) -> None:
+    before = path.read_text()
+    await rotated(tonghu, urls, path)
+    [newest, kid] = of(path).data
+    stale = replace(of(path), data={kid: of(path).data[kid]}, coming_data={})
+    path.write_text(stale.to_json())
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
+    assert (code, f"data key {newest} is missing" in said) == (1, True), said
+    await later(urls, -SEALED_BY_ALL)  # just now
+    path.write_text(before)
+    code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
+    assert (code, f"{newest} seals by now, and is not the first" in said) == (1, True), said
+
+
+async def test_what_another_changed_while_a_key_was_counted_stays(
+    tonghu: Tonghu, urls, path, monkeypatch
+) -> None:
+    [kid] = of(path).data
+    await rotated(tonghu, urls, path)
+    meanwhile = of(path).rotated()
+
+    async def naming(*_: object) -> dict[str, int]:
+        path.write_text(meanwhile.to_json())
+        return {}
+
+    monkeypatch.setattr(resealing, "naming", naming)
+    assert (await asyncio.to_thread(tonghu, "keys", "drop", path, kid))[0] == 0
+    assert of(path) == meanwhile.without_data(kid)
+
+
 async def test_a_file_of_another_database_drops_no_key(tonghu: Tonghu, urls, path) -> None:
     assert not await faults(urls, of(path))
     other = Keyring.generate().rotated_data()
@@ -209,6 +240,7 @@ async def test_it_is_counted_to_the_end_what_is_sealed_under_a_key(
 
 
 async def test_what_no_key_opens_is_said(tonghu: Tonghu, urls, path) -> None:
+    assert not await faults(urls, of(path))
     await changed(urls, Keyring.generate())
     code, _, said = await asyncio.to_thread(tonghu, "keys", "re-encrypt")
     assert code == 1

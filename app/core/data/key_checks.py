@@ -39,6 +39,8 @@ SELECT {0.row} AS id, t."{1}" AS sealed FROM "{0.table}" t WHERE t."{1}" IS NOT 
 """
 
 
+_BEFORE: Final = timedelta(microseconds=1)
+"""Of data keys that become known together, the first was used last."""
 DATA, INDEX, SIGNING, SPOOL = KINDS = ("data", "index", "signing", "spool")
 
 
@@ -106,9 +108,10 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     given, first = _keys(ring), _first(ring)
     found = []
     for kind in BEHIND:
-        newest = _behind(first[kind], _counting(rows, kind), now)
-        if newest is not None and (newest in given[kind] or kind == SPOOL):
-            found.append(Fault(kind, newest, BEHIND[kind]))
+        newest = overtaken(ring, rows, kind)
+        known = newest is not None and (newest["kid"] in given[kind] or kind == SPOOL)
+        if newest is not None and known and now - newest["used_since"] >= KNOWN_FOR:
+            found.append(Fault(kind, newest["kid"], BEHIND[kind]))
     for row in rows:
         kind, kid = row["kind"], row["kid"]
         key = given[kind].get(kid)
@@ -123,16 +126,17 @@ def faults(ring: Keyring, rows: Rows, now: datetime) -> list[Fault]:
     return sorted(found)
 
 
-def _behind(first: str, rows: Rows, now: datetime) -> str | None:
-    """Return the key that things are made by, if the first of a file is one of before; one that
-    nobody knows yet is none.
+def overtaken(ring: Keyring, rows: Rows, kind: str) -> Mapping[str, Any] | None:
+    """Return the row of the key that things are made by, if the first of a file is one of before;
+    one that nobody knows yet is none.
     """
-    used = {row["kid"]: row["used_since"] for row in rows}
-    newest = next(iter(used), first)
-    if first not in used or used[newest] is None:
+    counting = {row["kid"]: row for row in _counting(rows, kind)}
+    ours = counting.get(_first(ring)[kind])
+    newest = next(iter(counting.values()), None)
+    if ours is None or newest is None or newest["used_since"] is None:
         return None
-    is_before = used[first] is None or used[first] < used[newest]
-    return newest if is_before and now - used[newest] >= KNOWN_FOR else None
+    is_before = ours["used_since"] is None or ours["used_since"] < newest["used_since"]
+    return newest if is_before else None
 
 
 def for_intake(rows: Rows) -> Keyring:
@@ -185,23 +189,29 @@ async def settle(tx: Tx, ring: Keyring) -> tuple[Rows, list[Fault]]:
     wrong = faults(ring, rows, tx.now)
     if wrong or not _news(ring, rows):
         return rows, wrong
-    await tx.connection.execute(_LOCK)
+    await hold(tx)
     rows = await rows_of(tx)  # of whoever was before us
     wrong = faults(ring, rows, tx.now)
     if not all(_counting(rows, kind) for kind in (DATA, INDEX)):
         wrong = wrong or await unproven(tx, ring)
     if wrong:
         return rows, wrong
-    first = _first(ring)
+    first, data = _first(ring), [*ring.data]
     for kind, kid, shown in _news(ring, rows):
         later = first[kind] != kid and (kind == SPOOL or (kind == INDEX and rows))
         is_coming = kid in ring.coming or kid in ring.coming_data
-        used = None if is_coming or later else tx.now
+        before = data.index(kid) if kind == DATA and not is_coming else 0
+        used = None if is_coming or later else tx.now - before * _BEFORE
         if shown is None:
-            await tx.connection.execute(_USED, kind, kid, tx.now)
+            await tx.connection.execute(_USED, kind, kid, used)
         else:
             await make_known(tx, kind, kid, shown, used)
     return await rows_of(tx), []
+
+
+async def hold(tx: Tx) -> None:
+    """Let nobody else note anything of keys until this transaction ends."""
+    await tx.connection.execute(_LOCK)
 
 
 async def make_known(
@@ -304,6 +314,8 @@ def _news(ring: Keyring, rows: Rows) -> list[tuple[str, str, bytes | None]]:
             row = known.get((kind, kid))
             if row is None:
                 found.append((kind, kid, shown_of(ring, kind, kid)))
-            elif row["used_since"] is None and row["ended_at"] is None and first.get(kind) == kid:
+            elif (row["used_since"] or row["ended_at"]) is None and (
+                first.get(kind) == kid or (kind == DATA and kid in ring.data)
+            ):
                 found.append((kind, kid, None))
     return found

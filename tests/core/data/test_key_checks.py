@@ -234,3 +234,21 @@ async def test_a_key_is_used_since_it_was_first(live_database, keyring) -> None:
         later = replace(tx, now=tx.now + timedelta(hours=1))
         await key_checks.use(later, DATA, kid)
     assert await since() == before
+
+
+async def test_of_data_keys_that_become_known_together_the_first_is_the_newest(
+    live_database, keyring
+) -> None:
+    """As where a database was restored from before two rotations."""
+    await settled(live_database, keyring)
+    before = keyring.rotated_data()
+    newest = before.rotated_data()
+    assert not await settled(live_database, newest)
+    assert not await settled(live_database, before), "it has ten minutes"
+    async with live_database.begin(SYSTEM) as tx:
+        rows = await key_checks.rows_of(tx)
+    assert key_checks.used(rows, DATA) == [*newest.data]
+    late = NOW + key_checks.KNOWN_FOR
+    assert not key_checks.faults(newest, rows, late)
+    behind = Fault(DATA, next(iter(newest.data)), key_checks.BEHIND[DATA])
+    assert behind in key_checks.faults(before, rows, late)

@@ -60,7 +60,7 @@ async def test_who_began_with_wrong_keys_goes_on_to_look(
         assert database.keyring.is_for_intake
         unspool = crypto.new_key()
         [(kid, public)] = crypto.public_parts(unspool).items()
-        async with live_database.begin(SYSTEM) as tx:
+        async with database.begin(SYSTEM) as tx:
             await key_checks.make_known(tx, key_checks.SPOOL, kid, public)
             await key_checks.use(tx, key_checks.SPOOL, kid)
         assert await file.look(database)
@@ -224,3 +224,18 @@ async def test_a_file_that_comes_while_the_database_is_asked_counts(
     monkeypatch.setattr(key_checks, "settle", meanwhile)
     assert await file.look(database)
     assert (database.wrong_keys, database.keyring) == (None, newer)
+
+
+async def test_keys_that_come_from_no_file_become_wrong_too(
+    database_urls, live_database, keyring
+) -> None:
+    await KeyFile(keyring).look(live_database)
+    settings = Settings(environment="test", keys=keyring.to_json())
+    addresses = startup.DatabaseAddresses(database_urls.app, database_urls.owner, None)
+    async with startup.open_database(settings, utc_now, addresses=addresses) as database:
+        file = startup.key_file(settings)
+        assert not await file.look(database)
+        async with database.begin(SYSTEM) as tx:
+            await key_checks.end(tx, key_checks.DATA, next(iter(keyring.data)))
+        assert await file.look(database)
+        assert database.keyring.is_for_intake
