@@ -18,6 +18,7 @@ from tests.access.factories import a_caller
 from tests.children.factories import a_file
 from tests.conftest import NOW, VILLAGE, calling
 from tests.regions.factories import some_regions
+from tests.time_of_keys import passed
 
 
 async def settled(database: Database, ring: Keyring) -> list[Fault]:
@@ -241,6 +242,8 @@ async def test_of_data_keys_that_become_known_together_the_first_is_the_newest(
 ) -> None:
     """As where a database was restored from before two rotations."""
     await settled(live_database, keyring)
+    async with live_database.begin(SYSTEM) as tx:
+        await passed(tx.connection)
     before = keyring.rotated_data()
     newest = before.rotated_data()
     assert not await settled(live_database, newest)
