@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import data_keys
-from app.core.data import db, resealing, sealed
+from app.core.data import db, key_checks, resealing, sealed
 from app.core.data.crypto import Keyring
 from app.core.data.envelopes import Whose
 from app.core.settings import Database
@@ -105,6 +105,7 @@ async def test_all_is_brought_under_its_key_and_a_data_key_goes(
 async def test_what_no_key_opens_is_counted_and_left(world) -> None:
     urls, keyring, _ = world
     async with as_owner(urls, keyring) as owner, owner.begin(db.SYSTEM) as tx:
+        assert not (await key_checks.settle(tx, keyring))[1], "the keys are known, and right"
         await tx.connection.execute("UPDATE staff_accounts SET totp_sealed = '\\x0161626364'")
         await tx.connection.execute(
             "UPDATE child_changes SET changes_sealed = $1", b"\x01nope" + bytes(40)
