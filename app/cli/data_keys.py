@@ -37,10 +37,10 @@ def rotate_data(path: _File) -> None:
     `re-encrypt`, and an hour after this `drop` the key of before.
     """
     with _held(path) as ring:
-        new = ring.rotated_data()
 
-        async def note(tx: Tx) -> None:
+        async def note(tx: Tx) -> Keyring:
             rows = await _right(tx, ring)
+            new = ring.rotated_data(key_checks.ids(rows))
             for row in key_checks.coming(rows, DATA):
                 if row["kid"] not in {**ring.coming_data, **ring.data}:
                     fail(f"Data key {row['kid']} is coming, and not in this file: take the newest.")
@@ -52,8 +52,9 @@ def rotate_data(path: _File) -> None:
             for kid in new.coming_data:
                 shown = key_checks.shown_of(new, DATA, kid)
                 await key_checks.make_known(tx, DATA, kid, shown)
+            return new
 
-        in_transaction(note)
+        new = in_transaction(note)
         if not ring.coming_data:
             out.print("No data key was coming; one is now. Copy the file; in ten minutes again.")
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -52,16 +53,7 @@ def generate(
 def check(path: _File) -> None:
     """Compare a key file with the database, a line a key; exit with 1 if something is wrong."""
     ring = _read(path)
-
-    async def look(
-        tx: Tx,
-    ) -> tuple[key_checks.Rows, list[key_checks.Fault], reindexing.Progress | None]:
-        rows = await key_checks.rows_of(tx)
-        if not rows:
-            return rows, await key_checks.unproven(tx, ring), None
-        return rows, key_checks.faults(ring, rows, tx.now), await reindexing.progress(tx)
-
-    rows, wrong, anew = in_transaction(look)
+    rows, wrong, anew, waiting = in_transaction(partial(_look, ring))
     for kind, kid, says in _compared(ring, rows, wrong):
         out.print(f"{kind} key {kid}: {says}", highlight=False, soft_wrap=True)
     if anew is not None and anew.left:
@@ -75,8 +67,25 @@ def check(path: _File) -> None:
     for row in behind:
         said = "is coming, and not in this file yet: copy the new file before it is used"
         out.print(f"{row['kind']} key {row['kid']} {said}", style="red", soft_wrap=True)
-    if wrong or behind:
+    shut = {kid: count for kid, count in waiting.items() if kid not in (ring.unspool or ring.spool)}
+    for kid, count in shut.items():
+        said = f"is missing: {count:,} reports that wait are sealed to it, and nobody opens them"
+        out.print(f"spool key {kid} {said}", style="red", highlight=False, soft_wrap=True)
+    if wrong or behind or shut:
         raise typer.Exit(1)
+
+
+async def _look(
+    ring: Keyring, tx: Tx
+) -> tuple[key_checks.Rows, list[key_checks.Fault], reindexing.Progress | None, dict[str, int]]:
+    """Return what is known of keys, what is wrong with a file's, how far files are under the newest
+    index key, and how many reports wait under which key of the spool.
+    """
+    rows = await key_checks.rows_of(tx)
+    waiting = {row["kid"]: row["waiting"] for row in await tx.connection.fetch(_WAITING)}
+    if not rows:
+        return rows, await key_checks.unproven(tx, ring), None, waiting
+    return rows, key_checks.faults(ring, rows, tx.now), await reindexing.progress(tx), waiting
 
 
 def _compared(
@@ -188,7 +197,7 @@ def rotate_index(path: _File) -> None:
                 return f"{kid} makes blind indexes by now; in ten minutes a worker writes all anew."
             if len(used) > 1:
                 fail(f"Index key {used[-1]} is in use still: drop it first.")
-            made = crypto.new_key()
+            made = crypto.new_key(key_checks.ids(rows))
             [kid] = made
             await key_checks.make_known(tx, INDEX, kid, crypto.check(made[kid]))
             _write(path, replace(ring, index={**ring.index, **made}))
@@ -248,7 +257,7 @@ def rotate_spool(path: _File) -> None:
                 return f"{last} seals what waits from now on; in an hour drop-spool the one before."
             if last != seals:
                 fail(f"Spool key {last} may be sealed to still: drop it first.")
-            made = crypto.new_key()
+            made = crypto.new_key(key_checks.ids(rows))
             [(kid, public)] = crypto.public_parts(made).items()
             await key_checks.make_known(tx, SPOOL, kid, public)
             spool, unspool = {**ring.spool, kid: public}, {**ring.unspool, **made}
@@ -283,6 +292,10 @@ def drop_spool(path: _File, kid: Annotated[str, typer.Argument(help="Which, by `
 
 
 _SEALED_TO: Final = "SELECT count(*) FROM spooled_reports WHERE substr(sealed, 1, 5) = $1"
+_WAITING: Final = """
+SELECT encode(substr(sealed, 2, 4), 'escape') AS kid, count(*) AS waiting FROM spooled_reports
+GROUP BY kid ORDER BY kid
+"""
 
 
 async def _right(tx: Tx, ring: Keyring) -> key_checks.Rows:

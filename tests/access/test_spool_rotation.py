@@ -36,9 +36,11 @@ def wrong(live_database):
 
 
 async def test_what_lies_there_is_opened_and_what_comes_is_sealed_to_the_next(
-    path, ran, later, wrong, live_database
+    path, ran, later, wrong, live_database, tmp_path
 ) -> None:
     old = ring_of(path)
+    stale = tmp_path / "stale.json"
+    stale.write_text(old.to_json())
     [first] = old.spool
     await ran("check", path)
     await later(_A_SECOND)  # the next is known after that

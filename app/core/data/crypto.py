@@ -5,8 +5,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, Self
 from uuid import UUID
@@ -36,7 +37,7 @@ from app.core.data.envelopes import (
     KeyNotLoaded,
     Owner,
 )
-from app.core.data.wrong_keys import WITHHELD
+from app.core.data.wrong_keys import WITHHELD, lost_sight
 
 _NONCE_BYTES = 12
 _POINT_BYTES = 32
@@ -70,6 +71,8 @@ class Keyring:
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
     lesser: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    compared: datetime | None = field(default=None, repr=False, compare=False)
+    """When they were compared with the database; None: nobody does again."""
     opened: dict[bytes, AESGCM | bytes | None] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -78,17 +81,21 @@ class Keyring:
     """
 
     def anew(self) -> Self:
-        """Return the same keys for another transaction, none of a child's among them."""
+        """Return the same keys for another transaction, none of a child's among them. Those that
+        could not be compared for half an hour may have gone meanwhile: all of them are withheld.
+        """
+        if lost_sight(self.compared):
+            return self.for_intake(WITHHELD, WITHHELD)
         return replace(self, opened={})
 
     @classmethod
     def generate(cls) -> Self:
-        unspool = new_key()
+        unspool, data = new_key(), new_key()
         return cls(
             signing=_signing_key(),
             coming=_signing_key(),
-            data=new_key(),
-            coming_data=new_key(),
+            data=data,
+            coming_data=new_key(data),
             index=new_key(),
             spool=public_parts(unspool),
             unspool=unspool,
@@ -161,9 +168,9 @@ class Keyring:
         signed = dict([next(iter(self.signing.items()))]) if self.coming else self.signing
         return replace(self, signing={**self.coming, **signed}, coming=_signing_key())
 
-    def rotated_data(self) -> Self:
+    def rotated_data(self, taken: Container[str] = ()) -> Self:
         """Let the data key that was coming seal, if there was one; those of before open."""
-        return replace(self, data={**self.coming_data, **self.data}, coming_data=new_key())
+        return replace(self, data={**self.coming_data, **self.data}, coming_data=new_key(taken))
 
     def without_data(self, kid: str) -> Self:
         """Drop a data key of before."""
@@ -346,9 +353,10 @@ def _signing_key() -> dict[str, str]:
     return {os.urandom(6).hex(): pem.decode()}  # no "-" before it: commands take it as a word
 
 
-def new_key() -> dict[str, bytes]:
-    """Make a data, index or private key of the spool, under a new id."""
-    return {os.urandom(2).hex(): os.urandom(32)}
+def new_key(taken: Container[str] = ()) -> dict[str, bytes]:
+    """Make a data, index or private key of the spool, under an id that no other has or had."""
+    kid = next(each for each in iter(lambda: os.urandom(2).hex(), "") if each not in taken)
+    return {kid: os.urandom(32)}
 
 
 def _keyed(key: bytes, kind: str, normalised: str) -> bytes:

@@ -154,6 +154,11 @@ def ended(rows: Rows, kind: str) -> set[str]:
     return {r["kid"] for r in rows if r["kind"] == kind and r["ended_at"] is not None}
 
 
+def ids(rows: Rows) -> set[str]:
+    """Return the ids of all keys there are and were: what one sealed names it by that alone."""
+    return {row["kid"] for row in rows}
+
+
 def used(rows: Rows, kind: str) -> list[str]:
     """Return the keys of a kind that are in use, the newest first."""
     return [r["kid"] for r in _counting(rows, kind) if r["used_since"] is not None]

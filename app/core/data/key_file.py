@@ -7,12 +7,14 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from app.core.clock import utc_now
 from app.core.data import key_checks
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database
@@ -68,6 +70,7 @@ class KeyFile:
             database.wrong_keys = WrongKeys(told, key_checks.verifying(rows))
             database.keyring = key_checks.for_intake(rows)
         self._told = told
+        database.keyring = replace(database.keyring, compared=utc_now())
         return (database.keyring, database.wrong_keys) != before
 
     def _is_kept(self, database: Database, rows: key_checks.Rows, now: datetime) -> bool:

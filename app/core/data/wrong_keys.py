@@ -1,8 +1,10 @@
 """What is said, and used, where a process has other keys than its database (ADR 62)."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Never
 
+from app.core.clock import utc_now
 from app.core.problems import Cause, Problem
 
 
@@ -40,3 +42,11 @@ class Withheld(Mapping[str, Any]):
 
 
 WITHHELD: Final = Withheld()
+_SIGHT: Final = timedelta(minutes=30)
+
+
+def lost_sight(compared: datetime | None) -> bool:
+    """Tell whether keys were last compared with the database too long ago to make anything by them:
+    an hour after another is used, one of before may be dropped.
+    """
+    return compared is not None and utc_now() - compared > _SIGHT

@@ -8,12 +8,15 @@ import asyncpg
 import pytest
 import structlog
 
+from app.cli.keys import SEALED_BY_ALL
 from app.core import startup
 from app.core.clock import utc_now
-from app.core.data import crypto, key_checks, key_file
+from app.core.data import crypto, key_checks, key_file, wrong_keys
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
+from app.core.data.key_checks import KNOWN_FOR
 from app.core.data.key_file import KeyFile
+from app.core.data.wrong_keys import KeysWrong
 from app.core.settings import Settings
 
 
@@ -239,3 +242,27 @@ async def test_keys_that_come_from_no_file_become_wrong_too(
             await key_checks.end(tx, key_checks.DATA, next(iter(keyring.data)))
         assert await file.look(database)
         assert database.keyring.is_for_intake
+
+
+async def test_who_could_not_compare_for_long_makes_nothing_by_its_keys(
+    live_database, keyring, monkeypatch
+) -> None:
+    """Cut off from the database while its keys were changed and dropped, a process comes back: it
+    writes nothing before it has looked.
+    """
+    database = Database(live_database.engine, keyring, live_database.clock)
+    file = KeyFile(keyring)
+    await file.look(database)
+    long = key_file.utc_now() + SEALED_BY_ALL - KNOWN_FOR
+    with monkeypatch.context() as patched:
+        patched.setattr(wrong_keys, "utc_now", lambda: long)
+        async with database.begin(SYSTEM) as tx:
+            for made in (
+                lambda: tx.keyring.seal("place", "row", "text"),
+                lambda: tx.keyring.seal_away("place", "row", b"text"),
+                lambda: tx.keyring.blind_index("kind", "text"),
+            ):
+                with pytest.raises(KeysWrong):
+                    made()
+    async with database.begin(SYSTEM) as tx:
+        assert tx.keyring.unseal("place", "row", tx.keyring.seal("place", "row", "text")) == "text"

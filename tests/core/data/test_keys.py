@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.data import keys
+from app.core.data import crypto, keys
 from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM
 from app.core.data.envelopes import (
@@ -139,3 +139,11 @@ async def test_a_key_that_was_taken_back_is_not_used(database) -> None:
             keys.make(tx.keyring, owner)
         with pytest.raises(KeyNotLoaded):
             tx.keyring.seal("t.c", "1", "x", owner)
+
+
+def test_no_key_gets_the_id_that_another_has_or_had() -> None:
+    """What is sealed says by four characters alone under which key."""
+    every = {f"{number:04x}" for number in range(0x10000)}
+    assert [*crypto.new_key(every - {"beef"})] == ["beef"]
+    rotated = Keyring.generate().rotated_data(every - {"cafe"})
+    assert [*rotated.coming_data] == ["cafe"]
