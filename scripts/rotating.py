@@ -50,48 +50,48 @@ _NOT_YET = "SELECT count(*) FROM reindexed WHERE NOT whole"
 _FOUND_ANEW = "SELECT coalesce(sum(files), 0) FROM reindexed WHERE kid = $1"
 
 
-async def run(
-    work: Path, rate: float, seconds: float, say: Callable[[str], None], *, whole: bool = True
-) -> Load:
-    """Change all keys once. Not the `whole`: those of the key file, nothing in the spool, by
-    commands that run in this process.
-    """
-    wiring.load()
+async def run(work: Path, rate: float, seconds: float, say: Callable[[str], None]) -> Load:
+    """Change all keys once, on a server of its own."""
     with await asyncio.to_thread(postgres.acquire, work / "server") as lease:
-        load = Load(work, lease.server, rate, say, here=not whole)
-        load.keys.write_text(Keyring.generate().to_json())
-        load.keys.chmod(0o600)
-        await asyncio.to_thread(migrations.upgrade, load.it.owner_url)
-        await load.known(20)
-        connection = await asyncpg.connect(load.it.superuser_url, database="tonghu")
-        before = Keyring.from_json(load.keys.read_text())
-        sealer: subprocess.Popen[bytes] | None = None
-        try:
-            await asyncio.gather(
-                *(load.started(name, HOME) for name in ("one", "two")),
-                load.started("worker", HOME, "worker"),
-            )
-            if whole:
-                sealer = await _sealer(load, connection, "sealer-1")
-            load.begin()
-            say(f"two processes and a worker, {rate:g} requests a second")
-            go_on = partial(_go_on, load, seconds)
+        await asyncio.to_thread(migrations.upgrade, lease.server.owner_url)
+        return await changed(Load(work, lease.server, rate, say), seconds)
+
+
+async def changed(load: Load, seconds: float, *, whole: bool = True) -> Load:
+    """Change all keys once. Not the `whole`: those of the key file, nothing in the spool."""
+    wiring.load()
+    load.keys.write_text(Keyring.generate().to_json())
+    load.keys.chmod(0o600)
+    await load.known(20)
+    connection = await load.as_superuser()
+    before = Keyring.from_json(load.keys.read_text())
+    sealer: subprocess.Popen[bytes] | None = None
+    try:
+        await asyncio.gather(
+            *(load.started(name, HOME) for name in ("one", "two")),
+            load.started("worker", HOME, "worker"),
+        )
+        if whole:
+            sealer = await _sealer(load, connection, "sealer-1")
+        load.begin()
+        load.say(f"two processes and a worker, {load.rate:g} requests a second")
+        go_on = partial(_go_on, load, seconds)
+        await go_on()
+        await _data_key(load, connection, go_on)
+        await _index_key(load, connection, go_on)
+        await _signing_key(load, connection, go_on)
+        await _spool_key(load, connection, go_on, reported=whole)
+        if sealer is not None:
+            sealer = await _log_key(load, connection, sealer)
             await go_on()
-            await _data_key(load, connection, go_on)
-            await _index_key(load, connection, go_on)
-            await _signing_key(load, connection, go_on)
-            await _spool_key(load, connection, go_on, reported=whole)
-            if sealer is not None:
-                sealer = await _log_key(load, connection, sealer)
-                await go_on()
-            await _all_are_read(load)
-            await _nothing_of_before(load, before)
-        finally:
-            await load.end()
-            if sealer is not None:
-                sealer.kill()
-                sealer.wait()
-            await connection.close()
+        await _all_are_read(load)
+        await _nothing_of_before(load, before)
+    finally:
+        await load.end()
+        if sealer is not None:
+            sealer.kill()
+            sealer.wait()
+        await connection.close()
     return load
 
 

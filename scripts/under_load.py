@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -89,6 +90,11 @@ class Load:
     def keys(self) -> Path:
         return self.work / "keys.json"
 
+    async def as_superuser(self) -> asyncpg.Connection:
+        """Connect to the database as one who sees every row."""
+        name = urlsplit(self.it.app_url).path.removeprefix("/")
+        return await asyncpg.connect(self.it.superuser_url, database=name)
+
     async def known(self, files: int) -> None:
         """Make the callers, and files that are there before anything begins."""
         keyring = Keyring.from_json(self.keys.read_text())
@@ -128,7 +134,7 @@ class Load:
             each.running.kill()
             each.running.wait()
             await each.client.aclose()
-        connection = await asyncpg.connect(self.it.superuser_url, database="tonghu")
+        connection = await self.as_superuser()
         children = {str(row[0]) for row in await connection.fetch("SELECT id FROM children")}
         reports = {str(row[0]) for row in await connection.fetch("SELECT id FROM police_reports")}
         await connection.close()

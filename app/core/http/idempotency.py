@@ -294,4 +294,9 @@ async def keep(tx: Tx, request: Request, response: Response, seen: Seen, *, rece
     )
 
 
-sealed.under_service("idempotency_keys", {"answer": _PLACE}, days=30)
+sealed.under_service(
+    "idempotency_keys",
+    {"answer": _PLACE},
+    row="concat_ws('/', t.caller, t.operation, t.key)",
+    days=30,
+)
