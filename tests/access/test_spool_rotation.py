@@ -65,6 +65,14 @@ async def test_what_lies_there_is_opened_and_what_comes_is_sealed_to_the_next(
     async with live_database.begin(SYSTEM) as tx:
         assert next(iter(key_checks.for_intake(await key_checks.rows_of(tx)).spool)) == second
     assert await wrong(old) == await wrong(coming) == []
+    await ran("check", stale)
+    another = new_id()
+    async with live_database.begin(SYSTEM) as tx:
+        newly = now.seal_away(SPOOLED, another, b"new")
+        await tx.connection.execute(_WAITS, another, tx.now, newly)
+    await ran("check", path)
+    said = f"spool key {second} is missing: 1 reports that wait are sealed to it"
+    assert said in await ran("check", stale, code=1)
     await later(KNOWN_FOR)
     behind = [Fault(SPOOL, second, BEHIND[SPOOL])]
     assert await wrong(old) == await wrong(coming) == behind

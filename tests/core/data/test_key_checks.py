@@ -255,3 +255,11 @@ async def test_of_data_keys_that_become_known_together_the_first_is_the_newest(
     assert not key_checks.faults(newest, rows, late)
     behind = Fault(DATA, next(iter(newest.data)), key_checks.BEHIND[DATA])
     assert behind in key_checks.faults(before, rows, late)
+
+
+async def test_the_id_of_a_key_that_ended_is_taken(live_database, keyring) -> None:
+    await settled(live_database, keyring)
+    [kid] = keyring.index
+    async with live_database.begin(SYSTEM) as tx:
+        await key_checks.end(tx, INDEX, kid)
+        assert kid in key_checks.ids(await key_checks.rows_of(tx))
