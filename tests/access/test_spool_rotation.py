@@ -38,9 +38,8 @@ def wrong(live_database):
 async def test_what_lies_there_is_opened_and_what_comes_is_sealed_to_the_next(
     path, ran, later, wrong, live_database, tmp_path
 ) -> None:
-    old = ring_of(path)
-    stale = tmp_path / "stale.json"
-    stale.write_text(old.to_json())
+    old, stale = ring_of(path), tmp_path / "stale.json"
+    stale.write_text(path.read_text())
     [first] = old.spool
     await ran("check", path)
     await later(_A_SECOND)  # the next is known after that
@@ -71,8 +70,8 @@ async def test_what_lies_there_is_opened_and_what_comes_is_sealed_to_the_next(
         newly = now.seal_away(SPOOLED, another, b"new")
         await tx.connection.execute(_WAITS, another, tx.now, newly)
     await ran("check", path)
-    said = f"spool key {second} is missing: 1 reports that wait are sealed to it"
-    assert said in await ran("check", stale, code=1)
+    missing = f"spool key {second} is missing: 1 reports that wait are sealed to it"
+    assert missing in await ran("check", stale, code=1)
     await later(KNOWN_FOR)
     behind = [Fault(SPOOL, second, BEHIND[SPOOL])]
     assert await wrong(old) == await wrong(coming) == behind
