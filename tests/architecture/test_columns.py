@@ -36,7 +36,9 @@ def test_each_column_that_may_hold_words_is_declared_once(table: str) -> None:
     declared = DECLARED.get(table, {})
     assert declared.keys() <= KINDS
     hidden = [name for of, name in _sealed() if of == table]
-    assert sorted([*hidden, *(name for names in declared.values() for name in names)]) == there
+    said = sorted([*hidden, *(name for names in declared.values() for name in names)])
+    differ = sorted({*said} ^ {*there})
+    assert said == there, f"say once what each holds, in columns.toml or by `sealed.…`: {differ}"
 
 
 def _sealed() -> set[tuple[str, str]]:

@@ -19,8 +19,10 @@ def test_the_page_says_of_each_by_what_it_goes() -> None:
     assert not differ, f"only one of docs/processes.md, What comes round, and queue.every: {differ}"
     for name, (cron, by) in said.items():
         parts = {each.name for each in queue.REGISTRY.values() if each.of == name}
-        assert cron == jobs[name].cron
-        assert {*re.findall(r"`([a-z_.]+)`", by)} == parts, name
+        assert cron == jobs[name].cron, f"docs/processes.md: {name} comes round otherwise"
+        assert {*re.findall(r"`([a-z_.]+)`", by)} == parts, (
+            f"docs/processes.md: the parts (`of=`) of {name} in backticks"
+        )
         assert by.startswith("county") == any(COUNTIES.search(part) for part in parts), name
         assert parts or ": " in by, f"{name} goes as one: why?"
 

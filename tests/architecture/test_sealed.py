@@ -42,7 +42,8 @@ def test_a_sealed_column_is_declared() -> None:
     unsaid = {
         (table, column) for table, column in of_bytes() if not DIGESTS.search(column)
     } - declared()
-    assert unsaid == OTHERS.keys()
+    differ = sorted(unsaid ^ OTHERS.keys())
+    assert not differ, f"of bytes, and in no `sealed.…` below its model nor in OTHERS: {differ}"
     assert declared() <= of_bytes()
 
 
@@ -64,9 +65,9 @@ def test_the_page_names_each_suite_owner_and_column() -> None:
         assert f"| {whose.value} | {whose.name} |" in PAGE
     for each in sealed.TABLES:
         table = each.table
-        assert f"`{table}`" in PAGE, table
+        assert f"`{table}`" in PAGE, f"docs/keys.md: a row for {table} under whose key it lies"
         for column in each.places:
-            assert f"`{column}`" in PAGE, (table, column)
+            assert f"`{column}`" in PAGE, f"docs/keys.md: name {column} in the row of {table}"
 
 
 def test_tables_of_keys_may_be_changed_by_the_app_only_as_far_as_it_must() -> None:

@@ -1,7 +1,9 @@
 """Figures that lie in the database: they say what waits, and cost little however much does."""
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,7 @@ from tests.sealing.stage import look
 from tests.webhooks.workshop import HOME, an_endpoint, queue, subscribed
 
 HOUR = 3600.0
+PAGES = Path(__file__).parents[2] / "docs"
 WAIT_SINCE = "UPDATE webhook_deliveries SET created_at = created_at - $1::interval WHERE id = $2"
 
 
@@ -34,7 +37,8 @@ async def read(database: Database) -> dict[str, dict[str, float]]:
 async def test_each_figure_is_there_before_anything_happened(database) -> None:
     told = await read(database)
     assert told["tonghu_database_up"] == {"": 1}
-    assert "tonghu_figures_unread" not in told, "all were read"
+    unread = told.get("tonghu_figures_unread", {})
+    assert not unread, f"why: `figures.unread` in the log below: {[*unread]}"
     for name in ("mandatory_undelivered", "reports_undelivered", "events_waiting"):
         assert told[f"tonghu_{name}_seconds"] == {"": 0}
     assert told["tonghu_reports_spooled"] == {"": 0}
@@ -250,6 +254,14 @@ async def test_who_asks_at_one_moment_asks_once(database, monkeypatch) -> None:
     told = await asyncio.gather(*(read(database) for _ in range(3)))
     assert [each["tonghu_asked"] for each in told] == [{"": 1}] * 3
     assert (await read(database))["tonghu_asked"] == {"": 2}
+
+
+def test_each_figure_stands_in_the_table_for_operators() -> None:
+    wiring.load()
+    page = (PAGES / "operate.md").read_text("utf-8")
+    told = set(re.findall(r"`(tonghu_\w+)", page))
+    missing = sorted(GAUGES.keys() - told)
+    assert not missing, f"docs/operate.md, To watch: a row for {missing}"
 
 
 def test_no_figure_is_told_twice() -> None:

@@ -68,6 +68,8 @@ def run(children: int, only: str) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:  # a million files would be made for `--help`
+        raise SystemExit(__doc__)
     raise SystemExit(
         run(int(os.environ.get("TONGHU_PLANS", "1000000")), os.environ.get("ONLY", ""))
     )
