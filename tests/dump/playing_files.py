@@ -15,6 +15,10 @@ _EVERYTHING: dict[str, Any] = {
     "external": {"numbers": [{"system": "clinic", "number": "样编号七"}]},
     "welfare": {"yearly_income": 18_765, "members": 5, "aids": ["样临时救助"]},
 }
+_LATER: dict[str, Any] = {
+    "family": {"siblings": [{"name": "样小妹"}]},
+    "welfare": {"yearly_income": 19_876, "aids": ["样医疗救助"]},
+}
 _ELSEWHERE_VILLAGE = ELSEWHERE + 101_201
 
 
@@ -22,9 +26,11 @@ async def play(scene: Scene) -> None:
     file = a_numbered_file(1, "样小四", **_EVERYTHING)
     file["identity"]["birth_date"] = "丙申年四月廿五"  # kept as it was sent: the number tells it
     child = (await scene.sends(scene.county, "children", file))["id"]
-    gone = {"welfare": {"yearly_income": 19_876, "aids": ["样医疗救助"]}}
     path = f"children/{child}"
-    await scene.sends(scene.county, path, gone, on=path, method="PATCH")
+    later = a_numbered_file(1, "样小四", **{**_EVERYTHING, **_LATER})
+    await scene.sends(scene.county, path, later, on=path, method="PATCH")
+    for sought in ({"name": "样小四"}, {"pinyin": "yangxiaosi"}):
+        await scene.sends(scene.county, "children/search", sought)
     said = a_confirmation(child, changed=["residence"], remark="合成记录:电话里说搬到镇上")
     await scene.sends(scene.director, "confirmations", said)
     await _two_files_of_one_number(scene)

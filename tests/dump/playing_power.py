@@ -14,7 +14,8 @@ _TELEPHONE = "13955507731"
 async def play(scene: Scene) -> None:
     child = str(await scene.child(6, "样小九"))
     await _emergency(scene, child)
-    wanted = await asked(scene.client, scene.director, child, kind="erasure")
+    why = {"kind": "erasure", "words": "合成记录:已迁居外省", "contact": "合成记录:由村委转交"}
+    wanted = await asked(scene.client, scene.director, child, **why)
     said = {"outcome": "refused", "reason": "kept_by_law", "words": "合成答复:依法须保存"}
     by_two = (scene.client, scene.database, scene.settings, scene.county, wanted)
     answer = await answered_by_two(*by_two, **said)
