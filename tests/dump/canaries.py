@@ -62,7 +62,7 @@ class Cage(httpx.AsyncBaseTransport):
         if found is not None:
             operation, schema = found
             body = json.loads(await request.aread())
-            changed = self._changed(operation, schema, body, fill=operation in FILLED)
+            changed = self._body(operation, schema, body)
             raw = json.dumps(changed, ensure_ascii=False).encode()
             headers = {**request.headers, "content-length": str(len(raw))}
             request = httpx.Request(
@@ -70,6 +70,14 @@ class Cage(httpx.AsyncBaseTransport):
                     extensions=request.extensions,
                 )  # fmt: skip
         return await self.inner.handle_async_request(request)
+
+    def _body(self, operation: str, schema: Mapping[str, Any], body: dict[str, Any]) -> Any:
+        """Put canaries into a body; into what is proposed the same as when that is sent."""
+        if operation != "proposeApproval" or body["body"] is None:
+            return self._changed(operation, schema, body, fill=operation in FILLED)
+        proposed, beside = body["operation"], {**body, "body": None}
+        said = self._body(proposed, _schemas()[proposed], body["body"])
+        return {**self._changed(operation, schema, beside, fill=False), "body": said}
 
     def _changed(self, where: str, schema: Mapping[str, Any], value: Any, *, fill: bool) -> Any:
         kind = _fitting(schema, value)
@@ -126,13 +134,23 @@ def _document() -> dict[str, Any]:
     return dict(json.loads(Path("openapi/v1.json").read_bytes()))
 
 
+@cache
+def _schemas() -> dict[str, Mapping[str, Any]]:
+    """Return the schema of the body of each operation that takes one in JSON."""
+    return {
+        operation["operationId"]: content["application/json"]["schema"]
+        for path in _document()["paths"].values()
+        for operation in path.values()
+        if "application/json" in (content := operation.get("requestBody", {}).get("content", {}))
+    }
+
+
 def _asked(method: str, path: str) -> tuple[str, Mapping[str, Any]] | None:
     """Return the operation that is asked for, and the schema of its body."""
     for known in sorted(_document()["paths"], key=lambda each: each.count("{")):
         operation = _document()["paths"][known].get(method.lower())
         if operation and fullmatch(sub(r"{\w+}", "[^/]+", known), path):
-            content = operation.get("requestBody", {}).get("content", {})
-            schema = content.get("application/json", {}).get("schema")
+            schema = _schemas().get(operation["operationId"])
             return None if schema is None else (operation["operationId"], schema)
     return None
 

@@ -10,25 +10,45 @@ from tests.access.factories import Caller, a_caller
 from tests.break_glass.factories import REASON, urgent
 from tests.children.factories import a_file
 from tests.consents.matrix import a_consent, a_withdrawal
+from tests.dump import (
+    playing_cases,
+    playing_files,
+    playing_police,
+    playing_power,
+    playing_schools,
+)
+from tests.dump.scene import ELSEWHERE, a_scene
 from tests.jobs import run_jobs
 from tests.releases import world
 from tests.rights.factories import asked
 
-ELSEWHERE = 130102000000
 SHOWN = "测试机构 village_committee"
 """The name of an office: what a dump does show."""
 
 SENT = {
-    *("createChild", "changeChild", "recordVisit", "correctVisit", "fileReport", "disposeReport"),
-    *("notifyTownship", "recordAssessment", "recordPersuasion", "sendWrittenReport"),
-    *("orderMeasure", "recordConsent", "withdrawConsent", "fileRightsRequest", "breakGlass"),
+    *("acknowledgeReport", "answerReferral", "answerRightsRequest", "answerUnresolved"),
+    *("arrangeServices", "assistPolice", "attachUnresolved", "breakGlass", "cancelReferral"),
+    *("changeChild", "closeBreach", "closeReport", "confirmFile", "correctUnresolved"),
+    *("correctVisit", "createChild", "decideApproval", "dismissUnresolved", "dispatchReport"),
+    *("disposeReport", "enterInRegister", "fileReport", "fileRightsRequest", "finishReview"),
+    *("identifyChild", "investigateReport", "judgeOmissions", "nameSuspect", "notifyTownship"),
+    *("openReferral", "orderMeasure", "proposeApproval", "proposeWaiver", "proposeWithdrawal"),
+    *("pushAttendanceEvents", "readReporterAlone", "recordAssessment", "recordBreach"),
+    *("recordConsent", "recordParentContact", "recordPersuasion", "recordPresenceFinding"),
+    *("recordVisit", "reviewBreakGlass", "searchChildren", "sendWrittenReport", "separateReport"),
+    *("settleDoubt", "supersedeReport", "takeBackUnresolved", "withdrawConsent"),
+    *("withdrawIdentification", "withdrawSuspect"),
 }
 """Operations in which something was sent in words."""
 
 
 async def play(client: httpx.AsyncClient, database: Database, settings: Settings) -> None:
-    """Play the world that releases keep; and what a family and an emergency have to do with it."""
+    """Play the world that releases keep; and all else that somebody writes of a child or a case."""
+    await playing_cases.answered_by_a_system(database, settings)
     await world.play(client, database, settings)
+    scene = await a_scene(client, database, settings)
+    for part in (playing_files, playing_schools, playing_police, playing_cases, playing_power):
+        await part.play(scene)
     county = await a_caller(database, settings, "civil_affairs", world.COUNTY)
     director = await a_caller(database, settings, "village_director", world.VILLAGE)
     who = {"name": "样小三", "sex": "male", "birth_date": "2017-05-02"}

@@ -24,31 +24,14 @@ pytestmark = pytest.mark.xdist_group("schema")
 
 SHOWN = {
     "acknowledgeReport.police_reference": "the number the police give a case",
+    "changeChild.education.class_name": "what a school calls a class; rolls are kept by it",
     "createChild.education.class_name": "what a school calls a class; rolls are kept by it",
     "pushAttendanceEvents.events.id": "the id a school's system gives an event",
     "sendWrittenReport.number": "the number an office gives a paper",
 }
 """Fields in words that a dump does show, and what stands in them."""
-NOT_PLAYED = {
-    *("approvals.body_sealed", "approvals.decision_reason_sealed", "approvals.reason_sealed"),
-    *("attendance_contradictions.said_sealed", "attendance_events.as_sent_sealed"),
-    *("attendance_rolls.as_sent_sealed", "breaches.closure_sealed", "breaches.measures_sealed"),
-    *("breaches.what_sealed", "break_glass.words_sealed", "children.adoption_sealed"),
-    *("children.as_sent_sealed", "children.external_sealed", "children.hukou_sealed"),
-    *("children.welfare_sealed", "confirmations.as_sent_sealed"),
-    *("dropout_alert_steps.note_sealed", "duplicate_referrals.submitted_sealed"),
-    *("duties.waiver_reason_sealed", "police_reports.incomplete_sealed"),
-    *("presence_doubts.note_sealed", "referrals.answer_sealed", "referrals.found_sealed"),
-    *("referrals.reason_sealed", "referrals.said_sealed", "reviews.note_sealed"),
-    *("reviews.reason_sealed", "rights_requests.answer_sealed", "staff.phone_sealed"),
-    *("staff_accounts.totp_sealed", "unresolved.answer_sealed", "unresolved.claim_sealed"),
-    *("unresolved.dismissal_sealed", "unresolved.first_claim_sealed"),
-    *("unresolved.taken_back_sealed", "unresolved.their_answer_sealed", "unresolved.words_sealed"),
-    *("unresolved_evidence.corrected_sealed", "unresolved_evidence.sent_sealed"),
-    *("visits.withdrawal_sealed", "webhook_attempts.response_sealed", "webhook_deliveries.body"),
-    *("webhook_endpoints.previous_secret_sealed",),
-}
-"""Sealed columns that nothing in the world writes."""
+NOT_PLAYED = {"children.hukou_sealed": "all that a file says of a hukou is counted"}
+"""Sealed columns that nothing in the world writes, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +75,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.
 
 def test_enough_was_sent(stolen: tuple[Cage, str, str]) -> None:
     fields = stolen[0].fields
-    assert len(fields) >= 45
+    assert len(fields) >= 125
     assert {where.partition(".")[0] for where in fields} >= playing.SENT
 
 
@@ -100,7 +83,7 @@ def test_every_sealed_column_was_written_but_those_that_are_named(
     stolen: tuple[Cage, str, str],
 ) -> None:
     """A column that comes to them is played, or named here."""
-    assert {*stolen[0].opened.empty} == NOT_PLAYED
+    assert {*stolen[0].opened.empty} == {*NOT_PLAYED}
 
 
 def test_no_dump_holds_what_sealed_columns_say(stolen: tuple[Cage, str, str]) -> None:

@@ -43,8 +43,10 @@ async def serving(
 
         transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield client, database, settings
-    await database.close()
+            try:
+                yield client, database, settings
+            finally:  # or the loop waits for its connections for good
+                await database.close()
 
 
 async def read(

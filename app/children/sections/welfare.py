@@ -70,7 +70,7 @@ class Welfare(Section):
     members: Annotated[StrictInt, Field(ge=1, le=50)] | None = Field(
         default=None, description="How many live on it."
     )
-    aids: Counted[list[Line]] = Field(default=[], max_length=20, description="Help received.")
+    aids: list[Line] = Field(default=[], max_length=20, description="Help received.")
     hardships: Counted[list[Hardship]] = Field(
         default=[], max_length=20, description="Sudden events."
     )
