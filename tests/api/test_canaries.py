@@ -17,6 +17,7 @@ from tests.api.world import a_world
 from tests.children.factories import a_file
 from tests.jobs import hand_out, run_jobs
 from tests.police_reports.factories import a_report
+from tests.printed import readable
 from tests.visits.factories import a_visit
 from tests.webhooks.workshop import an_endpoint
 
@@ -116,7 +117,7 @@ async def test_nothing_personal_comes_out_of_any_sink(
     async with database.begin(SYSTEM) as tx:
         for table in SINKS:
             rows = await tx.connection.fetch(f"SELECT t::text AS row FROM {table} t")
-            assert found_in("\n".join(row["row"] for row in rows)) == set(), table
+            assert found_in(readable("\n".join(row["row"] for row in rows))) == set(), table
         found = await tx.connection.fetch("SELECT event_id, body FROM webhook_deliveries")
         await keys.of_rows(tx, found)
         bodies = [body_of(tx.keyring, row).decode() for row in found]

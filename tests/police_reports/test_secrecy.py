@@ -31,6 +31,7 @@ from tests.police_reports.test_chain import (
     DISPOSE,
     step,
 )
+from tests.printed import readable
 
 URL = "/v1/police-reports"
 
@@ -291,7 +292,7 @@ async def everything_stored(database, offices) -> list[str]:
             )
             for table in tables:
                 rows = await tx.connection.fetch(f'SELECT t::text FROM "{table[0]}" t')
-                found += [row[0] for row in rows]
+                found += [readable(row[0]) for row in rows]
             bodies = await tx.connection.fetch("SELECT event_id, body FROM webhook_deliveries")
             await keys.of_rows(tx, bodies)
             found += [body_of(tx.keyring, row).decode() for row in bodies]
