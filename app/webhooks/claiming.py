@@ -73,7 +73,8 @@ WITH RECURSIVE waiting (id) AS (
           AND NOT EXISTS (
               SELECT 1 FROM webhook_deliveries earlier
               WHERE earlier.endpoint_id = w.endpoint_id AND earlier.ordering_key = w.ordering_key
-                AND earlier.sequence < w.sequence AND earlier.state IN ('pending', 'leased')
+                AND earlier.sequence < w.sequence
+                AND earlier.state NOT IN ('succeeded', 'exhausted', 'closed', 'withheld')
                 AND (earlier.delivery_class = 'M' OR w.delivery_class = 'S'))
         ORDER BY w.next_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
     ) AS d

@@ -17,7 +17,7 @@ from app.referrals import models as referrals
 DECLARED: dict[str, dict[str, list[str]]] = tomllib.loads(
     (Path(__file__).parent / "columns.toml").read_text()
 )
-KINDS = {"code", "office", "class", "hash", "digest", "packed", "former"}
+KINDS = {"code", "office", "class", "hash", "digest", "packed", "former", "early"}
 TO_THE_SPOOL = ("spooled_reports", "sealed")
 """Sealed so that who wrote it cannot read it."""
 

@@ -28,7 +28,14 @@ SHOWN = "测试机构 village_committee"
 SENT = {
     *("acknowledgeReport", "answerReferral", "answerRightsRequest", "answerUnresolved"),
     *("arrangeServices", "assistPolice", "attachUnresolved", "breakGlass", "cancelReferral"),
-    *("changeChild", "closeBreach", "closeReport", "confirmFile", "correctUnresolved"),
+    *(
+        "changeChild",
+        "closeBreach",
+        "closeReport",
+        "closeWebhookDelivery",
+        "confirmFile",
+        "correctUnresolved",
+    ),
     *("correctVisit", "createChild", "decideApproval", "dismissUnresolved", "dispatchReport"),
     *("disposeReport", "enterInRegister", "fileReport", "fileRightsRequest", "finishReview"),
     *("identifyChild", "investigateReport", "judgeOmissions", "nameSuspect", "notifyTownship"),

@@ -29,6 +29,7 @@ async def play(scene: Scene) -> None:
     await _waived(scene)
     await _reported(scene, str(child))
     await _secret_changed(scene)
+    await _told_by_telephone(scene)
 
 
 async def _referred(scene: Scene, path: str) -> None:
@@ -84,6 +85,14 @@ async def _secret_changed(scene: Scene) -> None:
     made, _ = await workshop.an_endpoint(scene.database, system.agency_id, "https://a.example/in")
     path = f"webhook-endpoints/{made}"
     await scene.sends(system, f"{path}/secret-rotations", {}, on=path)
+
+
+async def _told_by_telephone(scene: Scene) -> None:
+    police = await scene.enter("police", world.COUNTY, machine=False)
+    await workshop.an_endpoint(scene.database, police.agency_id, "https://b.example/in")
+    made = await workshop.queue(scene.database, police.agency_id)
+    why = {"reason": "合成记录:已电话告知值班人员。"}
+    await scene.sends(police, f"webhook-deliveries/{made}/closure", why)
 
 
 async def answered_by_a_system(database: Database, settings: Settings) -> None:

@@ -260,9 +260,11 @@ async def test_nothing_is_left_by_which_the_child_is_called_or_found(
         named = "name = '样小一', name_pinyin = 'yangxiaoyi', name_initials = 'yxy'"
         more = "name_canonical = '样小一', name_reversed = '一小样'"
         three = ", ".join(f"name_pinyin_{n} = 'y', name_initials_{n} = 'y'" for n in (2, 3))
-        await tx.connection.execute(f"UPDATE children SET {named}, {more}, {three}")
+        aided = """welfare = '{"aids": ["临时救助"]}'"""
+        await tx.connection.execute(f"UPDATE children SET {named}, {more}, {three}, {aided}")
     assert (await erased(request)).status_code == 200
     [row] = await rows(database, "children")
+    assert "aids" not in row["welfare"]
     named = {name: said for name, said in dict(row).items() if name.startswith("name")}
     assert not any(named.values()), named
 

@@ -10,7 +10,7 @@ from app.core.data.db import SYSTEM
 from app.core.ids import new_id
 from app.core.jobs.events import Event, publish
 from app.duties.events import DutyOverdue
-from app.webhooks.models import RESPONSE_PLACE, WebhookAttempt
+from app.webhooks.models import CLOSED_PLACE, RESPONSE_PLACE, WebhookAttempt
 from app.webhooks.operations import deliveries
 from tests.access.factories import a_caller
 from tests.at_once import behind
@@ -259,7 +259,9 @@ class TestDelivery:
         assert (shown["status"], shown["error"]) == (status, error)
         assert shown["response"] == (status and "no \ufffd such \ufffd host")
 
-    async def test_closing_takes_a_person(self, client, police, database, settings) -> None:
+    async def test_closing_takes_a_person(
+        self, client, police, database, settings, keyring
+    ) -> None:
         await registered(client, police, event_types=["webhooks.*"])
         delivery = await queued(database, police.agency_id)
         machine = await a_caller(
@@ -274,7 +276,9 @@ class TestDelivery:
         assert again.json()["type"] == "/problems/delivery-not-open"
         row = await row_of(database, UUID(delivery))
         assert (row["closed_at"], row["closed_by"]) == (NOW, police.subject_id)
-        assert row["closed_because"] == body["reason"]
+        sealed = row["closed_because_sealed"]
+        assert keyring.unseal(CLOSED_PLACE, row["id"], sealed) == body["reason"]
+        assert row["closed_because"] is None
 
     async def test_what_arrives_meanwhile_is_not_closed(self, app, settings, live_database) -> None:
         police = await a_caller(live_database, settings, "police", HOME)

@@ -67,8 +67,8 @@ _FORGET: Final = "DELETE FROM {} WHERE home_county = $1 AND child_id = $2"
 _BLANK: Final = """
 UPDATE children SET name = '', name_canonical = '', name_reversed = '', name_pinyin = '',
     name_initials = '', name_pinyin_2 = NULL, name_initials_2 = NULL, name_pinyin_3 = NULL,
-    name_initials_3 = NULL, name_index = NULL, next_change_on = NULL, version = version + 1,
-    updated_at = $3
+    name_initials_3 = NULL, name_index = NULL, welfare = welfare - 'aids', next_change_on = NULL,
+    version = version + 1, updated_at = $3
 WHERE home_county = $1 AND id = $2
 """
 _ERASE: Final = "UPDATE child_keys SET wrapped = $3 WHERE home_county = $1 AND child_id = $2"

@@ -15,6 +15,7 @@ from app.core.ids import new_id
 from app.core.jobs.events import BadEvent, Event, publish
 from app.webhooks import schemas, signing
 from app.webhooks.acts import DELIVERY_ACTS, DeliveryNotOpen
+from app.webhooks.models import CLOSED_PLACE
 from app.webhooks.rules import of_package
 
 CHANNEL: Final = "tonghu_deliveries"
@@ -158,13 +159,13 @@ async def close_delivery(
     row = await tx.connection.fetchrow(
         """UPDATE webhook_deliveries
            SET state = 'closed', lease = NULL, replays_due = 0,
-               closed_at = $2, closed_by = $3, closed_because = $4
+               closed_at = $2, closed_by = $3, closed_because_sealed = $4
            WHERE id = $1 AND state IN ('pending', 'leased')
            RETURNING *""",
         delivery["id"],
         tx.now,
         principal.staff_id,
-        closure.reason,
+        tx.keyring.seal(CLOSED_PLACE, delivery["id"], closure.reason),
     )
     if row is None:  # it arrived meanwhile
         raise DeliveryNotOpen
