@@ -25,6 +25,7 @@ from app.core.data import distribution, retention, rls
 from app.core.data.columns import Instant
 from app.core.data.db import Tx
 from app.core.data.envelopes import DecryptionRefused
+from app.core.data.wrong_keys import KeysWrong
 from app.core.http.wire import region_text
 from app.core.ids import new_id
 from app.core.jobs import queue
@@ -291,6 +292,8 @@ async def _look_at(tx: Tx, row: asyncpg.Record) -> None:
         except DecryptionRefused:
             unread += 1
             continue
+        except KeysWrong:
+            raise
         except Exception as error:  # noqa: BLE001  the value's fault or the rules': not the queue's
             log.warning("children.value_not_derived", error=type(error).__qualname__)
             await tx.connection.execute(_END, row["id"], "failed", "value_not_derived", tx.now)

@@ -58,8 +58,7 @@ def in_session(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
             try:
                 return await work(Session(settings, database))
             except KeysWrong:
-                wrong = database.wrong_keys
-                told = wrong.told if wrong else "they were not compared for long, run it again"
+                told = database.wrong_keys.told if database.wrong_keys else ""
                 fail(f"This takes the keys of the database: {told}.")
 
     return asyncio.run(run())

@@ -21,6 +21,7 @@ from app.core.data import db, former, key_checks, keys, resealing
 from app.core.data.crypto import Keyring
 from app.core.data.db import Tx
 from app.core.data.key_checks import DATA
+from app.core.data.sql import about
 from app.core.jobs.queue import Begin
 from app.core.settings import Settings, read
 
@@ -131,7 +132,7 @@ def _of_whom(table: str) -> str:
 async def _through(begin: Begin, work: Any, what: str, table: str) -> tuple[int, int]:
     """Go through a table by batches; say how far it is, how fast, and about how much is left."""
     async with begin() as tx:
-        all_of_it = await resealing.about(tx, table)
+        all_of_it = await about(tx.connection, table)
     after, looked, changed, refused, began = None, 0, 0, 0, time.monotonic()
     while True:
         async with begin() as tx:

@@ -20,6 +20,7 @@ from app.core import settings as config
 from app.core import tracing
 from app.core.data.crypto import Keyring
 from app.core.data.db import TemporarilyUnavailable, Tx
+from app.core.data.wrong_keys import KeysWrong
 from app.core.ids import new_id
 from app.core.jobs.events import publish
 from app.core.jobs.queue import Begin
@@ -148,7 +149,7 @@ async def _work(sender: _Sender, stop: asyncio.Event) -> None:
             if await _turn(sender, claims=not stop.is_set()):
                 continue
             losses = 0
-        except (TemporarilyUnavailable, asyncpg.PostgresError, OSError) as error:
+        except (TemporarilyUnavailable, KeysWrong, asyncpg.PostgresError, OSError) as error:
             log.warning("webhooks.database_unavailable", error=type(error).__qualname__)
             losses += 1
             pause = min(0.1 * 2**losses, 5.0)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from errno import ENOSPC
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import asyncpg
@@ -351,8 +352,8 @@ async def test_how_far_it_is_is_told_of_all_batches(capsys, monkeypatch) -> None
     went = []
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[None]:
-        yield
+    async def begin() -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(connection=None)
 
     async def work(_, *, after):
         went.append(after)
@@ -361,7 +362,7 @@ async def test_how_far_it_is_is_told_of_all_batches(capsys, monkeypatch) -> None
     async def about(*_) -> int:
         return 7
 
-    monkeypatch.setattr(resealing, "about", about)
+    monkeypatch.setattr(data_keys, "about", about)
     assert await data_keys._through(begin, work, "some: sealed anew", "some") == (3, 2)
     assert went == [None, (1,), (2,)]
     said = re.sub(r" [\d,]+ a second", "", capsys.readouterr().out).splitlines()

@@ -37,7 +37,7 @@ from app.core.data.envelopes import (
     KeyNotLoaded,
     Owner,
 )
-from app.core.data.wrong_keys import WITHHELD, lost_sight
+from app.core.data.wrong_keys import WITHHELD
 
 _NONCE_BYTES = 12
 _POINT_BYTES = 32
@@ -81,11 +81,7 @@ class Keyring:
     """
 
     def anew(self) -> Self:
-        """Return the same keys for another transaction, none of a child's among them. Those that
-        could not be compared for half an hour may have gone meanwhile: all of them are withheld.
-        """
-        if lost_sight(self.compared):
-            return self.for_intake(WITHHELD, WITHHELD)
+        """Return the same keys for another transaction, none of a child's among them."""
         return replace(self, opened={})
 
     @classmethod

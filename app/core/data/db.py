@@ -35,7 +35,7 @@ from app.core.data import failures
 from app.core.data.crypto import Keyring
 from app.core.data.failures import CUT_OFF
 from app.core.data.recording import Recording
-from app.core.data.wrong_keys import WrongKeys
+from app.core.data.wrong_keys import WrongKeys, lost_sight
 from app.core.problems import Cause, Problem
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -56,10 +56,10 @@ class TemporarilyUnavailable(Problem, status=503):
     title_zh = "服务暂时不可用;没有保存任何内容,请稍后重试"
 
     @classmethod
-    def because(cls, error: BaseException) -> "TemporarilyUnavailable":
+    def because(cls, error: BaseException | Cause) -> "TemporarilyUnavailable":
         """Make one that says in the log of what kind the error is."""
         away = cls(headers=_SOON)
-        away.cause = failures.why(error)
+        away.cause = error if isinstance(error, Cause) else failures.why(error)
         return away
 
 
@@ -258,15 +258,19 @@ class Database:
                 await greenlet_spawn(pooled.close)
 
     @asynccontextmanager
-    async def begin(self, reach: Reach | None = None) -> AsyncIterator[Tx]:
-        """Run one transaction: commit at the end, roll back on any exception. Raises
-        TemporarilyUnavailable when the database is away, silent, busy or gave up on a lock, and
-        OutcomeUnknown when it was so at the commit.
+    async def begin(
+        self, reach: Reach | None = None, *, compared: bool = True
+    ) -> AsyncIterator[Tx]:
+        """Run one transaction: commit at the end, roll back on any exception; `compared`: by keys
+        that were, lately. Raises TemporarilyUnavailable when they were not, when the database is
+        away, silent, busy or gave up on a lock, and OutcomeUnknown when it was so at the commit.
         """
         tx: Tx | None = None
         try:
             async with self.lane() as lane:
                 async with transaction(lane.raw):
+                    if compared and lost_sight(self.keyring.compared):
+                        raise TemporarilyUnavailable.because(Cause.wrong_keys)
                     tx = Tx(lane.raw, self.clock(), self.keyring.anew(), self.recording, lane)
                     if reach is not None:
                         await tx.reach(reach)

@@ -48,7 +48,7 @@ class KeyFile:
         own are right.
         """
         self._renew()
-        async with database.begin(SYSTEM) as tx:
+        async with database.begin(SYSTEM, compared=False) as tx:
             rows, wrong = await key_checks.settle(tx, self._ring)
             now = tx.now
         if wrong and self._renew():  # it came while we looked
@@ -70,7 +70,6 @@ class KeyFile:
             database.wrong_keys = WrongKeys(told, key_checks.verifying(rows))
             database.keyring = key_checks.for_intake(rows)
         self._told = told
-        database.keyring = replace(database.keyring, compared=utc_now())
         return (database.keyring, database.wrong_keys) != before
 
     def _is_kept(self, database: Database, rows: key_checks.Rows, now: datetime) -> bool:
@@ -83,12 +82,15 @@ class KeyFile:
         """Look every two seconds; say so when keys have `changed`. Whatever goes wrong, it is tried
         again: who never looks again stays wrong, or writes by keys that go.
         """
-        away = False
+        away, began = False, utc_now()
         while True:
+            database.keyring = replace(database.keyring, compared=began)
             await asyncio.sleep(_LOOK_SECONDS)
+            looked = utc_now()  # what it then reads may be of that moment
             try:
                 if await self.look(database):
                     changed()
+                began = looked
                 away = False
             except Exception as error:  # noqa: BLE001
                 if not away:

@@ -5,7 +5,7 @@ there. What is done is not done again, so that it may be stopped at any moment (
 Run as the owner of the tables: the app may not change most of what it has written.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -195,27 +195,14 @@ def _alike(one: bytes | None, other: bytes | None) -> bool:
 
 async def naming(tx: Tx, kid: str) -> dict[str, int]:
     """Count, by table, the rows in which something is sealed under a data key."""
-    found = {}
+    found = Counter[str]()
     await tx.connection.execute("SET LOCAL statement_timeout = 0")
     for table in TABLES:
         named = " OR ".join(f"substr(t.{column}, 1, 5) = $1" for column in table.places)
         statement = f"SELECT count(*) FROM {table.table} t WHERE {named}"
         if number := await tx.connection.fetchval(statement, b"\x01" + kid.encode()):
-            found[table.table] = number
+            found[table.table] += number
     return found
-
-
-async def about(tx: Tx, table: str) -> int:
-    """Return about how many rows a table has, by the last time PostgreSQL counted."""
-    found: int = await tx.connection.fetchval(_ABOUT, table)
-    return found
-
-
-_ABOUT: Final = """
-SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c
-WHERE c.relkind = 'r' AND (c.oid = $1::text::regclass OR c.oid IN (
-    SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass))
-"""
 
 
 def _anew(tx: Tx, table: Sealed, place: str, row: Mapping[str, Any], sealed: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Statements put together from parts, each with the values it binds."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import asyncpg
 
@@ -18,6 +18,19 @@ async def insert(
     otherwise = " ON CONFLICT DO NOTHING" if unless_taken else ""
     statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places}){otherwise}"
     return bool(await connection.execute(statement, *values.values()) == "INSERT 0 1")
+
+
+async def about(connection: asyncpg.Connection, table: str) -> int:
+    """Return about how many rows a table has, by the last time PostgreSQL counted."""
+    found: int = await connection.fetchval(_ABOUT, table)
+    return found
+
+
+_ABOUT: Final = """
+SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c
+WHERE c.relkind = 'r' AND (c.oid = $1::text::regclass OR c.oid IN (
+    SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass))
+"""
 
 
 class Where:

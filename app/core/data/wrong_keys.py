@@ -43,10 +43,12 @@ class Withheld(Mapping[str, Any]):
 
 WITHHELD: Final = Withheld()
 _SIGHT: Final = timedelta(minutes=30)
+_STEP: Final = timedelta(minutes=1)
 
 
 def lost_sight(compared: datetime | None) -> bool:
     """Tell whether keys were last compared with the database too long ago to make anything by them:
-    an hour after another is used, one of before may be dropped.
+    an hour after another is used, one of before may be dropped. A clock that was set back tells
+    nothing of how long that was.
     """
-    return compared is not None and utc_now() - compared > _SIGHT
+    return compared is not None and not -_STEP <= utc_now() - compared <= _SIGHT

@@ -263,3 +263,14 @@ async def test_the_id_of_a_key_that_ended_is_taken(live_database, keyring) -> No
     async with live_database.begin(SYSTEM) as tx:
         await key_checks.end(tx, INDEX, kid)
         assert kid in key_checks.ids(await key_checks.rows_of(tx))
+
+
+async def test_a_key_behind_all_that_are_known_was_used_before_them(live_database, keyring) -> None:
+    """As where somebody puts a dropped one, or another's, at the end of a file by hand."""
+    await settled(live_database, keyring)
+    more = replace(keyring, data={**keyring.data, **Keyring.generate().data})
+    assert not await settled(live_database, more)
+    async with live_database.begin(SYSTEM) as tx:
+        rows = await key_checks.rows_of(tx)
+    assert key_checks.used(rows, DATA) == [*more.data]
+    assert not key_checks.faults(more, rows, NOW + key_checks.KNOWN_FOR)

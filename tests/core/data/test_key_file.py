@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -16,7 +16,7 @@ from app.core.data.crypto import Keyring
 from app.core.data.db import SYSTEM, Database, TemporarilyUnavailable
 from app.core.data.key_checks import KNOWN_FOR
 from app.core.data.key_file import KeyFile
-from app.core.data.wrong_keys import KeysWrong
+from app.core.problems import Cause
 from app.core.settings import Settings
 
 
@@ -77,7 +77,7 @@ async def test_who_began_with_wrong_keys_goes_on_to_look(
         assert (database.keyring, database.wrong_keys) == (keyring, None)
 
 
-async def test_whatever_goes_wrong_it_goes_on_to_look(keyring, monkeypatch) -> None:
+async def test_whatever_goes_wrong_it_goes_on_to_look(live_database, keyring, monkeypatch) -> None:
     monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.0)
     file, looked, went_wrong = KeyFile(keyring), asyncio.Event(), []
 
@@ -89,7 +89,8 @@ async def test_whatever_goes_wrong_it_goes_on_to_look(keyring, monkeypatch) -> N
         return False
 
     monkeypatch.setattr(file, "look", look)
-    following = asyncio.create_task(file.follow(None, lambda: None))
+    database = Database(live_database.engine, keyring, live_database.clock)
+    following = asyncio.create_task(file.follow(database, lambda: None))
     await looked.wait()
     following.cancel()
 
@@ -244,25 +245,56 @@ async def test_keys_that_come_from_no_file_become_wrong_too(
         assert database.keyring.is_for_intake
 
 
-async def test_who_could_not_compare_for_long_makes_nothing_by_its_keys(
-    live_database, keyring, monkeypatch
+@pytest.mark.parametrize("off", [SEALED_BY_ALL - KNOWN_FOR, -timedelta(hours=1)])
+async def test_who_could_not_compare_for_long_begins_nothing_before_it_has(
+    live_database, keyring, monkeypatch, off
 ) -> None:
-    """Cut off from the database while its keys were changed and dropped, a process comes back: it
-    writes nothing before it has looked.
+    """Cut off from the database while its keys were changed and dropped, a process comes back; how
+    long that was, a clock that was set back does not say.
     """
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.0)
     database = Database(live_database.engine, keyring, live_database.clock)
-    file = KeyFile(keyring)
-    await file.look(database)
-    long = key_file.utc_now() + SEALED_BY_ALL - KNOWN_FOR
-    with monkeypatch.context() as patched:
-        patched.setattr(wrong_keys, "utc_now", lambda: long)
-        async with database.begin(SYSTEM) as tx:
-            for made in (
-                lambda: tx.keyring.seal("place", "row", "text"),
-                lambda: tx.keyring.seal_away("place", "row", b"text"),
-                lambda: tx.keyring.blind_index("kind", "text"),
-            ):
-                with pytest.raises(KeysWrong):
-                    made()
+    file, looked = KeyFile(keyring), asyncio.Event()
+    look, began = file.look, utc_now()
+
+    async def looks(asked: Database) -> bool:
+        with pytest.raises(TemporarilyUnavailable) as refused:
+            async with asked.begin(SYSTEM):
+                pytest.fail("it began")
+        assert refused.value.cause is Cause.wrong_keys
+        monkeypatch.setattr(wrong_keys, "utc_now", utc_now)
+        found = await look(asked)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(file, "look", looks)
+    monkeypatch.setattr(wrong_keys, "utc_now", lambda: began + off)
+    following = asyncio.create_task(file.follow(database, lambda: None))
+    await looked.wait()
+    following.cancel()
     async with database.begin(SYSTEM) as tx:
         assert tx.keyring.unseal("place", "row", tx.keyring.seal("place", "row", "text")) == "text"
+
+
+async def test_what_was_read_counts_from_before_it_was_asked_for(
+    live_database, keyring, monkeypatch
+) -> None:
+    """Frozen between the answer and what follows from it, a process takes old news for new."""
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0.0)
+    database = Database(live_database.engine, keyring, live_database.clock)
+    file, seen = KeyFile(keyring), list[datetime]()
+    asked, enough = list[datetime](), asyncio.Event()
+
+    async def looks(_: Database) -> bool:
+        seen.append(database.keyring.compared)
+        asked.append(utc_now())
+        if len(seen) == 3:
+            enough.set()
+        return False
+
+    monkeypatch.setattr(file, "look", looks)
+    following = asyncio.create_task(file.follow(database, lambda: None))
+    await enough.wait()
+    following.cancel()
+    assert seen == sorted(seen)
+    assert all(then <= when for then, when in zip(seen[1:], asked, strict=False))
