@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cache
 from typing import Any, Final, Self
 from uuid import UUID
@@ -71,8 +70,6 @@ class Keyring:
     coming: Mapping[str, str] = field(default_factory=dict, repr=False)
     lesser: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     coming_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    compared: datetime | None = field(default=None, repr=False, compare=False)
-    """When they were compared with the database; None: nobody does again."""
     opened: dict[bytes, AESGCM | bytes | None] = field(
         default_factory=dict, repr=False, compare=False
     )

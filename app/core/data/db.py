@@ -212,7 +212,7 @@ class Lane:
 
 class Database:
     """The pool of connections, and the only place that begins and commits. `wrong_keys`: as
-    `key_file` found; then `keyring` is good for little.
+    `key_file` found; then `keyring` is good for little. `compared`: when; None: nobody does again.
     """
 
     def __init__(
@@ -222,6 +222,7 @@ class Database:
         self.engine = engine
         self.keyring = keyring
         self.wrong_keys: WrongKeys | None = None
+        self.compared: datetime | None = None
         self.clock = clock
         self.recording = Recording(self.begin, lock_seconds)
 
@@ -269,7 +270,7 @@ class Database:
         try:
             async with self.lane() as lane:
                 async with transaction(lane.raw):
-                    if compared and lost_sight(self.keyring.compared):
+                    if compared and lost_sight(self.compared):
                         raise TemporarilyUnavailable.because(Cause.wrong_keys)
                     tx = Tx(lane.raw, self.clock(), self.keyring.anew(), self.recording, lane)
                     if reach is not None:

@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -84,7 +83,7 @@ class KeyFile:
         """
         away, began = False, utc_now()
         while True:
-            database.keyring = replace(database.keyring, compared=began)
+            database.compared = began
             await asyncio.sleep(_LOOK_SECONDS)
             looked = utc_now()  # what it then reads may be of that moment
             try:

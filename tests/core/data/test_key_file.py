@@ -286,7 +286,7 @@ async def test_what_was_read_counts_from_before_it_was_asked_for(
     asked, enough = list[datetime](), asyncio.Event()
 
     async def looks(_: Database) -> bool:
-        seen.append(database.keyring.compared)
+        seen.append(database.compared)
         asked.append(utc_now())
         if len(seen) == 3:
             enough.set()
