@@ -82,6 +82,7 @@ class Fault(NamedTuple):
 
 MISSING: Final = "is missing"
 ANOTHER: Final = "is another: this file has another under that id"
+SHUT: Final = "opens not what is stored"
 ENDED: Final = "has ended, and is the first of this file"
 BEHIND: Final = {
     DATA: "seals by now, and is not the first of this file",
@@ -277,10 +278,13 @@ async def unproven(tx: Tx, ring: Keyring) -> list[Fault]:
         if not opened
     }
     if not wrong:
-        for proof in INDEX_PROOFS:
-            async for holds in proof(tx, ring):
-                if not holds:
-                    wrong.add(Fault(INDEX, next(iter(ring.index)), ANOTHER))
+        try:
+            for proof in INDEX_PROOFS:
+                async for holds in proof(tx, ring):
+                    if not holds:
+                        wrong.add(Fault(INDEX, next(iter(ring.index)), ANOTHER))
+        except DecryptionRefused:  # of a value that was not among those looked at
+            wrong.add(Fault(DATA, next(iter(ring.data)), SHUT))
     return sorted(wrong)
 
 

@@ -178,6 +178,23 @@ async def test_keys_of_an_older_installation_are_tried_on_its_data(
     assert (SIGNING, next(iter(of_before.signing))) in await known(live_database)
 
 
+async def test_of_a_large_table_a_part_is_looked_at(live_database, of_before, monkeypatch) -> None:
+    """Else a start reads all of it for a column in which nothing lies, and is cut off."""
+    kid, other = next(iter(of_before.data)), Keyring.generate()
+
+    async def huge(*_: object) -> int:
+        return 10**12
+
+    with monkeypatch.context() as patched:
+        patched.setattr(key_checks, "about", huge)
+        async with live_database.begin(SYSTEM) as tx:
+            found = await key_checks.unproven(tx, other)
+    assert found == [Fault(DATA, next(iter(other.data)), key_checks.SHUT)], "none was looked at"
+    async with live_database.begin(SYSTEM) as tx:
+        found = await key_checks.unproven(tx, other)
+    assert Fault(DATA, kid, key_checks.MISSING) in found
+
+
 @pytest.mark.parametrize("kind", [DATA, INDEX])
 async def test_where_a_kind_is_forgotten_keys_are_tried_as_well(
     live_database, of_before, kind
